@@ -1,0 +1,219 @@
+"""Parameters of a generated accelerator, shared by the compiler, the cycle model and the RTL.
+
+`AcceleratorConfig` holds what a user chooses (a YAML target) and derives everything else from it, so that a
+bank count or a latency has one formula. See docs/architecture.md for what each unit does.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import importlib.resources
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+
+from hwflow.errors import FlowError
+
+RESIDUAL_BITS = 16
+"""Width of a stored residual element."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AcceleratorConfig:
+    """One accelerator. All sizes are in the unit the field's comment names.
+
+    Raises:
+        FlowError: a value the hardware cannot have; names the field, the reason and the nearest valid value.
+    """
+
+    name: str
+    rows: int  # R: output pixels of a tile
+    cols: int  # C: output channels of a group; a power of two
+    popcount_width: int  # K: input channels one PE reduces per cycle; a power of two
+    pixel_lanes: int  # G: pixels leaving the arrays per cycle; vector lanes V = G*C
+    mac_depth: int  # Km: 8-bit products one MAC PE adds per cycle; M = R*C*Km
+    memory_bytes: int  # B: bytes per beat of the memory port
+    weight_words: int  # binary weight ring, words of C*K bits
+    mac_words: int  # 8-bit weight ring, words of R*C*Km bytes
+    constant_words: int  # channel constant ring, records of 256 bits
+    bit_rows: int  # bit-plane memory, words of K bits per bank
+    byte_rows: int  # 8-bit feature memory, words of C bytes per bank
+    main_rows: int  # main residual memory, words of C*16 bits per bank
+    side_rows: int  # side residual memory, words of C*16 bits per bank
+    pool_rows: int  # pooled residual memory, words of C*16 bits per bank
+    line_pixels: int  # widest tensor row that is pooled, pixels
+    channel_limit: int  # most channels of a tensor
+
+    def __post_init__(self) -> None:
+        _power_of_two("cols", self.cols, 8, 64)
+        _power_of_two("popcount_width", self.popcount_width, 16, 128)
+        _power_of_two("pixel_lanes", self.pixel_lanes, 1, 16)
+        _power_of_two("mac_depth", self.mac_depth, 1, 8)
+        _power_of_two("memory_bytes", self.memory_bytes, 8, 32)
+        _in_range("rows", self.rows, 2, 32)
+        for field in ("weight_words", "mac_words", "constant_words", "bit_rows", "byte_rows"):
+            _in_range(field, getattr(self, field), 16, 65536)
+        for field in ("main_rows", "side_rows", "pool_rows"):
+            _in_range(field, getattr(self, field), 16, 65536)
+        _in_range("line_pixels", self.line_pixels, 1, 511)
+        _in_range("channel_limit", self.channel_limit, self.cols, 8192)
+        if self.rows % self.pixel_lanes:
+            nearest = max(g for g in (1, 2, 4, 8, 16) if self.rows % g == 0 and g <= self.pixel_lanes)
+            raise FlowError(
+                f"target {self.name}: pixel_lanes {self.pixel_lanes} must divide rows {self.rows}; nearest valid: {nearest}"
+            )
+        if self.popcount_width < self.cols:
+            raise FlowError(
+                f"target {self.name}: popcount_width {self.popcount_width} must be at least cols {self.cols}, because a "
+                f"group's sign bits are written into one bit-plane word; nearest valid: {self.cols}"
+            )
+        if 8 * self.memory_bytes < self.popcount_width:
+            raise FlowError(
+                f"target {self.name}: memory_bytes {self.memory_bytes} must hold one column word of {self.popcount_width} "
+                f"bits; nearest valid: {self.popcount_width // 8}"
+            )
+        if self.weight_beats < 1:
+            raise FlowError(
+                f"target {self.name}: a binary weight word has cols*popcount_width = {self.cols * self.popcount_width} bits, "
+                f"less than a memory beat; nearest valid memory_bytes: {self.cols * self.popcount_width // 8}"
+            )
+        if self.mac_word_bytes % (2 * self.memory_bytes):
+            raise FlowError(
+                f"target {self.name}: a word of the 8-bit ring has rows*cols*mac_depth = {self.mac_word_bytes} bytes, but must "
+                f"hold whole pairs of beats; nearest valid memory_bytes: {max(8, self.mac_word_bytes // 2)}"
+            )
+
+    # Derived sizes -------------------------------------------------------------------------------
+    @property
+    def banks(self) -> int:
+        """Banks of the bit and byte memories: the smallest odd number >= R.
+
+        An odd count lets R consecutive pixels (stride 1) and R alternate pixels (stride 2) fall into
+        distinct banks with one raster layout (docs/decisions.md).
+        """
+        return self.rows | 1
+
+    @property
+    def row_groups(self) -> int:
+        """R/G: cycles a tile needs to leave an array."""
+        return self.rows // self.pixel_lanes
+
+    @property
+    def binary_macs(self) -> int:
+        """P: binary MACs per cycle."""
+        return self.rows * self.cols * self.popcount_width
+
+    @property
+    def vector_lanes(self) -> int:
+        """V: stored outputs per cycle."""
+        return self.pixel_lanes * self.cols
+
+    @property
+    def mac_lanes(self) -> int:
+        """M: 8-bit MACs per cycle."""
+        return self.rows * self.cols * self.mac_depth
+
+    @property
+    def mac_word_bytes(self) -> int:
+        """Bytes of one word of the 8-bit weight ring."""
+        return self.mac_lanes
+
+    @property
+    def fc_inputs(self) -> int:
+        """Vector elements a matrix-vector step consumes."""
+        return self.rows * self.mac_depth
+
+    @property
+    def beat_bits(self) -> int:
+        """Bits of one memory beat."""
+        return 8 * self.memory_bytes
+
+    @property
+    def weight_beats(self) -> int:
+        """Beats of one binary weight word (C*K bits)."""
+        return self.cols * self.popcount_width // self.beat_bits
+
+    @property
+    def constant_beats(self) -> int:
+        """Beats of one 256-bit constant record."""
+        return 256 // self.beat_bits
+
+    @property
+    def channel_groups_limit(self) -> int:
+        """Most channel groups of a tensor."""
+        return math.ceil(self.channel_limit / self.cols)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], *, source: str) -> AcceleratorConfig:
+        """Build from a mapping (a parsed YAML target).
+
+        Raises:
+            FlowError: unknown, missing or ill-typed fields, named with `source`.
+        """
+        fields = {f.name: f for f in dataclasses.fields(cls)}
+        for key in values:
+            if key not in fields:
+                near = difflib.get_close_matches(key, fields, 1)
+                hint = f"; did you mean {near[0]}?" if near else f"; fields are {', '.join(fields)}"
+                raise FlowError(f"{source}: unknown field {key!r}{hint}")
+        missing = [name for name in fields if name not in values]
+        if missing:
+            raise FlowError(f"{source}: missing field {missing[0]!r}; add it (see docs/targets.md)")
+        for key, value in values.items():
+            wanted = str if key == "name" else int
+            if not isinstance(value, wanted) or isinstance(value, bool):
+                raise FlowError(f"{source}: {key} must be {wanted.__name__}, got {value!r}")
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The user's fields, in declaration order."""
+        return dataclasses.asdict(self)
+
+
+def _in_range(field: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise FlowError(f"{field} {value} must be {low}..{high}; nearest valid: {min(max(value, low), high)}")
+
+
+def _power_of_two(field: str, value: int, low: int, high: int) -> None:
+    if value < low or value > high or value & (value - 1):
+        candidates = [1 << i for i in range(16) if low <= 1 << i <= high]
+        nearest = min(candidates, key=lambda c: (abs(c - value), c))
+        raise FlowError(f"{field} {value} must be a power of two {low}..{high}; nearest valid: {nearest}")
+
+
+def target_names() -> list[str]:
+    """Names of the targets that ship with the package, sorted."""
+    folder = importlib.resources.files("hwflow") / "targets"
+    return sorted(Path(p.name).stem for p in folder.iterdir() if p.name.endswith(".yaml"))
+
+
+def load_target(target: str | Path) -> AcceleratorConfig:
+    """Read a target: a shipped name (`sim-small`) or a path to a YAML file.
+
+    Raises:
+        FlowError: no such target or file, not YAML, or values the hardware cannot have.
+    """
+    text = str(target)
+    if text.endswith((".yaml", ".yml")):
+        path = Path(text)
+        if not path.is_file():
+            raise FlowError(f"target file {text} does not exist")
+        content = path.read_text()
+    else:
+        if text not in target_names():
+            near = difflib.get_close_matches(text, target_names(), 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise FlowError(f"unknown target {text!r}{hint}; targets are {', '.join(target_names())}, or a .yaml file")
+        content = (importlib.resources.files("hwflow") / "targets" / f"{text}.yaml").read_text()
+    try:
+        values = yaml.safe_load(content)
+    except yaml.YAMLError as error:
+        raise FlowError(f"target {text} is not valid YAML: {error}".replace("\n", " ")) from error
+    if not isinstance(values, dict):
+        raise FlowError(f"target {text} must be a YAML mapping of fields")
+    return AcceleratorConfig.from_dict(cast(dict[str, Any], values), source=f"target {text}")

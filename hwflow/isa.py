@@ -1,0 +1,298 @@
+"""The schedule's instruction set: one table of fields serves encoder, decoder, RTL layout, JSON Schema and docs.
+
+An instruction is 512 bits (64 bytes), little endian: fields are packed from bit 0 upwards in table order, bits above the
+last field are zero. A field's kind is unsigned (`u`) or two's complement (`s`). docs/architecture.md explains the units.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hwflow.errors import FlowError
+
+VERSION = 1
+"""Version of the schedule and image format; any change of a table below raises it."""
+
+INSTRUCTION_BYTES = 64
+
+
+class Op(enum.IntEnum):
+    """Opcodes; field `op` of every instruction."""
+
+    LOAD = 1
+    CONV = 2
+    MEAN = 3
+    FC = 4
+    AFFINE = 5
+    END = 6
+
+
+class Ring(enum.IntEnum):
+    """Destinations of a LOAD."""
+
+    WEIGHTS = 0
+    MACS = 1
+    CONSTANTS = 2
+    BYTES = 3
+
+
+class Residual(enum.IntEnum):
+    """Residual memories (operands of the vector unit)."""
+
+    NONE = 0
+    MAIN = 1
+    SIDE = 2
+    POOL = 3
+
+
+class Store(enum.IntEnum):
+    """Where a CONV writes its output tensor."""
+
+    MAIN = 1
+    SIDE = 2
+    BYTES = 3
+
+
+class FcDest(enum.IntEnum):
+    """Where an FC sends its outputs."""
+
+    HIDDEN = 0  # vector memory B, 8 bits each
+    SCALE = 1  # s -> affine pair -> channel constants of the vector unit
+    LOGITS = 2  # result stream
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field: name, width in bits, signedness, meaning (for docs and schema)."""
+
+    name: str
+    bits: int
+    doc: str
+    signed: bool = False
+
+    @property
+    def low(self) -> int:
+        """Smallest value."""
+        return -(1 << (self.bits - 1)) if self.signed else 0
+
+    @property
+    def high(self) -> int:
+        """Largest value."""
+        return (1 << (self.bits - self.signed)) - 1
+
+
+def _f(name: str, bits: int, doc: str, signed: bool = False) -> Field:
+    return Field(name, bits, doc, signed)
+
+
+_HEAD = (_f("op", 8, "opcode"), _f("layer", 16, "layer number, the tag of counters and traces"))
+
+FIELDS: Mapping[Op, tuple[Field, ...]] = {
+    Op.LOAD: (
+        *_HEAD,
+        _f("ring", 2, "destination: 0 binary weights, 1 8-bit weights, 2 channel constants, 3 byte memory"),
+        _f("unpack4", 1, "MACS: the beats hold 4-bit two's-complement values, low nibble first"),
+        _f("address", 32, "first beat in the memory image"),
+        _f("beats", 24, "beats to load, at least 1"),
+        _f("base", 16, "BYTES: first row of the destination tensor"),
+        _f("words", 8, "BYTES: words of C channels per pixel"),
+    ),
+    Op.CONV: (
+        *_HEAD,
+        _f("mac", 1, "0: binary array on bit planes, 1: 8-bit MAC array on the byte memory"),
+        _f("grouped", 1, "MAC: output channel o reads input channel o >> group_shift"),
+        _f("group_shift", 2, "MAC grouped: log2 of outputs per input channel"),
+        _f("in_h", 9, "input rows"),
+        _f("in_w", 9, "input columns, the pitch of the source tensor in pixels"),
+        _f("out_h", 9, "output rows"),
+        _f("out_w", 9, "output columns, the pitch of the stored tensor in pixels"),
+        _f("kernel", 3, "kernel height and width"),
+        _f("stride2", 1, "0: stride 1, 1: stride 2"),
+        _f("pad_top", 2, "padding rows above"),
+        _f("pad_left", 2, "padding columns on the left"),
+        _f("row_aligned", 1, "1: every output row starts a new tile; 0: tiles run over row ends (needs stride 1, in_w == out_w)"),
+        _f("tiles", 16, "tiles of R output pixels per channel group"),
+        _f("row_div", 6, "linear tiles: R // out_w"),
+        _f("row_mod", 6, "linear tiles: R % out_w"),
+        _f("words", 10, "steps per tap: binary ceil(Cin/K), MAC full ceil(Cin/Km), MAC grouped 1"),
+        _f("src_words", 8, "words per pixel of the source tensor: ceil(Cin/K) or ceil(Cin/C)"),
+        _f("last_k", 8, "valid channels of the last step of a tap: 1..K or 1..Km"),
+        _f("src_base", 16, "first row of the source tensor"),
+        _f("groups", 9, "output channel groups: ceil(Cout/C)"),
+        _f("last_cols", 7, "valid columns of the last group: 1..C"),
+        _f("weight_words", 16, "ring words per group: kernel*kernel*words"),
+        _f("acc_shift", 5, "S' = rsr(S, acc_shift)"),
+        _f("r_src", 2, "memory of the local shortcut r; 0 none"),
+        _f("r_base", 16, "first row of r"),
+        _f("r_groups", 9, "channel groups of r; groups beyond read as zero"),
+        _f("r_shift", 5, "left shift of r onto v's grid"),
+        _f("r1_src", 2, "memory of the long shortcut r1; 0 none"),
+        _f("r1_base", 16, "first row of r1"),
+        _f("r1_groups", 9, "channel groups of r1; output group cg reads cg mod r1_groups"),
+        _f("r1_shift", 5, "left shift of r1 onto v's grid"),
+        _f("store", 2, "destination of the output: 1 main, 2 side, 3 byte memory (saturated to 8 bits)"),
+        _f("store_base", 16, "first row of the stored tensor"),
+        _f("bits_en", 1, "also write the sign bits"),
+        _f("bits_base", 16, "first row of the bit plane"),
+        _f("bits_words", 8, "words per pixel of the bit plane: ceil(Cout/K)"),
+        _f("mean_en", 1, "also write means of 2**mean_shift consecutive channels to the side memory"),
+        _f("mean_shift", 2, "log2 of the channels averaged, 1..3"),
+        _f("mean_base", 16, "first row of the mean tensor"),
+        _f("mean_groups", 9, "channel groups of the mean tensor: ceil(Cout / 2**mean_shift / C)"),
+        _f("pool_en", 1, "also write the 3x3/9 stride-2 pool to the pool memory"),
+        _f("pool_base", 16, "first row of the pooled tensor"),
+        _f("pool_top", 1, "padding rows above the pool windows"),
+        _f("pool_left", 1, "padding columns left of the pool windows"),
+        _f("pool_h", 9, "rows of the pooled tensor"),
+        _f("pool_w", 9, "columns of the pooled tensor"),
+        _f("sums_en", 1, "keep the sum of every output channel over all pixels, one sum token per group"),
+        _f("interval", 6, "fewest cycles from one tile's first step to the next's: R/G, or R when pooling"),
+    ),
+    Op.MEAN: (
+        *_HEAD,
+        _f("count", 16, "channels"),
+        _f("acc_shift", 5, "docs/numerics.md, scalar arithmetic"),
+        _f("alpha", 16, "", True),
+        _f("beta", 32, "", True),
+        _f("shift", 5, ""),
+        _f("lo", 16, "", True),
+        _f("hi", 16, "", True),
+    ),
+    Op.FC: (
+        *_HEAD,
+        _f("hidden", 1, "input: 0 vector memory A (means), 1 vector memory B (hidden)"),
+        _f("inputs", 16, "input length"),
+        _f("steps", 12, "ring words per group: ceil(inputs / (R*Km))"),
+        _f("outputs", 16, "output length"),
+        _f("acc_shift", 5, "docs/numerics.md, scalar arithmetic; alpha, beta, shift come from the constant ring"),
+        _f("lo", 24, "", True),
+        _f("hi", 24, "", True),
+        _f("dest", 2, "0 hidden, 1 scale, 2 logits"),
+        _f("wide", 1, "for the counters: 0 4-bit weights, 1 8-bit weights"),
+    ),
+    Op.AFFINE: (*_HEAD, _f("count", 16, "channels whose constants are set with s = 1.0")),
+    Op.END: (*_HEAD,),
+}
+
+CONSTANT_FIELDS: tuple[Field, ...] = (
+    _f("scalar_alpha", 16, "scalar arithmetic: multiplier", True),
+    _f("scalar_shift", 8, "scalar arithmetic: right shift"),
+    _f("scalar_beta", 32, "scalar arithmetic: bias in the product's domain", True),
+    _f("pos", 16, "slope for t >= 0, times a2", True),
+    _f("neg", 16, "slope for t < 0, times a2", True),
+    _f("bias_y", 16, "bias_y times a2", True),
+    _f("bias_y_shift", 8, "its right shift after the product with s"),
+    _f("offset", 24, "b2 on the output grid", True),
+    _f("alpha", 16, "vector arithmetic: multiplier of S'", True),
+    _f("alpha_shift", 8, "its right shift"),
+    _f("beta", 24, "bias on v's grid", True),
+    _f("bias_x", 24, "threshold on v's grid", True),
+    _f("out_shift", 8, "right shift of (p or n)*t"),
+)
+"""A constant record: 256 bits, one per output channel of an FC or AFFINE, packed like an instruction."""
+
+CONSTANT_BITS = 256
+
+
+class Record(enum.IntEnum):
+    """Kinds of words on the result stream (bits 0..7 of each 64-bit word)."""
+
+    LAYER = 1  # bits 8..23 layer, 32..63 signature; len(LAYER_COUNTERS) raw 64-bit words follow
+    SCALAR = 2  # bits 8..23 layer, bit 24 wide; len(SCALAR_COUNTERS) raw 64-bit words follow
+    LOGIT = 3  # bits 8..23 class, 32..63 value (s32)
+    END = 4  # bits 32..63 signature of the logits; len(END_COUNTERS) raw 64-bit words follow
+
+
+LAYER_COUNTERS: tuple[str, ...] = (
+    "start",  # cycle of the frame in which the instruction was accepted
+    "end",  # cycle in which the layer's last write was done
+    "issue",  # cycles with an array step
+    "setup",  # cycles preparing row coordinates and groups
+    "stall_weights",  # waiting for the weight ring
+    "stall_scale",  # waiting for channel constants
+    "stall_interval",  # waiting for the vector unit's rate
+    "drain",  # after the last step, until all is written
+    "useful",  # MAC slots with valid operands
+    "masked",  # MAC slots on padded taps
+    "k_padding",  # MAC slots beyond the last input channel
+    "channel_padding",  # MAC slots beyond the last output channel
+    "pixel_padding",  # MAC slots beyond the last output pixel
+    "saturated_t",  # elements whose t saturated
+    "saturated_y",  # elements whose output saturated
+)
+SCALAR_COUNTERS: tuple[str, ...] = ("start", "end", "steps", "useful", "padding")
+END_COUNTERS: tuple[str, ...] = (
+    "cycles",  # start to last logit
+    "bytes_schedule",
+    "bytes_weights",
+    "bytes_macs",
+    "bytes_constants",
+    "bytes_image",
+)
+
+
+def pack(fields: tuple[Field, ...], values: Mapping[str, int]) -> int:
+    """Pack named values into one integer, first field in the lowest bits.
+
+    Raises:
+        FlowError: a missing, unknown or out-of-range value.
+    """
+    unknown = set(values) - {f.name for f in fields}
+    if unknown:
+        raise FlowError(f"unknown field {sorted(unknown)[0]!r}")
+    word, at = 0, 0
+    for field in fields:
+        if field.name not in values:
+            raise FlowError(f"missing field {field.name!r}")
+        value = int(values[field.name])
+        if not field.low <= value <= field.high:
+            raise FlowError(f"field {field.name} = {value} does not fit {field.low}..{field.high}")
+        word |= (value & ((1 << field.bits) - 1)) << at
+        at += field.bits
+    return word
+
+
+def unpack(fields: tuple[Field, ...], word: int) -> dict[str, int]:
+    """Inverse of `pack`; bits above the last field must be zero.
+
+    Raises:
+        FlowError: stray bits above the last field.
+    """
+    values: dict[str, int] = {}
+    for field in fields:
+        raw = word & ((1 << field.bits) - 1)
+        values[field.name] = raw - (1 << field.bits) if field.signed and raw >> (field.bits - 1) else raw
+        word >>= field.bits
+    if word:
+        raise FlowError("stray bits above the last field")
+    return values
+
+
+def encode(values: Mapping[str, int]) -> bytes:
+    """One instruction as 64 bytes; `values` holds `op` and every field of that opcode.
+
+    Raises:
+        FlowError: unknown opcode or field, missing or out-of-range value.
+    """
+    try:
+        op = Op(values["op"])
+    except (KeyError, ValueError) as error:
+        raise FlowError(f"unknown opcode {values.get('op')!r}") from error
+    return pack(FIELDS[op], values).to_bytes(INSTRUCTION_BYTES, "little")
+
+
+def decode(data: bytes) -> dict[str, int]:
+    """Inverse of `encode`.
+
+    Raises:
+        FlowError: wrong length, unknown opcode or stray bits.
+    """
+    if len(data) != INSTRUCTION_BYTES:
+        raise FlowError(f"an instruction has {INSTRUCTION_BYTES} bytes, got {len(data)}")
+    try:
+        op = Op(data[0])
+    except ValueError as error:
+        raise FlowError(f"unknown opcode {data[0]}") from error
+    return unpack(FIELDS[op], int.from_bytes(data, "little"))
