@@ -1,0 +1,228 @@
+"""Integer arithmetic of the network, written once for numpy and jax.numpy (docs/numerics.md).
+
+Every function takes int32 arrays of either library and returns int32 arrays of the same library.
+Values are exact as long as the ranges of docs/numerics.md hold; `IntegerNetwork.validate` proves
+them from the parameters. Tensors are channels-last: (..., H, W, C).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from hwflow.signature import logits_signature as logits_signature
+from hwflow.signature import signature as signature
+
+Ints = Any
+"""An int32 array of numpy or jax.numpy (the libraries share operators but no static type)."""
+IntVector = npt.NDArray[np.int32]
+
+STORED_BITS = 16
+T_BITS = 18
+WIDE_BITS = 24
+"""Width of v, bias_x, beta, q, the accumulator S and the logits."""
+SLOPE_LIMIT = 32764
+"""Largest |pos| and |neg|: with s <= 2**15 the slopes p and n then fit s14."""
+SLOPE_SHIFT = 17
+ONE_SHIFT = 15
+SE_ONE = 1 << ONE_SHIFT
+"""The SE scale 1.0."""
+RECIPROCAL_SHIFT = 15
+POOL_SIZE = 3
+POOL_STRIDE = 2
+POOL_RECIPROCAL = 3641
+"""round(2**15 / 9)."""
+MAX_SHIFT = 30
+
+
+class ScalarConstants(Protocol):
+    """Constants of `scalar`; arrays hold one value, or one per channel."""
+
+    @property
+    def acc_shift(self) -> int: ...
+    @property
+    def alpha(self) -> IntVector: ...
+    @property
+    def beta(self) -> IntVector: ...
+    @property
+    def shift(self) -> IntVector: ...
+    @property
+    def lo(self) -> int: ...
+    @property
+    def hi(self) -> int: ...
+
+
+class VectorConstants(Protocol):
+    """Per-channel constants (int32[C]) and the accumulator shift of the vector arithmetic."""
+
+    @property
+    def acc_shift(self) -> int: ...
+    @property
+    def alpha(self) -> IntVector: ...
+    @property
+    def alpha_shift(self) -> IntVector: ...
+    @property
+    def beta(self) -> IntVector: ...
+    @property
+    def bias_x(self) -> IntVector: ...
+    @property
+    def out_shift(self) -> IntVector: ...
+    @property
+    def pos(self) -> IntVector: ...
+    @property
+    def neg(self) -> IntVector: ...
+    @property
+    def bias_y(self) -> IntVector: ...
+    @property
+    def bias_y_shift(self) -> IntVector: ...
+    @property
+    def offset(self) -> IntVector: ...
+    @property
+    def out_bits(self) -> int: ...
+
+
+class AffinePair(NamedTuple):
+    """Slopes p, n (s14) and offset q (s24) of every channel of one image, shape (..., C)."""
+
+    p: Ints
+    n: Ints
+    q: Ints
+
+
+class VectorOutput(NamedTuple):
+    """y and, per element, whether t or y was saturated."""
+
+    y: Ints
+    t_saturated: Ints
+    y_saturated: Ints
+
+
+def signed_range(bits: int) -> tuple[int, int]:
+    """(lowest, highest) value of a signed integer of `bits` bits."""
+    return -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+
+
+def rsr(x: Ints, k: Ints) -> Ints:
+    """Round and shift right: floor(x / 2**k + 1/2), k in 0..30; exact while x + 2**(k-1) fits."""
+    return (x + ((1 << k) >> 1)) >> k
+
+
+def saturate(x: Ints, bits: int) -> Ints:
+    """x clamped to the signed range of `bits` bits."""
+    return x.clip(*signed_range(bits))
+
+
+def scalar(x: Ints, c: ScalarConstants) -> Ints:
+    """clamp((alpha * rsr(x, acc_shift) + beta) >> shift, lo, hi) over the last axis of x."""
+    return ((c.alpha * rsr(x, c.acc_shift) + c.beta) >> c.shift).clip(c.lo, c.hi)
+
+
+def affine_pair(c: VectorConstants, s: Ints) -> AffinePair:
+    """p, n, q of an image from the SE scale s (0..32768, shape (..., C)); 32768 without an SE."""
+    return AffinePair(
+        p=rsr(c.pos * s, SLOPE_SHIFT),
+        n=rsr(c.neg * s, SLOPE_SHIFT),
+        q=c.offset - rsr(c.bias_y * s, c.bias_y_shift),
+    )
+
+
+def unit_pair(c: VectorConstants) -> AffinePair:
+    """`affine_pair` of a layer without SE (PokeInit): s = 1.0 for every channel."""
+    return affine_pair(c, np.full(c.pos.shape, SE_ONE, np.int32))
+
+
+def vector_sum(
+    total: Ints,
+    c: VectorConstants,
+    r: Ints | None = None,
+    r_shift: int = 0,
+    r1: Ints | None = None,
+    r1_shift: int = 0,
+) -> Ints:
+    """v = rsr(alpha*rsr(S, acc_shift), alpha_shift) + beta + (r << r_shift) + (r1 << r1_shift)."""
+    v = rsr(c.alpha * rsr(total, c.acc_shift), c.alpha_shift) + c.beta
+    if r is not None:
+        v = v + (r << r_shift)
+    if r1 is not None:
+        v = v + (r1 << r1_shift)
+    return v
+
+
+def vector_output(v: Ints, c: VectorConstants, pair: AffinePair) -> VectorOutput:
+    """y = sat(rsr(m*t, out_shift) + q) with t = sat18(v - bias_x) and m = p if t >= 0 else n."""
+    wide_t = v - c.bias_x
+    t = saturate(wide_t, T_BITS)
+    m = t.__array_namespace__().where(t >= 0, pair.p, pair.n)
+    wide_y = rsr(m * t, c.out_shift) + pair.q
+    y = saturate(wide_y, c.out_bits)
+    return VectorOutput(y, wide_t != t, wide_y != y)
+
+
+def reciprocal(g: int) -> int:
+    """round(2**15 / g), half up: the multiplier of a mean of g values."""
+    return ((1 << (RECIPROCAL_SHIFT + 1)) + g) // (2 * g)
+
+
+def channel_mean(x: Ints, cout: int) -> Ints:
+    """Mean of g = C // cout consecutive channels; channels from g*cout on are dropped."""
+    g = x.shape[-1] // cout
+    total = x[..., : g * cout : g]
+    for i in range(1, g):
+        total = total + x[..., i : g * cout : g]
+    return rsr(total * reciprocal(g), RECIPROCAL_SHIFT)
+
+
+def zero_extend(x: Ints, cout: int) -> Ints:
+    """Channels C..cout-1 appended as zeros."""
+    widths = ((0, 0),) * (x.ndim - 1) + ((0, cout - x.shape[-1]),)
+    return x.__array_namespace__().pad(x, widths)
+
+
+def tile_channels(x: Ints, cout: int) -> Ints:
+    """Output channel o reads x's channel o mod C."""
+    return x[..., np.arange(cout) % x.shape[-1]]
+
+
+def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int, int]:
+    """(output size, padding before, padding after) of SAME padding along one axis."""
+    out = -(-size // stride)
+    total = max((out - 1) * stride + kernel - size, 0)
+    return out, total // 2, total - total // 2
+
+
+def pool_mean(sum9: Ints) -> Ints:
+    """A sum of nine values to their mean."""
+    return rsr(sum9 * POOL_RECIPROCAL, RECIPROCAL_SHIFT)
+
+
+def average_pool(x: Ints) -> Ints:
+    """3x3 mean with stride 2 and SAME padding, always divided by 9: (..., H', W', C)."""
+    out_h, *pad_h = same_padding(x.shape[-3], POOL_SIZE, POOL_STRIDE)
+    out_w, *pad_w = same_padding(x.shape[-2], POOL_SIZE, POOL_STRIDE)
+    widths = ((0, 0),) * (x.ndim - 3) + (tuple(pad_h), tuple(pad_w), (0, 0))
+    padded = x.__array_namespace__().pad(x, widths)
+    total = None
+    for dy in range(POOL_SIZE):
+        for dx in range(POOL_SIZE):
+            rows = slice(dy, dy + POOL_STRIDE * (out_h - 1) + 1, POOL_STRIDE)
+            columns = slice(dx, dx + POOL_STRIDE * (out_w - 1) + 1, POOL_STRIDE)
+            tap = padded[..., rows, columns, :]
+            total = tap if total is None else total + tap
+    return pool_mean(total)
+
+
+def space_to_depth(image: Ints, stride: int) -> Ints:
+    """(..., H, W, c) -> (..., H/s, W/s, s*s*c), channel (dy*s + dx)*c + ch."""
+    *batch, height, width, c = image.shape
+    if height % stride or width % stride:
+        raise ValueError(f"image of {height}x{width} pixels is not a multiple of stride {stride}")
+    split = image.reshape(*batch, height // stride, stride, width // stride, stride, c)
+    moved = split.swapaxes(-4, -3)
+    return moved.reshape(*batch, height // stride, width // stride, stride * stride * c)
+
+
+def map_pixels(image: npt.NDArray[np.uint8], table: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
+    """uint8 pixels (..., c) through the table int8[256, c]."""
+    return table[image, np.arange(table.shape[1])]

@@ -1,0 +1,165 @@
+"""Parameters of an integer network: frozen dataclasses of numpy arrays, the compiler's input.
+
+The meaning of every field is in docs/numerics.md; shapes are (height, width, channels). C is the
+number of output channels, a shift is 0..30 to the right unless it is called r_shift.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from models.integer import checks, storage
+
+Int8 = npt.NDArray[np.int8]
+Int32 = npt.NDArray[np.int32]
+Bool = npt.NDArray[np.bool_]
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ScalarParams:
+    """clamp((alpha * rsr(x, acc_shift) + beta) >> shift, lo, hi).
+
+    alpha (s16), beta (s32), shift: int32[n], n = 1 when common to all channels.
+    """
+
+    acc_shift: int
+    alpha: Int32
+    beta: Int32
+    shift: Int32
+    lo: int
+    hi: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class VectorParams:
+    """Constants of the vector arithmetic, int32[C]; acc_shift and out_bits are of the layer."""
+
+    acc_shift: int
+    alpha: Int32
+    alpha_shift: Int32
+    beta: Int32
+    bias_x: Int32
+    out_shift: Int32
+    pos: Int32
+    neg: Int32
+    bias_y: Int32
+    bias_y_shift: Int32
+    offset: Int32
+    out_bits: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SEParams:
+    """Squeeze-and-excite of a layer's input: mean, two 1x1 layers, a u16 scale per output channel.
+
+    fc1_weights int8[Cin, H] and fc2_weights int8[H, Cout] hold s4 values (weight_bits). The mean
+    is symmetric with act_bits bits (4: -7..7, 8: -127..127); the hidden values are u4.
+    """
+
+    mean: ScalarParams
+    fc1_weights: Int8
+    fc1: ScalarParams
+    fc2_weights: Int8
+    fc2: ScalarParams
+    weight_bits: int = 4
+    act_bits: int = 4
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class InitConvParams:
+    """One of PokeInit's 8-bit convolutions: stride 1, weights int8[k, k, Cin/groups, Cout].
+
+    The first one is already in its space-to-depth form: kernel = original kernel / stride, VALID,
+    in_shape (H/s, W/s, s*s*c); its stored output is s8. The second one is SAME and grouped:
+    output o reads inputs of group o // (Cout/groups); its stored output is s16.
+    """
+
+    name: str
+    kernel: int
+    groups: int
+    padding: Literal["VALID", "SAME"]
+    in_shape: Shape
+    out_shape: Shape
+    weights: Int8
+    vector: VectorParams
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PokeConvParams:
+    """One PokeConv. weights: bool[k, k, Cin, Cout], True is +1. index: 1..3 within the block.
+
+    local: how the layer's input becomes the local shortcut r: 'identity', 'mean' of local_group
+    consecutive channels, or zero-'pad'; then pooled if pool_local. The long shortcut r1 is the
+    block's input (long_channels channels, output o reads o mod long_channels), pooled if pool_long;
+    r1_shift and long_channels are None without one. A stored value X means X * 2**-exponent.
+    """
+
+    name: str
+    block: int
+    index: int
+    kernel: int
+    stride: int
+    in_shape: Shape
+    out_shape: Shape
+    weights: Bool
+    vector: VectorParams
+    se: SEParams
+    r_shift: int
+    local: Literal["identity", "mean", "pad"]
+    local_group: int
+    pool_local: bool
+    r1_shift: int | None
+    long_channels: int | None
+    pool_long: bool
+    in_exponent: int
+    out_exponent: int
+    v_exponent: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DenseParams:
+    """Mean over H*W to s8, then int8[Cin, classes]; logit L (s24) is L * 2**-logit_exponent."""
+
+    mean: ScalarParams
+    weights: Int8
+    logits: ScalarParams
+    logit_exponent: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class IntegerNetwork:
+    """A whole network. image_shape is that of the uint8 image, input_table int8[256, c]."""
+
+    name: str
+    image_shape: Shape
+    input_table: Int8
+    init_stride: int
+    init: tuple[InitConvParams, InitConvParams]
+    convs: tuple[PokeConvParams, ...]
+    dense: DenseParams
+    classes: int
+
+    def validate(self) -> None:
+        """Raises FlowError naming layer, quantity and bound when docs/numerics.md is not met."""
+        checks.validate_network(self)
+
+    def save(self, path: str | Path) -> None:
+        """Writes one file, the same bytes for the same network, atomically."""
+        storage.save(self, Path(path))
+
+    @staticmethod
+    def load(path: str | Path) -> IntegerNetwork:
+        """Reads and validates what `save` wrote; FlowError if missing, cut short or damaged."""
+        network = storage.load(IntegerNetwork, Path(path))
+        network.validate()
+        return network
+
+    def content_hash(self) -> str:
+        """SHA-256 (hex) of every parameter; independent of the file's compression."""
+        return storage.content_hash(self)
