@@ -1,0 +1,1 @@
+"""hwflow: compiler, cost models and command line of the PokeBNN accelerator flow."""

@@ -1,0 +1,1 @@
+"""Amaranth generator of the accelerator; docs/architecture.md is its contract."""

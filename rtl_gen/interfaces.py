@@ -1,0 +1,143 @@
+"""Layouts of the signals between the accelerator's units, all derived from `AcceleratorConfig`.
+
+Widths follow docs/architecture.md. Multi-lane data is an `ArrayLayout` with pixel-major order: element
+`g*C + j` belongs to pixel lane g and column j.
+"""
+
+from __future__ import annotations
+
+from amaranth.lib import data
+from amaranth.hdl import signed, unsigned
+
+from hwflow import isa
+from hwflow.config import AcceleratorConfig
+
+SLOT_BITS = 16
+GROUP_BITS = 9
+CHANNEL_BITS = 13
+LAYER_BITS = 16
+ROW_BITS = 16
+SUM_BITS = 32
+ACC_BITS = 24
+
+MEMORY_REQUEST = data.StructLayout({"address": 32, "beats": 8})
+"""A read of `beats` (1..16) consecutive beats from beat `address`."""
+
+
+def fields_layout(fields: tuple[isa.Field, ...]) -> data.StructLayout:
+    """Layout of an instruction or constant record, first field in the lowest bits."""
+    return data.StructLayout({f.name: signed(f.bits) if f.signed else unsigned(f.bits) for f in fields})
+
+
+CONV = fields_layout(isa.FIELDS[isa.Op.CONV])
+CONSTANT_RECORD = fields_layout(isa.CONSTANT_FIELDS)
+
+
+def group_layout(config: AcceleratorConfig) -> data.StructLayout:
+    """Front end to back end: the sums S of G pixels x C channels leaving an array.
+
+    `last_of_group` marks the last pixel group of the last tile of channel group `cg`.
+    """
+    return data.StructLayout(
+        {
+            "valid": 1,
+            "slot": SLOT_BITS,
+            "mask": config.pixel_lanes,
+            "cg": GROUP_BITS,
+            "last_of_group": 1,
+            "data": data.ArrayLayout(signed(ACC_BITS), config.vector_lanes),
+        }
+    )
+
+
+def store_layout(config: AcceleratorConfig, element_bits: int, *, pixels: int | None = None) -> data.StructLayout:
+    """A write of one word per pixel lane: slots slot..slot+G-1 where `mask` is set, channel group `cg`."""
+    lanes = config.pixel_lanes if pixels is None else pixels
+    shape = unsigned(1) if element_bits == 1 else signed(element_bits)
+    return data.StructLayout(
+        {
+            "valid": 1,
+            "slot": SLOT_BITS,
+            "mask": lanes,
+            "cg": GROUP_BITS,
+            "data": data.ArrayLayout(shape, lanes * config.cols),
+        }
+    )
+
+
+def tap_layout(config: AcceleratorConfig, *, pixels: int | None = None) -> data.StructLayout:
+    """A trace tap: a 16-bit store with the layer's number."""
+    lanes = config.pixel_lanes if pixels is None else pixels
+    return data.StructLayout(
+        {
+            "valid": 1,
+            "layer": LAYER_BITS,
+            "slot": SLOT_BITS,
+            "mask": lanes,
+            "cg": GROUP_BITS,
+            "data": data.ArrayLayout(signed(16), lanes * config.cols),
+        }
+    )
+
+
+SCALAR_TAP = data.StructLayout({"valid": 1, "layer": LAYER_BITS, "kind": 2, "index": 16, "value": signed(32)})
+"""Scalar trace tap; kind 0 mean, 1 hidden, 2 scale s, 3 logit."""
+
+CONSTANTS_WRITE = data.StructLayout(
+    {
+        "valid": 1,
+        "channel": CHANNEL_BITS,
+        "alpha": signed(16),
+        "alpha_shift": 5,
+        "beta": signed(24),
+        "bias_x": signed(24),
+        "out_shift": 5,
+        "p": signed(14),
+        "n": signed(14),
+        "q": signed(24),
+    }
+)
+"""Scalar engine to vector lanes: the constants of one channel for the current image."""
+
+
+def matvec_layout(config: AcceleratorConfig) -> data.StructLayout:
+    """Scalar engine to MAC array: one matrix-vector step.
+
+    `word` is the offset of the ring word from the ring's read pointer; `release` on a group's last step frees
+    `word + 1` words. Operand i*Km + m multiplies weight byte (i*C + j)*Km + m.
+    """
+    return data.StructLayout(
+        {
+            "valid": 1,
+            "first": 1,
+            "last": 1,
+            "release": 1,
+            "word": 16,
+            "operands": data.ArrayLayout(signed(8), config.fc_inputs),
+        }
+    )
+
+
+def matvec_result_layout(config: AcceleratorConfig) -> data.StructLayout:
+    """MAC array to scalar engine: the C sums of one output group."""
+    return data.StructLayout({"valid": 1, "sums": data.ArrayLayout(signed(SUM_BITS), config.cols)})
+
+
+def events_layout(config: AcceleratorConfig) -> data.StructLayout:
+    """Per-cycle increments of the front end's counters (isa.LAYER_COUNTERS)."""
+    slots = max(config.binary_macs, config.mac_lanes).bit_length()
+    return data.StructLayout(
+        {
+            "issue": 1,
+            "setup": 1,
+            "stall_weights": 1,
+            "stall_scale": 1,
+            "stall_interval": 1,
+            "drain": 1,
+            "useful": slots,
+            "masked": slots,
+            "k_padding": slots,
+            "channel_padding": slots,
+            "pixel_padding": slots,
+        }
+    )
