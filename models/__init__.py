@@ -1,0 +1,1 @@
+"""The PokeBNN network: float definition, training, checkpoints, data and the integer reference."""

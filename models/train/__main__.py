@@ -1,0 +1,68 @@
+"""Command line: python -m models.train --out FOLDER [--network NAME] [--data PATH] ..."""
+
+from __future__ import annotations
+
+from models.train import xla
+
+xla.configure()
+
+import dataclasses  # noqa: E402
+import sys  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Annotated  # noqa: E402
+
+import typer  # noqa: E402
+
+from hwflow.errors import FlowError  # noqa: E402
+from models.config import preset  # noqa: E402
+from models.data import FASHION_MNIST, load_images  # noqa: E402
+from models.train.config import TrainConfig  # noqa: E402
+from models.train.loop import train  # noqa: E402
+
+DEFAULTS = TrainConfig()
+
+
+def main(
+    out: Annotated[Path, typer.Option(help="folder of the run; resumed when it exists")],
+    network: Annotated[str, typer.Option(help="name of a preset")] = "fmnist-small",
+    data: Annotated[Path, typer.Option(help="IDX folder or image folder")] = FASHION_MNIST,
+    width: Annotated[float | None, typer.Option(help="filter multiplier, if not the preset's")]
+    = None,
+    clip_bound: Annotated[float | None, typer.Option(help="binarisation gradient bound")] = None,
+    epochs: int = DEFAULTS.epochs,
+    batch_size: int = DEFAULTS.batch_size,
+    learning_rate: float = DEFAULTS.learning_rate,
+    l2: float = DEFAULTS.l2,
+    shift: Annotated[int, typer.Option(help="random translation, pixels")] = DEFAULTS.shift,
+    label_smoothing: float = DEFAULTS.label_smoothing,
+    seed: int = DEFAULTS.seed,
+    limit: Annotated[int | None, typer.Option(help="use only the first N images of a set")] = None,
+) -> None:
+    """Trains a network and writes its checkpoint and log to OUT."""
+    try:
+        config = preset(network)
+        if width is not None:
+            config = dataclasses.replace(config, width=width)
+        if clip_bound is not None:
+            config = dataclasses.replace(config, binary_clip_bound=clip_bound)
+        settings = TrainConfig(
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            l2=l2,
+            shift=shift,
+            label_smoothing=label_smoothing,
+            seed=seed,
+        )
+        sets = [load_images(data, split) for split in ("train", "test")]
+        if limit is not None:
+            sets = [images.subset(limit) for images in sets]
+        result = train(config, settings, sets[0], sets[1], out)
+    except FlowError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    typer.echo(f"test top-1 {100 * result.accuracy:.2f}%")
+
+
+if __name__ == "__main__":
+    typer.run(main)
