@@ -1,0 +1,1 @@
+"""Simulation: the simulator runner, benches of units, and the whole accelerator on real images."""
