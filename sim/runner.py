@@ -235,11 +235,12 @@ def _build_icarus(model: BuiltModel, work: Path, files: list[str], options: list
     parameters = [
         f"-P{model.top}.{option[2:]}" if option.startswith("-G") else option for option in options
     ]
-    (work / "timescale.f").write_text("+timescale+1ns/1ns\n")
+    (work / "timescale.v").write_text("`timescale 1ns/1ns\n")
     command = [
         *model.simulator.command,
-        *("-f", "timescale.f", "-g2012", "-o", "simulation.vvp", "-s", model.top),
+        *("-g2012", "-o", "simulation.vvp", "-s", model.top),
         *parameters,
+        "timescale.v",
         *files,
     ]
     _call(command, work, dict(os.environ), model.name)
