@@ -119,7 +119,9 @@ def build(
     options = [f"-G{key}={value}" for key, value in sorted((parameters or {}).items())] + list(
         arguments
     )
+    recipe = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
     described = [
+        recipe,
         simulator.kind,
         simulator.version,
         top,
