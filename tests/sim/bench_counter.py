@@ -5,7 +5,7 @@ from typing import Any
 
 import cocotb
 from cocotb.clock import Clock
-from cocotb.triggers import RisingEdge
+from cocotb.triggers import FallingEdge
 
 
 @cocotb.test()
@@ -14,12 +14,11 @@ async def counts(dut: Any) -> None:
     Clock(dut.clk, 2, "ns").start()
     dut.rst.value = 1
     dut.addend.value = (1 << 80) + 3
-    await RisingEdge(dut.clk)
-    await RisingEdge(dut.clk)
+    await FallingEdge(dut.clk)
+    await FallingEdge(dut.clk)
     dut.rst.value = 0
     for _ in range(5):
-        await RisingEdge(dut.clk)
-    await RisingEdge(dut.clk)
+        await FallingEdge(dut.clk)
     assert dut.total.value.to_unsigned() == 5 * int(os.environ["EXPECTED_STEP"]) * ((1 << 80) + 3)
 
 
