@@ -7,7 +7,8 @@ them from the parameters. Tensors are channels-last: (..., H, W, C).
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -37,50 +38,40 @@ POOL_RECIPROCAL = 3641
 MAX_SHIFT = 30
 
 
-class ScalarConstants(Protocol):
-    """Constants of `scalar`; arrays hold one value, or one per channel."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ScalarParams:
+    """Constants of `scalar`: clamp((alpha * rsr(x, acc_shift) + beta) >> shift, lo, hi).
 
-    @property
-    def acc_shift(self) -> int: ...
-    @property
-    def alpha(self) -> IntVector: ...
-    @property
-    def beta(self) -> IntVector: ...
-    @property
-    def shift(self) -> IntVector: ...
-    @property
-    def lo(self) -> int: ...
-    @property
-    def hi(self) -> int: ...
+    alpha (s16), beta (s32), shift: int32[n], n = 1 when common to all channels.
+    """
+
+    acc_shift: int
+    alpha: IntVector
+    beta: IntVector
+    shift: IntVector
+    lo: int
+    hi: int
 
 
-class VectorConstants(Protocol):
-    """Per-channel constants (int32[C]) and the accumulator shift of the vector arithmetic."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class VectorParams:
+    """Constants of the vector arithmetic, int32[C]; acc_shift and out_bits are of the layer.
 
-    @property
-    def acc_shift(self) -> int: ...
-    @property
-    def alpha(self) -> IntVector: ...
-    @property
-    def alpha_shift(self) -> IntVector: ...
-    @property
-    def beta(self) -> IntVector: ...
-    @property
-    def bias_x(self) -> IntVector: ...
-    @property
-    def out_shift(self) -> IntVector: ...
-    @property
-    def pos(self) -> IntVector: ...
-    @property
-    def neg(self) -> IntVector: ...
-    @property
-    def bias_y(self) -> IntVector: ...
-    @property
-    def bias_y_shift(self) -> IntVector: ...
-    @property
-    def offset(self) -> IntVector: ...
-    @property
-    def out_bits(self) -> int: ...
+    alpha, bias_y s16; pos, neg at most SLOPE_LIMIT; beta, bias_x, offset s24; shifts 0..30.
+    """
+
+    acc_shift: int
+    alpha: IntVector
+    alpha_shift: IntVector
+    beta: IntVector
+    bias_x: IntVector
+    out_shift: IntVector
+    pos: IntVector
+    neg: IntVector
+    bias_y: IntVector
+    bias_y_shift: IntVector
+    offset: IntVector
+    out_bits: int
 
 
 class AffinePair(NamedTuple):
@@ -110,16 +101,16 @@ def rsr(x: Ints, k: Ints) -> Ints:
 
 
 def saturate(x: Ints, bits: int) -> Ints:
-    """x clamped to the signed range of `bits` bits."""
+    """Clamps x to the signed range of `bits` bits."""
     return x.clip(*signed_range(bits))
 
 
-def scalar(x: Ints, c: ScalarConstants) -> Ints:
+def scalar(x: Ints, c: ScalarParams) -> Ints:
     """clamp((alpha * rsr(x, acc_shift) + beta) >> shift, lo, hi) over the last axis of x."""
     return ((c.alpha * rsr(x, c.acc_shift) + c.beta) >> c.shift).clip(c.lo, c.hi)
 
 
-def affine_pair(c: VectorConstants, s: Ints) -> AffinePair:
+def affine_pair(c: VectorParams, s: Ints) -> AffinePair:
     """p, n, q of an image from the SE scale s (0..32768, shape (..., C)); 32768 without an SE."""
     return AffinePair(
         p=rsr(c.pos * s, SLOPE_SHIFT),
@@ -128,20 +119,23 @@ def affine_pair(c: VectorConstants, s: Ints) -> AffinePair:
     )
 
 
-def unit_pair(c: VectorConstants) -> AffinePair:
+def unit_pair(c: VectorParams) -> AffinePair:
     """`affine_pair` of a layer without SE (PokeInit): s = 1.0 for every channel."""
     return affine_pair(c, np.full(c.pos.shape, SE_ONE, np.int32))
 
 
 def vector_sum(
     total: Ints,
-    c: VectorConstants,
+    c: VectorParams,
     r: Ints | None = None,
     r_shift: int = 0,
     r1: Ints | None = None,
     r1_shift: int = 0,
 ) -> Ints:
-    """v = rsr(alpha*rsr(S, acc_shift), alpha_shift) + beta + (r << r_shift) + (r1 << r1_shift)."""
+    """The sum v of a layer, from its accumulator S and its shortcuts.
+
+    v = rsr(alpha*rsr(S, acc_shift), alpha_shift) + beta + (r << r_shift) + (r1 << r1_shift).
+    """
     v = rsr(c.alpha * rsr(total, c.acc_shift), c.alpha_shift) + c.beta
     if r is not None:
         v = v + (r << r_shift)
@@ -150,8 +144,8 @@ def vector_sum(
     return v
 
 
-def vector_output(v: Ints, c: VectorConstants, pair: AffinePair) -> VectorOutput:
-    """y = sat(rsr(m*t, out_shift) + q) with t = sat18(v - bias_x) and m = p if t >= 0 else n."""
+def vector_output(v: Ints, c: VectorParams, pair: AffinePair) -> VectorOutput:
+    """Output y = sat(rsr(m*t, out_shift) + q): t = sat18(v - bias_x), m = p if t >= 0 else n."""
     wide_t = v - c.bias_x
     t = saturate(wide_t, T_BITS)
     m = t.__array_namespace__().where(t >= 0, pair.p, pair.n)
@@ -182,7 +176,8 @@ def zero_extend(x: Ints, cout: int) -> Ints:
 
 def tile_channels(x: Ints, cout: int) -> Ints:
     """Output channel o reads x's channel o mod C."""
-    return x[..., np.arange(cout) % x.shape[-1]]
+    whole, rest = divmod(cout, x.shape[-1])
+    return x.__array_namespace__().concatenate([x] * whole + [x[..., :rest]], axis=-1)
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int, int]:

@@ -54,8 +54,11 @@ def mean_params(layer: str, shape: Shape, exponent: int, bound: float, limit: in
 
 @dataclass(frozen=True, kw_only=True)
 class RealSE:
-    """SE with integer weights: the mean's bound and level limit (7 or 127), then in real numbers
-    hidden level = gain1 * sum + offset1 (floored) and s = gain2 * sum + offset2 (1.0 = 1.0)."""
+    """SE with integer weights and real scales (float64, one per output of each layer).
+
+    The mean is quantised to act_bits so that `bound` becomes 7 or 127. Hidden level =
+    floor(gain1 * sum + offset1) in 0..15, s = gain2 * sum + offset2 in 0..1.
+    """
 
     bound: float
     act_bits: int
@@ -114,11 +117,10 @@ def depth_weights(weights: Int8, stride: int) -> Int8:
     return np.ascontiguousarray(moved.reshape(k // stride, k // stride, stride**2 * c, cout))
 
 
-def init_params(
-    config: PokeBNNConfig, weights: tuple[Int8, Int8], folded: tuple[Folded, Folded],
-    v_scales: tuple[float, float], y_scales: tuple[float, float],
-) -> tuple[InitConvParams, InitConvParams]:
-    """Both PokeInit convolutions; weights as in the float model, (k, k, c, O) and (3, 3, 1, O)."""
+def first_init_params(
+    config: PokeBNNConfig, weights: Int8, folded: Folded, v_scale: float, y_scale: float
+) -> InitConvParams:
+    """PokeInit's first convolution; weights int8[k, k, c, O] as in the float model."""
     height, width, c = config.image_shape
     s = config.init_stride
     if height % s or width % s:
@@ -126,27 +128,32 @@ def init_params(
             f"{config.name}: image of {height}x{width} pixels is not a multiple of init_stride "
             f"{s}, which the integer network needs"
         )
-    first = InitConvParams(
+    return InitConvParams(
         name="init_conv",
         kernel=config.init_kernel // s,
         groups=1,
         padding="VALID",
         in_shape=(height // s, width // s, s * s * c),
         out_shape=config.init_shape,
-        weights=depth_weights(weights[0], s),
-        vector=folded[0].params("init_conv", v_scales[0], y_scales[0], 8),
+        weights=depth_weights(weights, s),
+        vector=folded.params("init_conv", v_scale, y_scale, 8),
     )
-    second = InitConvParams(
+
+
+def second_init_params(
+    config: PokeBNNConfig, weights: Int8, folded: Folded, v_scale: float, y_scale: float
+) -> InitConvParams:
+    """PokeInit's second convolution; weights int8[3, 3, 1, O]."""
+    return InitConvParams(
         name="init_conv_group",
-        kernel=weights[1].shape[0],
+        kernel=weights.shape[0],
         groups=config.init_channels,
         padding="SAME",
         in_shape=config.init_shape,
         out_shape=config.init_out_shape,
-        weights=weights[1],
-        vector=folded[1].params("init_conv_group", v_scales[1], y_scales[1], 16),
+        weights=weights,
+        vector=folded.params("init_conv_group", v_scale, y_scale, 16),
     )
-    return first, second
 
 
 def conv_params(
@@ -184,7 +191,13 @@ def conv_params(
 
 
 def dense_params(
-    shape: Shape, exponent: int, bound: float, weights: Int8, gain: Reals, bias: Reals,
+    *,
+    shape: Shape,
+    exponent: int,
+    bound: float,
+    weights: Int8,
+    gain: Reals,
+    bias: Reals,
     logit_exponent: int,
 ) -> DenseParams:
     """The last mean (bound becomes 127) and the dense layer: logit = gain * sum + bias."""

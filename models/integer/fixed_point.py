@@ -22,7 +22,7 @@ def round_half_up(x: Reals) -> npt.NDArray[np.int64]:
 
 
 def to_field(layer: str, name: str, x: Reals, bits: int) -> Ints:
-    """x rounded to an integer field of `bits` bits; FlowError when it does not fit."""
+    """Rounds x to an integer field of `bits` bits; FlowError when it does not fit."""
     lo, hi = numerics.signed_range(bits)
     if not np.all(np.isfinite(x)):
         raise FlowError(f"{layer}: {name} is not finite; the float network is unusable")
@@ -36,7 +36,7 @@ def to_field(layer: str, name: str, x: Reals, bits: int) -> Ints:
 def mantissas(
     layer: str, name: str, values: tuple[Reals, ...], limit: int
 ) -> tuple[tuple[Ints, ...], Ints]:
-    """values * 2**shift rounded, and the shift, per channel: the largest that keeps all <= limit.
+    """Rounded values * 2**shift, and the shift, per channel: the largest that keeps all <= limit.
 
     The values of one channel share the shift, 0..30. FlowError when shift 0 is too much already.
     """
@@ -98,8 +98,11 @@ class ScalarTarget:
 
 @dataclass(frozen=True, kw_only=True)
 class Folded:
-    """A layer in real numbers, float64[C]: v = gain*S + beta (+ shortcuts), t = v - bias_x,
-    y = s * ((pos if t >= 0 else neg) * t - bias_y) + offset. sum_max: largest |S| (int64[C])."""
+    """A layer in real numbers, float64[C], batch norms folded.
+
+    v = gain*S + beta + shortcuts; t = v - bias_x;
+    y = s * ((pos if t >= 0 else neg) * t - bias_y) + offset. sum_max: largest |S| (int64[C]).
+    """
 
     gain: Reals
     beta: Reals

@@ -72,9 +72,7 @@ def trace(network: IntegerNetwork, images: Images) -> Trace:
     return jax.tree.map(np.asarray, _trace(network, map_images(network, images)))
 
 
-def logits(
-    network: IntegerNetwork, images: Images, batch: int = BATCH
-) -> npt.NDArray[np.int32]:
+def logits(network: IntegerNetwork, images: Images, batch: int = BATCH) -> npt.NDArray[np.int32]:
     """int32 (N, classes); the images are evaluated `batch` at a time."""
     on_device = jax.device_put(network)
     batch = min(batch, len(images))

@@ -13,45 +13,13 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from hwflow.numerics import ScalarParams as ScalarParams
+from hwflow.numerics import VectorParams as VectorParams
 from models.integer import checks, storage
 
 Int8 = npt.NDArray[np.int8]
-Int32 = npt.NDArray[np.int32]
 Bool = npt.NDArray[np.bool_]
 Shape = tuple[int, int, int]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ScalarParams:
-    """clamp((alpha * rsr(x, acc_shift) + beta) >> shift, lo, hi).
-
-    alpha (s16), beta (s32), shift: int32[n], n = 1 when common to all channels.
-    """
-
-    acc_shift: int
-    alpha: Int32
-    beta: Int32
-    shift: Int32
-    lo: int
-    hi: int
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class VectorParams:
-    """Constants of the vector arithmetic, int32[C]; acc_shift and out_bits are of the layer."""
-
-    acc_shift: int
-    alpha: Int32
-    alpha_shift: Int32
-    beta: Int32
-    bias_x: Int32
-    out_shift: Int32
-    pos: Int32
-    neg: Int32
-    bias_y: Int32
-    bias_y_shift: Int32
-    offset: Int32
-    out_bits: int
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -7,6 +7,8 @@ slopes of both signs, channels that are exactly 0 everywhere (their sign bit is 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -20,10 +22,14 @@ from models.integer.build import (
     column_sum_max,
     conv_params,
     dense_params,
-    init_params,
+    depth_weights,
+    first_init_params,
+    mean_params,
+    second_init_params,
 )
+from models.integer.checks import S8_MAX
 from models.integer.fixed_point import Folded, Reals
-from models.integer.params import IntegerNetwork
+from models.integer.params import DenseParams, InitConvParams, IntegerNetwork, PokeConvParams
 
 SAMPLE_IMAGES = 8
 STORED_DEVIATION = 2048.0
@@ -31,9 +37,12 @@ STORED_DEVIATION = 2048.0
 S8_DEVIATION = 40.0
 START_EXPONENT = 10
 MAX_SHORTCUT_SHIFT = 3
+INIT_V_SCALE = 2.0**12
+LOGIT_EXPONENT = 14
 TINY = 1e-3
-Generator = np.random.Generator
+Int8 = npt.NDArray[np.int8]
 Ints = npt.NDArray[np.int32]
+Wide = npt.NDArray[np.int64]
 
 
 def small_config(
@@ -91,69 +100,187 @@ class _Builder:
         self._images = random_images(seed, SAMPLE_IMAGES, config.image_shape)
 
     def build(self) -> IntegerNetwork:
-        rng, config = self._rng, self._config
+        """The whole network, validated."""
+        config = self._config
         table = self._input_table()
         x = numerics.map_pixels(self._images, table)
         x = numerics.space_to_depth(x, config.init_stride)
-        init, y = self._init(x)
-        convs = []
-        exponent = block_exponent = START_EXPONENT
-        block_input = y
-        for spec in config.poke_convs():
-            if spec.j == 1:
-                block_input, block_exponent = y, exponent
-            lowest = min(exponent, block_exponent) if spec.r1_shape else exponent
-            highest = max(exponent, block_exponent) if spec.r1_shape else exponent
-            guard = int(rng.integers(0, max(MAX_SHORTCUT_SHIFT - (highest - lowest), 0) + 1))
-            output = exponent + int(rng.integers(-1, 2))
-            exponents = Exponents(
-                block=block_exponent, input=exponent, v=highest + guard, output=output
-            )
-            conv, y = self._conv(spec, exponents, y, block_input)
-            convs.append(conv)
-            exponent = output
-        features = y.mean(axis=(1, 2)) / 2.0**exponent
-        weights = self._int_weights((y.shape[-1], config.classes), 127)
-        gain = rng.uniform(0.5, 2, config.classes) / column_sum_max(weights, 16)
-        dense = dense_params(
-            shape=config.poke_convs()[-1].out_shape,
-            exponent=exponent,
-            bound=2.5 * _deviation(features),
-            weights=weights,
-            gain=gain,
-            bias=rng.normal(0, 0.1, config.classes),
-            logit_exponent=14,
-        )
+        first, x = self._first(x)
+        second, y = self._second(x)
+        convs, y, exponent = self._convs(y)
         network = IntegerNetwork(
             name=config.name,
             image_shape=config.image_shape,
             input_table=table,
             init_stride=config.init_stride,
-            init=init,
-            convs=tuple(convs),
-            dense=dense,
+            init=(first, second),
+            convs=convs,
+            dense=self._dense(y, exponent),
             classes=config.classes,
         )
         network.validate()
         return network
 
-    def _input_table(self) -> npt.NDArray[np.int8]:
+    def _input_table(self) -> Int8:
         pixels = np.arange(256.0)[:, None]
         gain = self._rng.uniform(0.7, 1.1, self._config.image_channels)
         centre = self._rng.uniform(100, 150, self._config.image_channels)
         return np.clip(np.floor((pixels - centre) * gain + 0.5), -127, 127).astype(np.int8)
 
-    def _int_weights(self, shape: tuple[int, ...], limit: int) -> npt.NDArray[np.int8]:
+    def _weights(self, shape: tuple[int, ...], limit: int) -> Int8:
         scaled = self._rng.normal(0, limit / 2.5, shape)
         return np.clip(np.floor(scaled + 0.5), -limit, limit).astype(np.int8)
 
-    def _init(self, x: npt.NDArray[np.int8]):  # noqa: ANN202
+    def _first(self, x: Int8) -> tuple[InitConvParams, Int8]:
         config = self._config
-        shape1 = (config.init_kernel, config.init_kernel, config.image_channels)
-        weights = (
-            self._int_weights((*shape1, config.init_channels), 127),
-            self._int_weights((3, 3, 1, config.init_out), 127),
+        k, c = config.init_kernel, config.image_channels
+        weights = self._weights((k, k, c, config.init_channels), 127)
+        total = layers.convolve(x, depth_weights(weights, config.init_stride), 1, "VALID")
+        sum_max = S8_MAX * np.abs(weights.astype(np.int64)).sum(axis=(0, 1, 2))
+        folded = self._folded(total, sum_max, np.zeros(()), np.ones(()), S8_DEVIATION)
+        conv = first_init_params(config, weights, folded, INIT_V_SCALE, 1.0)
+        return conv, layers.init_conv(conv, x).y.astype(np.int8)
+
+    def _second(self, x: Int8) -> tuple[InitConvParams, Ints]:
+        config = self._config
+        weights = self._weights((3, 3, 1, config.init_out), 127)
+        total = layers.convolve(x, layers.ungroup(weights, config.init_channels), 1, "SAME")
+        sum_max = S8_MAX * np.abs(weights.astype(np.int64)).sum(axis=(0, 1, 2))
+        folded = self._folded(total, sum_max, np.zeros(()), np.ones(()), STORED_DEVIATION)
+        conv = second_init_params(config, weights, folded, INIT_V_SCALE, 1.0)
+        return conv, layers.init_conv(conv, x).y
+
+    def _convs(self, y: Ints) -> tuple[tuple[PokeConvParams, ...], Ints, int]:
+        convs: list[PokeConvParams] = []
+        exponent = block_exponent = START_EXPONENT
+        block_input = y
+        for spec in self._config.poke_convs():
+            if spec.j == 1:
+                block_input, block_exponent = y, exponent
+            used = (exponent, block_exponent) if spec.r1_shape else (exponent,)
+            guard = self._rng.integers(0, max(MAX_SHORTCUT_SHIFT - max(used) + min(used), 0) + 1)
+            exponents = Exponents(
+                block=block_exponent,
+                input=exponent,
+                v=max(used) + int(guard),
+                output=exponent + int(self._rng.integers(-1, 2)),
+            )
+            convs.append(self._conv(spec, exponents, y, block_input))
+            y = layers.poke_conv(convs[-1], y, block_input).y
+            exponent = exponents.output
+        return tuple(convs), y, exponent
+
+    def _conv(
+        self, spec: PokeConvSpec, exponents: Exponents, x: Ints, block_input: Ints
+    ) -> PokeConvParams:
+        cout = spec.out_shape[2]
+        weights = self._rng.random((spec.kernel, spec.kernel, spec.in_shape[2], cout)) < 0.5
+        se = self._se(spec, exponents.input, x)
+        sum_max = np.full(cout, spec.kernel**2 * spec.in_shape[2])
+        # A first assembly with placeholder constants gives the sum, the shortcuts and the scale.
+        trial = conv_params(spec, exponents, weights, _placeholder(sum_max), se)
+        total = layers.binary_sum(trial, x)
+        shortcut = layers.local_shortcut(trial, x) / 2.0**exponents.input
+        r1 = layers.long_shortcut(trial, block_input)
+        if r1 is not None:
+            shortcut = shortcut + r1 / 2.0**exponents.block
+        scale = layers.squeeze_excite(trial.se, layers.pixel_sum(x))[2] / numerics.SE_ONE
+        deviation = STORED_DEVIATION / 2.0**exponents.output
+        folded = self._folded(total, sum_max, shortcut, scale[:, None, None, :], deviation)
+        return conv_params(spec, exponents, weights, folded, se)
+
+    def _folded(
+        self, total: Ints, sum_max: Wide, shortcut: Reals, scale: Reals, deviation: float
+    ) -> Folded:
+        """Constants that give the output about zero median and the standard deviation wanted."""
+        rng, c = self._rng, total.shape[-1]
+        size = _deviation(shortcut) if shortcut.ndim else 1.0
+        gain = rng.lognormal(0, 0.4, c) * rng.choice([1, 1, -1], c) * size / _deviation(total, 1.0)
+        gain[self._some(c)] *= TINY
+        gain[self._some(c)] = 0
+        beta, bias_x, bias_y = (rng.normal(0, part * size, c) for part in (0.4, 0.3, 0.2))
+        pos = rng.uniform(0.5, 1.5, c) * rng.choice([1] * 6 + [-1], c)
+        neg = rng.uniform(0.05, 0.7, c) * rng.choice([1, 1, 1, -1], c)
+        t = gain * total + beta + shortcut - bias_x
+        raw = scale * (np.where(t >= 0, pos, neg) * t - bias_y)
+        factor = deviation / _deviation(raw)
+        offset = rng.normal(0, 0.1 * deviation, c) - factor * np.median(raw, axis=(0, 1, 2))
+        zero = self._some(c)
+        for values in (pos, neg, bias_y, offset):
+            values[zero] = 0
+        return Folded(
+            gain=gain,
+            beta=beta,
+            bias_x=bias_x,
+            pos=factor * pos,
+            neg=factor * neg,
+            bias_y=factor * bias_y,
+            offset=offset,
+            sum_max=sum_max,
         )
-        # Two passes: the second convolution is scaled on what the first one stores.
-        neutral = self._folded(np.ones(config.init_out), np.ones(config.init_out))
-        raise NotImplementedError
+
+    def _some(self, channels: int) -> npt.NDArray[np.int64]:
+        """A few channels, at least one."""
+        return self._rng.choice(channels, max(1, channels // 20), replace=False)
+
+    def _se(self, spec: PokeConvSpec, exponent: int, x: Ints) -> RealSE:
+        rng, hidden, cout = self._rng, spec.se_hidden, spec.out_shape[2]
+        sums = layers.pixel_sum(x)
+        pixels = spec.in_shape[0] * spec.in_shape[1]
+        bound = 2.0 * _deviation(sums / (pixels * 2.0**exponent))
+        weights = (
+            self._weights((spec.in_shape[2], hidden), 7),
+            self._weights((hidden, cout), 7),
+        )
+        mean = numerics.scalar(sums, mean_params(spec.name, spec.in_shape, exponent, bound, 7))
+        total = layers.dot(mean.astype(np.int8), weights[0])
+        gain1 = (
+            rng.uniform(3, 8, hidden) * rng.choice([1] * 9 + [-1], hidden) / _deviation(total, 1.0)
+        )
+        offset1 = rng.normal(5, 2, hidden)
+        levels = np.clip(np.floor(gain1 * total + offset1), 0, POSITIVE_STEPS - 1)
+        total = levels @ weights[1]
+        gain2 = rng.uniform(0.1, 0.35, cout) / _deviation(total, 1.0)
+        offset2 = rng.normal(0.6, 0.1, cout) - gain2 * total.mean(axis=0)
+        return RealSE(
+            bound=bound,
+            act_bits=4,
+            fc1_weights=weights[0],
+            gain1=gain1,
+            offset1=offset1,
+            fc2_weights=weights[1],
+            gain2=gain2,
+            offset2=offset2,
+        )
+
+    def _dense(self, y: Ints, exponent: int) -> DenseParams:
+        rng, classes = self._rng, self._config.classes
+        weights = self._weights((y.shape[-1], classes), 127)
+        return dense_params(
+            shape=self._config.poke_convs()[-1].out_shape,
+            exponent=exponent,
+            bound=2.5 * _deviation(y.mean(axis=(1, 2)) / 2.0**exponent),
+            weights=weights,
+            gain=rng.uniform(10, 40, classes) / column_sum_max(weights, 127),
+            bias=rng.normal(0, 0.3, classes),
+            logit_exponent=LOGIT_EXPONENT,
+        )
+
+
+def _deviation(x: npt.NDArray[Any], least: float = TINY) -> float:
+    """Standard deviation, at least `least`."""
+    return max(float(np.std(x)), least)
+
+
+def _placeholder(sum_max: Wide) -> Folded:
+    zero = np.zeros(sum_max.shape)
+    return Folded(
+        gain=zero,
+        beta=zero,
+        bias_x=zero,
+        pos=zero,
+        neg=zero,
+        bias_y=zero,
+        offset=zero,
+        sum_max=sum_max,
+    )

@@ -11,7 +11,6 @@ import dataclasses
 import hashlib
 import json
 import math
-import os
 import types
 import typing
 import zipfile
@@ -76,7 +75,7 @@ def save(value: Any, path: Path) -> None:
     with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         archive.writestr(_member(TREE), json.dumps(header, sort_keys=True))
         archive.writestr(_member(ARRAYS), data)
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def _member(name: str) -> zipfile.ZipInfo:
