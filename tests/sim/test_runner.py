@@ -14,12 +14,9 @@ HERE = Path(__file__).parent
 COUNTER = (HERE / "counter.sv").read_text()
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _bench_on_path() -> None:  # pyright: ignore[reportUnusedFunction]
-    import sys
-
-    if str(HERE) not in sys.path:
-        sys.path.insert(0, str(HERE))
+@pytest.fixture(autouse=True)
+def benches_on_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(HERE))
 
 
 def test_build_and_run(tmp_path: Path) -> None:
