@@ -1,0 +1,52 @@
+"""Popcount: the number of ones in a word, combinational."""
+
+from __future__ import annotations
+
+import importlib.resources
+
+from amaranth.hdl import Instance, Module, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from rtl_gen import instances
+
+
+class Popcount(wiring.Component):
+    """`n` = number of ones in `a`.
+
+    A `$countones` module (popcount.sv) in Verilog, an adder tree in Amaranth's simulator; test_popcount compares both.
+
+    Members:
+        a: In, `width` bits.
+        n: Out, 0..width.
+    """
+
+    a: Signal
+    n: Signal
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        super().__init__({"a": In(width), "n": Out(range(width + 1))})
+
+    def elaborate(self, platform: object) -> Module:
+        """A `$countones` instance, or its behavioural twin."""
+        m = Module()
+        if instances.emitting():
+            text = (importlib.resources.files("rtl_gen") / "popcount.sv").read_text()
+            instances.source("hwflow_popcount", text)
+            m.submodules.count = Instance(
+                "hwflow_popcount", p_WIDTH=self.width, p_OUT=len(self.n), i_a=self.a, o_n=self.n
+            )
+            return m
+        level: list[Value] = [self.a[i] for i in range(self.width)]
+        depth = 0
+        while len(level) > 1:
+            pairs: list[Value] = []
+            for i in range(0, len(level) - 1, 2):
+                total = Signal(depth + 2, name=f"sum{depth}_{i // 2}")
+                m.d.comb += total.eq(level[i] + level[i + 1])
+                pairs.append(total)
+            level = pairs + level[2 * len(pairs) :]
+            depth += 1
+        m.d.comb += self.n.eq(level[0])
+        return m
