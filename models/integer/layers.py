@@ -6,6 +6,7 @@ accumulates them in int32, numpy in float32, which is exact because every |sum| 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -13,7 +14,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from hwflow import numerics
-from models.integer.params import InitConvParams, IntegerNetwork, PokeConvParams, SEParams
+from models.integer.params import (
+    DenseParams,
+    InitConvParams,
+    IntegerNetwork,
+    PokeConvParams,
+    SEParams,
+)
 
 Array = Any
 """A numpy or jax.numpy array."""
@@ -157,19 +164,34 @@ def poke_conv(conv: PokeConvParams, x: Array, block_input: Array) -> LayerTrace:
     return _layer_trace(total, out, (sums, mean, hidden, scale))
 
 
-def forward(network: IntegerNetwork, x: Array) -> Trace:
+def dense(params: DenseParams, x: Array) -> tuple[Array, Array]:
+    """(features, logits) of the last stored tensor."""
+    features = numerics.scalar(pixel_sum(x), params.mean)
+    total = dot(features.astype(np.int8), params.weights)
+    return features, numerics.scalar(total, params.logits)
+
+
+class Steps(NamedTuple):
+    """The three functions that `forward` is made of; `network` passes compiled ones."""
+
+    init_conv: Callable[[InitConvParams, Array], LayerTrace] = init_conv
+    poke_conv: Callable[[PokeConvParams, Array, Array], LayerTrace] = poke_conv
+    dense: Callable[[DenseParams, Array], tuple[Array, Array]] = dense
+
+
+PLAIN_STEPS = Steps()
+
+
+def forward(network: IntegerNetwork, x: Array, steps: Steps = PLAIN_STEPS) -> Trace:
     """All layers of mapped images int8 (N, H/s, W/s, s*s*c)."""
-    first = init_conv(network.init[0], x)
-    second = init_conv(network.init[1], first.y.astype(np.int8))
+    first = steps.init_conv(network.init[0], x)
+    second = steps.init_conv(network.init[1], first.y.astype(np.int8))
     convs: list[LayerTrace] = []
     y = block_input = second.y
     block = None
     for conv in network.convs:
         if conv.block != block:
             block, block_input = conv.block, y
-        convs.append(poke_conv(conv, y, block_input))
+        convs.append(steps.poke_conv(conv, y, block_input))
         y = convs[-1].y
-    features = numerics.scalar(pixel_sum(y), network.dense.mean)
-    total = dot(features.astype(np.int8), network.dense.weights)
-    logits = numerics.scalar(total, network.dense.logits)
-    return Trace((first, second), tuple(convs), features, logits)
+    return Trace((first, second), tuple(convs), *steps.dense(network.dense, y))

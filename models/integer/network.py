@@ -1,10 +1,13 @@
 """Compiled, batched evaluation of the integer network: the reference for every stored bit.
 
-Images of a batch do not meet, so the results are the same for every batch size.
+Images of a batch do not meet, so the results are the same for every batch size. Layers are
+compiled one by one: in a whole compiled network XLA repeats the arithmetic of one layer inside
+every consumer (ten times slower), and layers of one shape share their code.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -46,14 +49,31 @@ for _kind, _names in _ARRAYS.items():
     _meta = [name for name in _kind.__dataclass_fields__ if name not in _data]
     jax.tree_util.register_dataclass(_kind, data_fields=_data, meta_fields=_meta)
 
-_trace = jax.jit(layers.forward)
-conv_trace = jax.jit(layers.poke_conv)
-"""`layers.poke_conv`, compiled."""
+
+def _shape_only(conv: PokeConvParams) -> PokeConvParams:
+    """Without the fields that do not change the arithmetic, so that equal shapes compile once."""
+    nothing = {"name": "", "block": 0, "index": 0}
+    return dataclasses.replace(conv, **nothing, in_exponent=0, out_exponent=0, v_exponent=0)
 
 
-@jax.jit
-def _logits(network: IntegerNetwork, x: jax.Array) -> jax.Array:
-    return layers.forward(network, x).logits
+def _only_y(full: LayerTrace) -> LayerTrace:
+    return LayerTrace(full.y, *(None,) * (len(full) - 1))
+
+
+_init = jax.jit(layers.init_conv)
+_init_y = jax.jit(lambda conv, x: _only_y(layers.init_conv(conv, x)))
+_conv = jax.jit(layers.poke_conv)
+_conv_y = jax.jit(lambda conv, x, block_input: _only_y(layers.poke_conv(conv, x, block_input)))
+_dense = jax.jit(layers.dense)
+
+
+def conv_trace(conv: PokeConvParams, x: Any, block_input: Any) -> LayerTrace:
+    """`layers.poke_conv`, compiled, of int32 (N, H, W, C)."""
+    return _conv(_shape_only(conv), x, block_input)
+
+
+_TRACE_STEPS = layers.Steps(_init, conv_trace, _dense)
+_LOGIT_STEPS = layers.Steps(_init_y, lambda c, x, b: _conv_y(_shape_only(c), x, b), _dense)
 
 
 def map_images(network: IntegerNetwork, images: Images) -> npt.NDArray[np.int8]:
@@ -69,7 +89,8 @@ def map_images(network: IntegerNetwork, images: Images) -> npt.NDArray[np.int8]:
 
 def trace(network: IntegerNetwork, images: Images) -> Trace:
     """Every stored tensor (numpy arrays) of the images (N, H, W, c), in one batch."""
-    return jax.tree.map(np.asarray, _trace(network, map_images(network, images)))
+    x = jax.device_put(map_images(network, images))
+    return jax.tree.map(np.asarray, layers.forward(network, x, _TRACE_STEPS))
 
 
 def logits(network: IntegerNetwork, images: Images, batch: int = BATCH) -> npt.NDArray[np.int32]:
@@ -80,8 +101,9 @@ def logits(network: IntegerNetwork, images: Images, batch: int = BATCH) -> npt.N
     for start in range(0, len(images), batch):
         x = map_images(network, images[start : start + batch])
         padding = batch - len(x)
-        x = np.pad(x, ((0, padding), (0, 0), (0, 0), (0, 0)))
-        results.append(np.asarray(_logits(on_device, x))[: batch - padding])
+        x = jax.device_put(np.pad(x, ((0, padding), (0, 0), (0, 0), (0, 0))))
+        found = layers.forward(on_device, x, _LOGIT_STEPS).logits
+        results.append(np.asarray(found)[: batch - padding])
     return np.concatenate(results)
 
 
