@@ -1,0 +1,1 @@
+"""Command line `hwflow`; one file a command."""

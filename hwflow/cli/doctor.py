@@ -1,0 +1,32 @@
+"""`hwflow doctor`: is everything here that the main job needs."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import typer
+
+from hwflow.cli.output import Json, console, print_json, progress_console, table
+
+
+def doctor(json: Json = False) -> None:
+    """Check Python, packages, compiler, simulator, the trained network and the test images.
+
+    Exit status 1 when something that the main job needs is missing.
+    """
+    from hwflow.doctor import check_all, healthy
+
+    with progress_console().status("looking around"):
+        checks = check_all()
+    if json:
+        found = [dataclasses.asdict(check) for check in checks]
+        print_json({"healthy": healthy(checks), "checks": found})
+    else:
+        report = table("", ("check", "state", "found", "remedy"), left=4)
+        report.columns[3].no_wrap = False
+        for check in checks:
+            state = "ok" if check.ok else ("missing" if check.needed else "optional")
+            report.add_row(check.name, state, check.found, check.remedy)
+        console().print(report)
+    if not healthy(checks):
+        raise typer.Exit(1)

@@ -1,0 +1,41 @@
+"""Entry point: collects the commands, turns bad input into one line and exit status 2."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from hwflow.cli import ace, doctor, train
+from hwflow.errors import FlowError
+
+BAD_INPUT = 2
+
+app = typer.Typer(
+    help="PokeBNN from a trained checkpoint to generated hardware, equal in every stored bit.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("doctor")(doctor.doctor)
+app.command("train")(train.train)
+app.command("ace")(ace.ace)
+
+
+def run() -> None:
+    """Runs the command line; bad input ends with one line on stderr and exit status 2."""
+    try:
+        app()
+    except FlowError as error:
+        _refuse(str(error))
+    except OSError as error:
+        _refuse(f"{error.filename or 'input or output'}: {error.strerror or error}")
+
+
+def _refuse(message: str) -> None:
+    sys.stderr.write(f"error: {' '.join(message.split())}\n")
+    sys.exit(BAD_INPUT)
+
+
+if __name__ == "__main__":
+    run()

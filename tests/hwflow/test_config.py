@@ -1,0 +1,117 @@
+"""Accelerator targets: what is accepted, derived and refused."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hwflow.config import AcceleratorConfig, load_target, target_names
+from hwflow.errors import FlowError
+
+SMALL = load_target("sim-small")
+
+
+def changed(**values: object) -> AcceleratorConfig:
+    return AcceleratorConfig.from_dict({**SMALL.to_dict(), **values}, source="test")
+
+
+def test_shipped_targets_load_under_their_name() -> None:
+    assert target_names() == ["ecp5-85f", "mid-4k", "sim-small", "zu7ev"]
+    for name in target_names():
+        assert load_target(name).name == name
+
+
+@pytest.mark.parametrize(
+    ("name", "binary", "lanes", "macs", "beat"),
+    [("zu7ev", 16384, 128, 1024, 32), ("mid-4k", 4096, 32, 128, 16), ("ecp5-85f", 4096, 16, 64, 8)],
+)
+def test_targets_have_the_sizes_of_the_design(
+    name: str, binary: int, lanes: int, macs: int, beat: int
+) -> None:
+    config = load_target(name)
+    got = config.binary_macs, config.vector_lanes, config.mac_lanes, config.memory_bytes
+    assert got == (binary, lanes, macs, beat)
+
+
+@given(st.integers(2, 32), st.sampled_from([1, 2]), st.integers(0, 10_000))
+def test_consecutive_and_alternate_pixels_fall_into_distinct_banks(
+    rows: int, stride: int, first: int
+) -> None:
+    config = dataclasses.replace(changed(rows=rows, memory_bytes=8, mac_depth=1), pixel_lanes=1)
+    slots = {(first + n * stride) % config.banks for n in range(rows)}
+    assert len(slots) == rows
+
+
+@pytest.mark.parametrize(
+    ("values", "field", "nearest"),
+    [
+        ({"cols": 12}, "cols", "8"),
+        ({"cols": 100}, "cols", "64"),
+        ({"rows": 1}, "rows", "2"),
+        ({"rows": 33}, "rows", "32"),
+        ({"popcount_width": 96}, "popcount_width", "64"),
+        ({"rows": 6, "pixel_lanes": 4, "mac_depth": 2}, "pixel_lanes", "2"),
+        ({"cols": 64}, "popcount_width", "64"),
+        ({"popcount_width": 128, "memory_bytes": 8}, "memory_bytes", "16"),
+        ({"weight_words": 8}, "weight_words", "16"),
+        ({"channel_limit": 8}, "channel_limit", "16"),
+        ({"line_pixels": 512}, "line_pixels", "511"),
+    ],
+)
+def test_impossible_values_name_field_and_nearest(
+    values: dict[str, int], field: str, nearest: str
+) -> None:
+    with pytest.raises(FlowError) as caught:
+        changed(**values)
+    message = str(caught.value)
+    assert field in message
+    assert f"nearest valid: {nearest}" in message.replace(" memory_bytes: ", ": ")
+    assert "\n" not in message
+
+
+def test_unknown_field_suggests_the_known_one() -> None:
+    with pytest.raises(FlowError, match="'colums'; did you mean cols"):
+        changed(colums=8)
+
+
+@pytest.mark.parametrize("value", [8.0, "8", True, None])
+def test_wrong_type_is_refused(value: object) -> None:
+    with pytest.raises(FlowError, match="rows must be int"):
+        changed(rows=value)
+
+
+def test_missing_field_is_named() -> None:
+    values = SMALL.to_dict()
+    del values["main_rows"]
+    with pytest.raises(FlowError, match="missing field 'main_rows'"):
+        AcceleratorConfig.from_dict(values, source="test")
+
+
+def test_yaml_file_round_trips(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(SMALL.to_dict()))
+    assert load_target(path) == SMALL
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("rows: [", "not valid YAML"), ("- 1", "YAML mapping"), ("", "YAML mapping")],
+)
+def test_broken_yaml_is_refused_in_one_line(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "broken.yaml"
+    path.write_text(text)
+    with pytest.raises(FlowError, match=message) as caught:
+        load_target(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_target_suggests_a_name() -> None:
+    with pytest.raises(FlowError, match="'zu7eg'; did you mean zu7ev"):
+        load_target("zu7eg")
+    with pytest.raises(FlowError, match=r"missing\.yaml does not exist"):
+        load_target("missing.yaml")
