@@ -1,0 +1,142 @@
+"""The host's side of the accelerator: encode an image, decode the result stream.
+
+Nothing here knows of a simulator: a board's host runs the same code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from hwflow import isa, numerics
+from hwflow.errors import FlowError
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageFormat:
+    """How a uint8 image (H, W, c) becomes the image area of the memory.
+
+    input_table: int8 (256, c); stride: of space-to-depth; cols: C, the bytes of a word; beat_bytes: B;
+    beats: length of the image area.
+    """
+
+    shape: tuple[int, int, int]
+    input_table: npt.NDArray[np.int8]
+    stride: int
+    cols: int
+    beat_bytes: int
+    beats: int
+
+    def encode(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """Images (N, H, W, c) -> bytes (N, beats * beat_bytes), slot order, whole words of C bytes.
+
+        Raises:
+            FlowError: images of another shape or type, or an image area of another size.
+        """
+        if images.dtype != np.uint8 or images.shape[1:] != self.shape:
+            raise FlowError(
+                f"images are {images.dtype} {images.shape[1:]}; expected uint8 {self.shape}"
+            )
+        mapped = numerics.space_to_depth(numerics.map_pixels(images, self.input_table), self.stride)
+        pixels = mapped.reshape(len(images), -1, mapped.shape[-1])
+        words = -(-pixels.shape[2] // self.cols)
+        padded = np.zeros((len(images), pixels.shape[1], words * self.cols), np.int8)
+        padded[:, :, : pixels.shape[2]] = pixels
+        flat = padded.reshape(len(images), -1).view(np.uint8)
+        size = self.beats * self.beat_bytes
+        if not size - self.beat_bytes < flat.shape[1] <= size:
+            raise FlowError(
+                f"the image area has {self.beats} beats of {self.beat_bytes} bytes, but an image has "
+                f"{flat.shape[1]} bytes; lower the network again"
+            )
+        return np.pad(flat, ((0, 0), (0, size - flat.shape[1])))
+
+
+@dataclass(frozen=True)
+class LayerRecord:
+    """A CONV's record: the stored tensor's signature and isa.LAYER_COUNTERS by name."""
+
+    layer: int
+    signature: int
+    counters: dict[str, int]
+
+
+@dataclass(frozen=True)
+class ScalarRecord:
+    """An FC's record: isa.SCALAR_COUNTERS by name; wide: 8-bit weights."""
+
+    layer: int
+    wide: bool
+    counters: dict[str, int]
+
+
+@dataclass(frozen=True)
+class FrameRecords:
+    """All records of one image, in the order of the stream; logits int32 (classes,)."""
+
+    layers: tuple[LayerRecord, ...]
+    scalars: tuple[ScalarRecord, ...]
+    logits: npt.NDArray[np.int32]
+    signature: int
+    counters: dict[str, int]
+
+
+@dataclass
+class _Frame:
+    layers: list[LayerRecord] = field(default_factory=list[LayerRecord])
+    scalars: list[ScalarRecord] = field(default_factory=list[ScalarRecord])
+    logits: dict[int, int] = field(default_factory=dict[int, int])
+
+
+def decode_results(stream: bytes) -> list[FrameRecords]:
+    """The result stream (64-bit little-endian words) -> one FrameRecords an image.
+
+    Raises:
+        FlowError: an unknown record, a record or frame cut short, or a class without a logit; with the
+            number of the word.
+    """
+    if len(stream) % 8:
+        raise FlowError(f"the result stream has {len(stream)} bytes, not whole words of 8")
+    words = enumerate(int(word) for word in np.frombuffer(stream, "<u8"))
+    frames: list[FrameRecords] = []
+    frame = _Frame()
+    empty = True
+    for at, word in words:
+        empty = False
+        kind, tag, upper = word & 0xFF, word >> 8 & 0xFFFF, word >> 32
+        if kind == isa.Record.LAYER:
+            frame.layers.append(LayerRecord(tag, upper, _counters(isa.LAYER_COUNTERS, words, at)))
+        elif kind == isa.Record.SCALAR:
+            wide = bool(word >> 24 & 1)
+            frame.scalars.append(ScalarRecord(tag, wide, _counters(isa.SCALAR_COUNTERS, words, at)))
+        elif kind == isa.Record.LOGIT:
+            frame.logits[tag] = upper - (1 << 32) if upper >> 31 else upper
+        elif kind == isa.Record.END:
+            counters = _counters(isa.END_COUNTERS, words, at)
+            frames.append(_finish(frame, upper, counters, at))
+            frame = _Frame()
+            empty = True
+        else:
+            raise FlowError(f"word {at} of the result stream, {word:#018x}, is no record")
+    if not empty:
+        raise FlowError("the result stream ends within a frame: no END record")
+    return frames
+
+
+def _counters(names: tuple[str, ...], words: Iterator[tuple[int, int]], at: int) -> dict[str, int]:
+    values = [word for _, (_, word) in zip(names, words, strict=False)]
+    if len(values) != len(names):
+        raise FlowError(f"the result stream ends within the record at word {at}")
+    return dict(zip(names, values, strict=True))
+
+
+def _finish(frame: _Frame, signature: int, counters: dict[str, int], at: int) -> FrameRecords:
+    classes = range(len(frame.logits))
+    missing = set(classes) - set(frame.logits)
+    if missing:
+        raise FlowError(f"the frame that ends at word {at} has no logit of class {min(missing)}")
+    logits = np.array([frame.logits[i] for i in classes], np.int32)
+    return FrameRecords(tuple(frame.layers), tuple(frame.scalars), logits, signature, counters)

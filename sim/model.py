@@ -1,0 +1,71 @@
+"""The simulation model of a whole accelerator: its Verilog inside sim/verilog/harness.sv."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from hwflow.errors import FlowError
+from sim import runner
+
+HARNESS = Path(__file__).parent / "verilog" / "harness.sv"
+TAPS = ("tap_store", "tap_mean", "tap_pool", "tap_scalar")
+LEAST_DEPTH = 1 << 12
+
+
+def tap_bits(verilog: str) -> dict[str, int]:
+    """Width of each tap port of the accelerator in `verilog`.
+
+    Raises:
+        FlowError: the module or a tap is not there.
+    """
+    top = re.search(r"^\s*module\s+accelerator\b.*?^\s*endmodule", verilog, re.M | re.S)
+    if top is None:
+        raise FlowError("no module `accelerator` in the Verilog; generate it again")
+    widths: dict[str, int] = {}
+    for tap in TAPS:
+        found = re.search(
+            rf"\boutput\s+(?:reg\s+|wire\s+|logic\s+)?(?:\[(\d+):0\]\s*)?{tap}\b", top[0]
+        )
+        if found is None:
+            raise FlowError(f"the accelerator's Verilog has no output {tap}; generate it again")
+        widths[tap] = int(found[1] or 0) + 1
+    return widths
+
+
+def build_model(
+    name: str,
+    sources: Mapping[str, str],
+    *,
+    memory_bytes: int,
+    memory_beats: int,
+    waves: bool = False,
+) -> runner.BuiltModel:
+    """Compile the harness around the module `accelerator` of `sources` (file name -> text).
+
+    Args:
+        name: prefix of the model's folder.
+        sources: the accelerator's Verilog.
+        memory_bytes: B, bytes of a beat.
+        memory_beats: beats the memory must hold; rounded up to a power of two, so that programs share models.
+        waves: compile waveform tracing in.
+
+    Raises:
+        FlowError: a tap is missing, or the simulator's compiler complains.
+    """
+    depth = max(LEAST_DEPTH, 1 << (memory_beats - 1).bit_length())
+    bits = tap_bits("\n".join(sources.values()))
+    parameters = {
+        "BYTES": memory_bytes,
+        "DEPTH": depth,
+        **{f"{tap.removeprefix('tap_').upper()}_BITS": width for tap, width in bits.items()},
+    }
+    return runner.build(
+        name,
+        {**sources, HARNESS.name: HARNESS.read_text()},
+        "harness",
+        waves=waves,
+        parameters=parameters,
+        arguments=["-DWAVES"] if waves else [],
+    )
