@@ -67,8 +67,8 @@ def read_idx(path: Path) -> npt.NDArray[np.uint8]:
         raise FlowError(f"{path}: not an IDX file of unsigned bytes; fetch the file again")
     rank = data[3]
     start = 4 + 4 * rank
-    shape = tuple(int(n) for n in np.frombuffer(data[4:start], ">u4"))
-    if len(shape) != rank or len(data) - start != int(np.prod(shape, dtype=np.int64)):
+    shape = tuple(int.from_bytes(data[i : i + 4], "big") for i in range(4, start, 4))
+    if len(data) - start != int(np.prod(shape, dtype=np.int64)):
         raise FlowError(
             f"{path}: header says shape {shape} but {max(len(data) - start, 0)} bytes follow; "
             "the file is cut short or damaged, fetch it again"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 
 from models.config import BINARY_SCALE
 from models.float.convolution import convolve
@@ -27,11 +28,14 @@ class BinaryConv(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
+        """Convolves x (N, H, W, Cin) -> (N, H', W', features)."""
         shape = (self.kernel, self.kernel, x.shape[-1], self.features)
         w = self.param("kernel", nn.initializers.lecun_normal(), shape)
         signs = barrier(binarise_activation(x, self.clip_bound))
         weights = binarise_weight(w).astype(self.mode.dtype)
         total = convolve(signs, weights, self.stride, "SAME")
         if self.is_mutable_collection("intermediates"):
-            self.sow("intermediates", "sum", total / (BINARY_SCALE * channel_maximum(w)))
+            # The quotient is exact, but XLA may multiply by a rounded reciprocal instead.
+            sums = jnp.round(total / (BINARY_SCALE * channel_maximum(w)))
+            self.sow("intermediates", "sum", sums)
         return barrier(total.astype(self.mode.dtype))

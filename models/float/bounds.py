@@ -27,6 +27,7 @@ class GetBounds(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
+        """Bound of x (..., C), after this batch has entered the average when it is updated."""
         kept = x.shape[-1] if self.per_channel else 1
         shape = (1,) * (x.ndim - 1) + (kept,)
         bounds = self.variable("get_bounds", "bounds", lambda: jnp.full(shape, -1.0, jnp.float32))

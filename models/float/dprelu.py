@@ -16,6 +16,7 @@ class DPReLU(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
+        """Applied to x (..., C)."""
         shape = (x.shape[-1],)
         bias_x = self.param("bias_x", nn.initializers.zeros, shape)
         bias_y = self.param("bias_y", nn.initializers.zeros, shape)

@@ -27,15 +27,19 @@ class PokeBNN(nn.Module):
     """Logits (N, classes), in the mode's type, of normalised images (N, H, W, C).
 
     `start` skips to the given block: x is then the input of that block (0 is PokeInit's output;
-    the number of blocks means the last block's output). `intermediates` gets PokeInit's output
-    as `poke_init` and, per PokeConv, what `poke_conv` sows.
+    the number of blocks means the last block's output). `stop` returns the input of that block
+    instead of logits. `intermediates` gets PokeInit's output as `poke_init` and, per PokeConv,
+    what `poke_conv` sows.
     """
 
     config: PokeBNNConfig
     mode: Mode
 
     @nn.compact
-    def __call__(self, x: jax.Array, start: int | None = None) -> jax.Array:
+    def __call__(
+        self, x: jax.Array, start: int | None = None, stop: int | None = None
+    ) -> jax.Array:
+        """Runs blocks `start` up to, not including, `stop`."""
         if start is None:
             x = poke_init(self.config, self.mode, x)
             self.sow("intermediates", "poke_init", x)
@@ -43,10 +47,14 @@ class PokeBNN(nn.Module):
         for spec in self.config.poke_convs():
             if start is not None and spec.block < start:
                 continue
+            if spec.block == stop:
+                return x
             if spec.j == 1:
                 block_input = x
             r1 = block_input if spec.r1_shape is not None else None
             x = poke_conv(self, spec, self.config, self.mode, x, r1)
+        if stop is not None:
+            return x
         features = jnp.mean(x, axis=(1, 2))
         return QuantDense(
             mode=self.mode,

@@ -57,4 +57,5 @@ class PokeConvBlock(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, r1: jax.Array | None) -> jax.Array:
+        """Output (N, *spec.out_shape) of x (N, *spec.in_shape) and r1 (N, *spec.r1_shape)."""
         return poke_conv(self, self.spec, self.config, self.mode, x, r1)

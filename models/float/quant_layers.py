@@ -47,6 +47,7 @@ class QuantConv(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
+        """Convolves x (N, H, W, I)."""
         shape = (self.kernel, self.kernel, x.shape[-1] // self.groups, self.features)
         w = self.param("kernel", nn.initializers.lecun_normal(), shape)
         bound = GetBounds(self.mode, self.per_channel, name="GetBounds_0")(x)
@@ -72,6 +73,7 @@ class QuantDense(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
+        """Applied to x (N, I)."""
         w = self.param("kernel", nn.initializers.lecun_normal(), (x.shape[-1], self.features))
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         bound = GetBounds(self.mode, self.per_channel, name="GetBounds_0")(x)

@@ -46,7 +46,7 @@ def average_pool(r: jax.Array, stride: int) -> jax.Array:
 
 
 def reshape_add(y: jax.Array, r: jax.Array, how: Widen) -> jax.Array:
-    """y + r with r brought to y's channels first and then to its size, rounded to y's type."""
+    """Sum of y and r with r brought to y's channels first and then to its size, rounded to y's type."""
     features = y.shape[-1]
     if r.shape[-1] > features:
         r = channel_mean(r, features)

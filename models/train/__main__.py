@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from models.train import xla
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Annotated
 
-xla.configure()
+import typer
 
-import dataclasses  # noqa: E402
-import sys  # noqa: E402
-from pathlib import Path  # noqa: E402
-from typing import Annotated  # noqa: E402
-
-import typer  # noqa: E402
-
-from hwflow.errors import FlowError  # noqa: E402
-from models.config import preset  # noqa: E402
-from models.data import FASHION_MNIST, load_images  # noqa: E402
-from models.train.config import TrainConfig  # noqa: E402
-from models.train.loop import train  # noqa: E402
+from hwflow.errors import FlowError
+from models.config import preset
+from models.data import FASHION_MNIST, load_images
+from models.train.config import TrainConfig
+from models.train.loop import train
+from models.train.xla import restart_with_settings
 
 DEFAULTS = TrainConfig()
 
@@ -65,4 +62,5 @@ def main(
 
 
 if __name__ == "__main__":
+    restart_with_settings("models.train")
     typer.run(main)

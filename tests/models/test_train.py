@@ -1,0 +1,140 @@
+"""Training: it learns, it can be interrupted, and the same seed gives the same network."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import models.train.loop as loop
+from hwflow.errors import FlowError
+from models.checkpoint import ARRAYS, load_checkpoint
+from models.config import PokeBNNConfig, StageConfig
+from models.data import ImageSet
+from models.train.augment import shift_and_flip
+from models.train.config import TrainConfig
+from models.train.loop import LOG, STATE, evaluate, train
+from models.train.step import learning_rate
+
+TINY = PokeBNNConfig(
+    name="tiny",
+    image_size=(8, 8),
+    image_channels=1,
+    classes=2,
+    width=0.125,
+    stages=(StageConfig(blocks=1, base_width=64, stride=2),),
+    init_stride=1,
+    mean=(0.5,),
+    std=(0.3,),
+)
+SETTINGS = TrainConfig(
+    epochs=3, batch_size=32, warmup_steps=4, learning_rate=1e-2, shift=1, freeze_bounds_at=0.5
+)
+
+
+def stripes(count: int, seed: int) -> ImageSet:
+    """Noisy horizontal (0) or vertical (1) stripes."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 2, count).astype(np.int32)
+    pattern = np.where(np.arange(8)[:, None] // 2 % 2, 200, 50) + np.zeros((8, 8))
+    images = np.where(labels[:, None, None] == 1, pattern.T, pattern)
+    noisy = images + rng.normal(0, 30, images.shape)
+    return ImageSet(np.clip(noisy, 0, 255).astype(np.uint8)[..., None], labels)
+
+
+DATA, TEST = stripes(320, 0), stripes(100, 1)
+
+
+def log_of(folder: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (folder / LOG).read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    train(TINY, SETTINGS, DATA, TEST, folder)
+    return folder
+
+
+def test_learns_and_logs(finished: Path) -> None:
+    *epochs, final = log_of(finished)
+    assert [entry["epoch"] for entry in epochs] == [1, 2, 3]
+    assert epochs[-1]["loss"] < epochs[0]["loss"]
+    assert final["test_accuracy"] >= 0.9
+    config, variables = load_checkpoint(finished)
+    assert evaluate(config, variables, TEST) == final["test_accuracy"]
+
+
+def test_bounds_move_then_freeze(finished: Path) -> None:
+    _, variables = load_checkpoint(finished)
+    bounds = variables["get_bounds"]["init_conv"]["GetBounds_0"]["bounds"]
+    assert bounds.shape == (1, 1, 1, 1)
+    assert 1.0 < bounds.item() < 2.0
+
+
+@pytest.mark.slow
+def test_interrupted_run_ends_with_the_same_bytes(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = 0
+
+    def stop_after_first(*arguments: object) -> None:
+        nonlocal stored
+        save(*arguments)  # pyright: ignore[reportArgumentType]
+        stored += 1
+        if stored == 1:
+            raise KeyboardInterrupt
+
+    save = loop.save_checkpoint
+    monkeypatch.setattr(loop, "save_checkpoint", stop_after_first)
+    with pytest.raises(KeyboardInterrupt):
+        train(TINY, SETTINGS, DATA, TEST, tmp_path)
+    assert len(log_of(tmp_path)) == 1
+    train(TINY, SETTINGS, DATA, TEST, tmp_path)
+    assert (tmp_path / ARRAYS).read_bytes() == (finished / ARRAYS).read_bytes()
+
+
+def test_folder_of_another_run_is_refused(finished: Path) -> None:
+    with pytest.raises(FlowError, match="different run"):
+        train(TINY, dataclasses.replace(SETTINGS, seed=1), DATA, TEST, finished)
+
+
+def test_damaged_state_is_refused(tmp_path: Path) -> None:
+    (tmp_path / STATE).write_bytes(b"damaged")
+    with pytest.raises(FlowError, match="cannot be resumed"):
+        train(TINY, SETTINGS, DATA, TEST, tmp_path)
+
+
+def test_batch_larger_than_the_set(tmp_path: Path) -> None:
+    with pytest.raises(FlowError, match="batch_size=32"):
+        train(TINY, SETTINGS, DATA.subset(31), TEST, tmp_path)
+
+
+def test_settings_are_checked() -> None:
+    with pytest.raises(FlowError, match="epochs=0"):
+        TrainConfig(epochs=0)
+    with pytest.raises(FlowError, match="distillation=2"):
+        TrainConfig(distillation=2)
+
+
+def test_schedule_warms_up_and_ends_at_zero() -> None:
+    schedule = learning_rate(TrainConfig(learning_rate=1.0, warmup_steps=10), 100)
+    rates = [float(schedule(step)) for step in range(101)]
+    assert rates[0] == 0.0
+    assert max(rates) == rates[10] == 1.0
+    assert rates[100] == pytest.approx(0.0, abs=1e-6)
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+
+
+def test_shift_and_flip() -> None:
+    images = np.zeros((64, 5, 5, 1), np.uint8)
+    images[:, 2, 1] = 9
+    moved = shift_and_flip(images, np.random.default_rng(0), shift=1, flip=True)
+    assert moved.shape == images.shape
+    assert np.all(moved.sum(axis=(1, 2, 3)) == 9)
+    rows, columns = np.nonzero(moved[..., 0])[1:]
+    assert set(rows) == {1, 2, 3}
+    assert set(columns) == {0, 1, 2, 3, 4}
+    still = shift_and_flip(images, np.random.default_rng(0), shift=0, flip=False)
+    np.testing.assert_array_equal(still, images)
