@@ -6,8 +6,8 @@ Widths follow docs/architecture.md. Multi-lane data is an `ArrayLayout` with pix
 
 from __future__ import annotations
 
-from amaranth.lib import data
 from amaranth.hdl import signed, unsigned
+from amaranth.lib import data
 
 from hwflow import isa
 from hwflow.config import AcceleratorConfig
@@ -26,7 +26,9 @@ MEMORY_REQUEST = data.StructLayout({"address": 32, "beats": 8})
 
 def fields_layout(fields: tuple[isa.Field, ...]) -> data.StructLayout:
     """Layout of an instruction or constant record, first field in the lowest bits."""
-    return data.StructLayout({f.name: signed(f.bits) if f.signed else unsigned(f.bits) for f in fields})
+    return data.StructLayout(
+        {f.name: signed(f.bits) if f.signed else unsigned(f.bits) for f in fields}
+    )
 
 
 CONV = fields_layout(isa.FIELDS[isa.Op.CONV])
@@ -50,7 +52,9 @@ def group_layout(config: AcceleratorConfig) -> data.StructLayout:
     )
 
 
-def store_layout(config: AcceleratorConfig, element_bits: int, *, pixels: int | None = None) -> data.StructLayout:
+def store_layout(
+    config: AcceleratorConfig, element_bits: int, *, pixels: int | None = None
+) -> data.StructLayout:
     """A write of one word per pixel lane: slots slot..slot+G-1 where `mask` is set, channel group `cg`."""
     lanes = config.pixel_lanes if pixels is None else pixels
     shape = unsigned(1) if element_bits == 1 else signed(element_bits)
@@ -80,7 +84,9 @@ def tap_layout(config: AcceleratorConfig, *, pixels: int | None = None) -> data.
     )
 
 
-SCALAR_TAP = data.StructLayout({"valid": 1, "layer": LAYER_BITS, "kind": 2, "index": 16, "value": signed(32)})
+SCALAR_TAP = data.StructLayout(
+    {"valid": 1, "layer": LAYER_BITS, "kind": 2, "index": 16, "value": signed(32)}
+)
 """Scalar trace tap; kind 0 mean, 1 hidden, 2 scale s, 3 logit."""
 
 CONSTANTS_WRITE = data.StructLayout(
@@ -140,4 +146,34 @@ def events_layout(config: AcceleratorConfig) -> data.StructLayout:
             "channel_padding": slots,
             "pixel_padding": slots,
         }
+    )
+
+
+COUNTER_BITS = 40
+"""Width of the frame's cycle counter and of every counter of a layer or an FC."""
+
+SCALAR_OPS = (isa.Op.MEAN, isa.Op.FC, isa.Op.AFFINE, isa.Op.END)
+"""Instructions of the scalar queue."""
+
+SCALAR_BITS = max(sum(f.bits for f in isa.FIELDS[op]) for op in SCALAR_OPS)
+"""Bits of an entry of the scalar queue: the low bits of the instruction, to be seen through `fields_layout`."""
+
+RESULT_WORD = data.StructLayout({"data": 64, "last": 1})
+"""A result word on its way to the top; `last` ends a record, which nothing may interrupt."""
+
+
+def beat_write_layout(config: AcceleratorConfig) -> data.StructLayout:
+    """Loader to the binary weight ring or the constant ring: one beat."""
+    return data.StructLayout({"valid": 1, "data": config.beat_bits})
+
+
+def macs_write_layout(config: AcceleratorConfig) -> data.StructLayout:
+    """Loader to the 8-bit ring: one beat of bytes, or (`unpack4`) of 4-bit values."""
+    return data.StructLayout({"valid": 1, "unpack4": 1, "data": config.beat_bits})
+
+
+def bytes_write_layout(config: AcceleratorConfig) -> data.StructLayout:
+    """Loader to the byte memory: one word of C bytes."""
+    return data.StructLayout(
+        {"valid": 1, "bank": range(config.banks), "row": ROW_BITS, "data": 8 * config.cols}
     )

@@ -1,0 +1,148 @@
+"""Writes an image's beats into the byte memory: words of C bytes, slot after slot."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.wiring import In, Out
+
+from hwflow import isa
+from hwflow.config import AcceleratorConfig
+from rtl_gen.delay import successor
+from rtl_gen.interfaces import ROW_BITS, bytes_write_layout
+
+WAITING_BEATS = 32
+"""Beats kept where a beat holds several words."""
+
+WORDS_BITS = next(f.bits for f in isa.FIELDS[isa.Op.LOAD] if f.name == "words")
+
+
+def byte_writer_layout(config: AcceleratorConfig) -> data.StructLayout:
+    """A beat of a LOAD to the byte memory; `first` starts at slot 0 of the tensor at row `base`."""
+    return data.StructLayout(
+        {"valid": 1, "first": 1, "base": ROW_BITS, "words": WORDS_BITS, "data": config.beat_bits}
+    )
+
+
+class ByteWriter(wiring.Component):
+    """Cuts or joins beats to words of C bytes and counts bank and row as slots go by.
+
+    Word w of slot i goes to bank i % NB, row base + (i // NB)*words + w. Where B <= C a word is written in the cycle
+    after its last beat. Where B > C a beat takes B/C cycles, and a FIFO of `WAITING_BEATS` takes what arrives meanwhile.
+
+    Members: `beat` In, always accepted (the loader keeps to `free`, beats that may still arrive); `write` to the byte
+    memory; `idle` Out: every accepted beat has been written.
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self._config = config
+        super().__init__(
+            {
+                "beat": In(byte_writer_layout(config)),
+                "free": Out(range(WAITING_BEATS + 1)),
+                "write": Out(bytes_write_layout(config)),
+                "idle": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """The circuit."""
+        m = Module()
+        config = self._config
+        word = Signal(
+            data.StructLayout({"valid": 1, "first": 1, "base": ROW_BITS, "words": WORDS_BITS})
+        )
+        word_data = Signal(8 * config.cols)
+        if config.memory_bytes > config.cols:
+            self._cut(m, word, word_data)
+        else:
+            self._join(m, word, word_data)
+            m.d.comb += self.free.eq(WAITING_BEATS)
+
+        index = Signal(WORDS_BITS)
+        bank = Signal(range(config.banks))
+        row = Signal(ROW_BITS)
+        write = Signal(bytes_write_layout(config))
+        here_index, here_bank, here_row = (
+            Signal(WORDS_BITS),
+            Signal(range(config.banks)),
+            Signal(ROW_BITS),
+        )
+        m.d.comb += [
+            here_index.eq(index),
+            here_bank.eq(bank),
+            here_row.eq(row),
+            self.write.eq(write),
+        ]
+        with m.If(word.first):
+            m.d.comb += [here_index.eq(0), here_bank.eq(0), here_row.eq(word.base)]
+        m.d.sync += write.valid.eq(word.valid)
+        with m.If(word.valid):
+            m.d.sync += [
+                write.bank.eq(here_bank),
+                write.row.eq(here_row + here_index),
+                write.data.eq(word_data),
+                index.eq(here_index + 1),
+                bank.eq(here_bank),
+                row.eq(here_row),
+            ]
+            with m.If(here_index == word.words - 1):
+                m.d.sync += [index.eq(0), bank.eq(successor(here_bank, config.banks))]
+                with m.If(here_bank == config.banks - 1):
+                    m.d.sync += row.eq(here_row + word.words)
+        return m
+
+    def _join(self, m: Module, word: data.View[data.StructLayout], word_data: Signal) -> None:
+        """C/B beats make a word."""
+        config, beat = self._config, self.beat
+        beats = config.cols // config.memory_bytes
+        first = Signal()
+        if beats == 1:
+            m.d.comb += [word_data.eq(beat.data), word.valid.eq(beat.valid), first.eq(beat.first)]
+        else:
+            index = Signal(range(beats))
+            here = Signal(range(beats))
+            earlier = Signal(8 * config.cols - config.beat_bits)
+            earlier_first = Signal()
+            m.d.comb += [
+                here.eq(index),
+                word_data.eq(Cat(earlier, beat.data)),
+                word.valid.eq(beat.valid & (here == beats - 1)),
+                first.eq(earlier_first),
+            ]
+            with m.If(beat.first):
+                m.d.comb += here.eq(0)
+            with m.If(beat.valid):
+                m.d.sync += [index.eq(here + 1), earlier.eq(word_data[config.beat_bits :])]
+                with m.If(here == 0):
+                    m.d.sync += earlier_first.eq(beat.first)
+        m.d.comb += [
+            word.first.eq(first),
+            word.base.eq(beat.base),
+            word.words.eq(beat.words),
+            self.idle.eq(~beat.valid & ~self.write.valid),
+        ]
+
+    def _cut(self, m: Module, word: data.View[data.StructLayout], word_data: Signal) -> None:
+        """A beat makes B/C words, one a cycle."""
+        config = self._config
+        parts = config.memory_bytes // config.cols
+        layout = self.beat.shape()
+        m.submodules.fifo = fifo = SyncFIFOBuffered(width=layout.size, depth=WAITING_BEATS)
+        part = Signal(range(parts))
+        head = data.View(layout, fifo.r_data)
+        m.d.comb += [
+            fifo.w_data.eq(self.beat),
+            fifo.w_en.eq(self.beat.valid),
+            self.free.eq(WAITING_BEATS - fifo.level),
+            word.valid.eq(fifo.r_rdy),
+            word.first.eq(head.first & (part == 0)),
+            word.base.eq(head.base),
+            word.words.eq(head.words),
+            word_data.eq(head.data.as_value().word_select(part, 8 * config.cols)),
+            fifo.r_en.eq(part == parts - 1),
+            self.idle.eq(~self.beat.valid & (fifo.level == 0) & ~self.write.valid),
+        ]
+        with m.If(fifo.r_rdy):
+            m.d.sync += part.eq(part + 1)

@@ -1,0 +1,26 @@
+"""Small helpers of pipelines and rings: delayed values and counters that wrap."""
+
+from __future__ import annotations
+
+import itertools
+
+from amaranth.hdl import Module, Mux, Signal, Value, ValueCastable
+
+
+def delayed(m: Module, value: Value | ValueCastable, cycles: int, name: str) -> list[Signal]:
+    """`value` after 0..cycles clock cycles, as plain bit vectors: element n is n cycles old.
+
+    The registers are not enabled: the pipelines they accompany never stall.
+    """
+    stages = [Signal.like(Value.cast(value), name=f"{name}_{n}") for n in range(cycles + 1)]
+    m.d.comb += stages[0].eq(Value.cast(value))
+    for before, after in itertools.pairwise(stages):
+        m.d.sync += after.eq(before)
+    return stages
+
+
+def successor(counter: Signal, count: int) -> Value:
+    """The next value of a counter that runs over 0..count-1 and wraps; keeps the counter's width."""
+    if count & (count - 1) == 0:
+        return (counter + 1)[: len(counter)]
+    return Mux(counter == count - 1, 0, (counter + 1)[: len(counter)])

@@ -1,0 +1,356 @@
+"""Reads the schedule, executes its LOADs and hands the other instructions to their queues (docs/architecture.md)."""
+
+from __future__ import annotations
+
+import math
+
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.enum import Enum
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.wiring import In, Out
+
+from hwflow import isa, timing
+from hwflow.config import AcceleratorConfig
+from rtl_gen.byte_writer import ByteWriter
+from rtl_gen.instruction_queue import InstructionQueue
+from rtl_gen.interfaces import (
+    CONV,
+    MEMORY_REQUEST,
+    ROW_BITS,
+    SCALAR_BITS,
+    beat_write_layout,
+    bytes_write_layout,
+    fields_layout,
+    macs_write_layout,
+)
+from rtl_gen.scalar_engine import byte_counts_layout
+
+LOAD = fields_layout(isa.FIELDS[isa.Op.LOAD])
+
+BURST = 16
+"""Beats of a request, at most."""
+
+CONV_QUEUE = 4
+SCALAR_QUEUE = 8
+
+REQUESTS_AHEAD = 16
+"""Requests whose beats have not all arrived, at most."""
+
+FREE_BITS = 24
+"""Width of the counts of free room and of outstanding beats."""
+
+
+class Kind(Enum, shape=3):
+    """Where a beat goes: the rings of isa.Ring, or the instruction queue."""
+
+    WEIGHTS = 0
+    MACS = 1
+    CONSTANTS = 2
+    BYTES = 3
+    SCHEDULE = 4
+
+
+KIND_COUNTERS = {
+    Kind.WEIGHTS: "bytes_weights",
+    Kind.MACS: "bytes_macs",
+    Kind.CONSTANTS: "bytes_constants",
+    Kind.BYTES: "bytes_image",
+}
+
+ROUTE = data.StructLayout(
+    {
+        "kind": Kind,
+        "unpack4": 1,
+        "first": 1,
+        "beats": range(BURST + 1),
+        "base": ROW_BITS,
+        "words": 8,
+    }
+)
+"""What becomes of a request's beats."""
+
+
+class Loader(wiring.Component):
+    """Owner of the memory port.
+
+    One state machine makes all requests: an instruction whenever there is room for one more, else the next burst of
+    the LOAD under execution. A burst is requested when its ring has room for all of it, counting beats already
+    requested; when nothing is outstanding for that ring, for what there is room. So beats are always accepted.
+    Beats are registered once and written to their ring in the next cycle.
+
+    Instructions are dispatched in order, one a cycle, none while a LOAD still has requests to make; a CONV waits until
+    every byte of an image load has been written. After END the loader drops what it prefetched beyond.
+
+    Members: `start`, `schedule_address` (taken with `start`, while `idle`); `request`, `beat` the memory port;
+    `conv`, `scalar` the queues; `weights_write`/`_free` (beats), `macs_write`/`_free` (bytes),
+    `constants_write`/`_free` (beats), `bytes_write`; `byte_counts` of the frame: of the schedule, 64 bytes an
+    instruction dispatched; of the rings, 8B a beat. `idle` Out: nothing is fetched, loaded or being dispatched.
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self._config = config
+        super().__init__(
+            {
+                "start": In(1),
+                "schedule_address": In(32),
+                "request": Out(stream.Signature(MEMORY_REQUEST)),
+                "beat": In(stream.Signature(config.beat_bits)),
+                "conv": Out(stream.Signature(CONV)),
+                "scalar": Out(stream.Signature(SCALAR_BITS)),
+                "weights_write": Out(beat_write_layout(config)),
+                "weights_free": In(FREE_BITS),
+                "macs_write": Out(macs_write_layout(config)),
+                "macs_free": In(FREE_BITS),
+                "constants_write": Out(beat_write_layout(config)),
+                "constants_free": In(FREE_BITS),
+                "bytes_write": Out(bytes_write_layout(config)),
+                "byte_counts": Out(byte_counts_layout()),
+                "idle": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """The circuit."""
+        m = Module()
+        m.submodules.instructions = self._instructions = InstructionQueue(self._config)
+        m.submodules.byte_writer = self._byte_writer = ByteWriter(self._config)
+        m.submodules.conv_queue = self._conv_queue = SyncFIFOBuffered(
+            width=CONV.size, depth=CONV_QUEUE
+        )
+        m.submodules.scalar_queue = self._scalar_queue = SyncFIFOBuffered(
+            width=SCALAR_BITS, depth=SCALAR_QUEUE
+        )
+        m.submodules.routes = self._routes = SyncFIFOBuffered(
+            width=ROUTE.size, depth=REQUESTS_AHEAD
+        )
+
+        self._fetching = Signal()  # between start and END
+        self._loading = Signal()  # a LOAD has requests left
+        self._load = Signal(LOAD)
+        self._first = Signal()
+        # Units of room outstanding for each ring: beats, but bytes / B for the 8-bit ring.
+        self._outstanding = {
+            kind: Signal(FREE_BITS, name=f"outstanding_{kind.name.lower()}")
+            for kind in KIND_COUNTERS
+        }
+        self._requested = Signal(ROUTE)  # what a request adds to them, in the cycle it is made
+        self._requested_valid = Signal()
+        self._elaborate_requests(m)
+        self._elaborate_beats(m)
+        self._elaborate_dispatch(m)
+        m.d.comb += self.idle.eq(
+            ~self._fetching
+            & ~self._loading
+            & self._instructions.empty
+            & (Cat(*self._outstanding.values()) == 0)
+            & self._byte_writer.idle
+        )
+        return m
+
+    def _elaborate_requests(self, m: Module) -> None:
+        """Instruction fetches and the bursts of the LOAD, through one request register."""
+        load, instructions, routes = self._load, self._instructions, self._routes
+        byte_shift = int(math.log2(self._config.memory_bytes))
+        frees = {
+            Kind.WEIGHTS: self.weights_free,
+            Kind.MACS: self.macs_free >> byte_shift,
+            Kind.CONSTANTS: self.constants_free,
+            Kind.BYTES: self._byte_writer.free,
+        }
+        rooms = []
+        for kind, free in frees.items():
+            room = Signal(FREE_BITS, name=f"room_{kind.name.lower()}")
+            # Beats that have just arrived are counted twice: in the outstanding ones, and as not free.
+            outstanding = self._outstanding[kind]
+            units_free = Mux(free > outstanding, (free - outstanding)[:FREE_BITS], 0)
+            m.d.comb += room.eq(units_free >> load.unpack4 if kind is Kind.MACS else units_free)
+            rooms.append(room)
+        idle_rings = [count == 0 for count in self._outstanding.values()]
+
+        room = Signal(FREE_BITS)
+        quiet = Signal()
+        want = Signal(range(BURST + 1))
+        size = Signal(range(BURST + 1))
+        enough = Signal()
+        address = Signal(32)
+        m.d.comb += [
+            want.eq(Mux(load.beats > BURST, BURST, load.beats)),
+            size.eq(Mux(room < want, room, want)),
+            enough.eq((room >= want) | (quiet & (room != 0))),
+        ]
+        route, valid = self._requested, self._requested_valid
+        m.d.comb += [
+            routes.w_data.eq(route),
+            routes.w_en.eq(valid),
+            instructions.claim.eq(valid & (route.kind == Kind.SCHEDULE)),
+        ]
+        request = self.request
+        with m.If(self.start):
+            m.d.sync += address.eq(self.schedule_address)
+        with m.FSM():
+            with m.State("CHOOSE"):
+                m.d.sync += [
+                    room.eq(Array(rooms)[load.ring]),
+                    quiet.eq(Array(idle_rings)[load.ring]),
+                ]
+                with m.If(routes.w_rdy & self._fetching & instructions.room):
+                    m.d.comb += [
+                        route.kind.eq(Kind.SCHEDULE),
+                        route.beats.eq(instructions.beats),
+                        valid.eq(1),
+                    ]
+                    m.d.sync += [
+                        request.payload.address.eq(address),
+                        request.payload.beats.eq(instructions.beats),
+                        request.valid.eq(1),
+                        address.eq(address + instructions.beats),
+                    ]
+                    m.next = "REQUEST"
+                with m.Elif(routes.w_rdy & self._loading):
+                    m.next = "BURST"
+            with m.State("BURST"):
+                m.next = "CHOOSE"
+                with m.If(enough):
+                    m.d.comb += [
+                        route.kind.eq(Cat(load.ring, Const(0, 1))),
+                        route.unpack4.eq(load.unpack4),
+                        route.first.eq(self._first),
+                        route.beats.eq(size),
+                        route.base.eq(load.base),
+                        route.words.eq(load.words),
+                        valid.eq(1),
+                    ]
+                    m.d.sync += [
+                        request.payload.address.eq(load.address),
+                        request.payload.beats.eq(size),
+                        request.valid.eq(1),
+                        load.address.eq(load.address + size),
+                        load.beats.eq(load.beats - size),
+                        self._first.eq(0),
+                    ]
+                    with m.If(load.beats == size):
+                        m.d.sync += self._loading.eq(0)
+                    m.next = "REQUEST"
+            with m.State("REQUEST"), m.If(request.ready):
+                m.d.sync += request.valid.eq(0)
+                m.next = "CHOOSE"
+
+    def _elaborate_beats(self, m: Module) -> None:
+        """Route arriving beats, count them, and account for outstanding room."""
+        routes = self._routes
+        route = data.View(ROUTE, routes.r_data)
+        index = Signal(range(BURST))
+        arrived = self.beat.valid & self.beat.ready
+        last = index == route.beats - 1
+        m.d.comb += [self.beat.ready.eq(routes.r_rdy), routes.r_en.eq(arrived & last)]
+        with m.If(arrived):
+            m.d.sync += index.eq(Mux(last, 0, index + 1))
+
+        beat = Signal(self._config.beat_bits)
+        held = Signal(ROUTE)
+        held_first = Signal()
+        held_valid = Signal()
+        m.d.sync += held_valid.eq(arrived)
+        with m.If(arrived):
+            m.d.sync += [
+                beat.eq(self.beat.payload),
+                held.eq(route),
+                held_first.eq(route.first & (index == 0)),
+            ]
+
+        def at(kind: Kind) -> Value:
+            return held_valid & (held.kind == kind)
+
+        writer = self._byte_writer
+        m.d.comb += [
+            self.weights_write.valid.eq(at(Kind.WEIGHTS)),
+            self.weights_write.data.eq(beat),
+            self.macs_write.valid.eq(at(Kind.MACS)),
+            self.macs_write.unpack4.eq(held.unpack4),
+            self.macs_write.data.eq(beat),
+            self.constants_write.valid.eq(at(Kind.CONSTANTS)),
+            self.constants_write.data.eq(beat),
+            self._instructions.write.valid.eq(at(Kind.SCHEDULE)),
+            self._instructions.write.data.eq(beat),
+            writer.beat.valid.eq(at(Kind.BYTES)),
+            writer.beat.first.eq(held_first),
+            writer.beat.base.eq(held.base),
+            writer.beat.words.eq(held.words),
+            writer.beat.data.eq(beat),
+            self.bytes_write.eq(writer.write),
+        ]
+
+        # A beat stays outstanding until the ring's free room is sure to show it.
+        settle = timing.ring_free_latency()
+        requested = self._requested
+        for kind, outstanding in self._outstanding.items():
+            beats = Cat(requested.beats, Const(0, 1))
+            added = (beats << requested.unpack4)[: len(beats)] if kind is Kind.MACS else beats
+            removed = (
+                Cat(at(kind) & ~held.unpack4, at(kind) & held.unpack4)
+                if kind is Kind.MACS
+                else at(kind)
+            )
+            seen = Signal(2, name=f"seen_{kind.name.lower()}_0")
+            m.d.comb += seen.eq(removed)
+            for n in range(settle):
+                later = Signal(2, name=f"seen_{kind.name.lower()}_{n + 1}")
+                m.d.sync += later.eq(seen)
+                seen = later
+            grant = self._requested_valid & (requested.kind == kind)
+            m.d.sync += outstanding.eq(outstanding + Mux(grant, added, 0) - seen)
+
+        counts = self.byte_counts
+        for kind, name in KIND_COUNTERS.items():
+            with m.If(self.start):
+                m.d.sync += counts[name].eq(0)
+            with m.Elif(at(kind)):
+                m.d.sync += counts[name].eq(counts[name] + self._config.memory_bytes)
+
+    def _elaborate_dispatch(self, m: Module) -> None:
+        """Hand the oldest instruction to its queue, or begin its LOAD."""
+        instruction = self._instructions.instruction
+        conv_queue, scalar_queue = self._conv_queue, self._scalar_queue
+        word = instruction.payload
+        op = word[:8]
+        available = instruction.valid & self._fetching & ~self._loading
+        is_scalar = (
+            (op == isa.Op.MEAN) | (op == isa.Op.FC) | (op == isa.Op.AFFINE) | (op == isa.Op.END)
+        )
+        image_written = (self._outstanding[Kind.BYTES] == 0) & self._byte_writer.idle
+        taken = Signal()
+        m.d.comb += [
+            conv_queue.w_data.eq(word[: CONV.size]),
+            conv_queue.w_en.eq(available & (op == isa.Op.CONV) & image_written),
+            scalar_queue.w_data.eq(word[:SCALAR_BITS]),
+            scalar_queue.w_en.eq(available & is_scalar),
+            # Instructions prefetched beyond END are dropped.
+            instruction.ready.eq(~self._fetching | taken),
+            self.conv.payload.eq(conv_queue.r_data),
+            self.conv.valid.eq(conv_queue.r_rdy),
+            conv_queue.r_en.eq(self.conv.ready),
+            self.scalar.payload.eq(scalar_queue.r_data),
+            self.scalar.valid.eq(scalar_queue.r_rdy),
+            scalar_queue.r_en.eq(self.scalar.ready),
+        ]
+        with m.If(available):
+            with m.If(is_scalar):
+                m.d.comb += taken.eq(scalar_queue.w_rdy)
+            with m.Elif(op == isa.Op.CONV):
+                m.d.comb += taken.eq(conv_queue.w_rdy & image_written)
+            with m.Else():
+                m.d.comb += taken.eq(1)
+                m.d.sync += [
+                    self._load.eq(word[: LOAD.size]),
+                    self._loading.eq(1),
+                    self._first.eq(1),
+                ]
+
+        schedule = self.byte_counts["bytes_schedule"]
+        with m.If(taken):
+            m.d.sync += schedule.eq(schedule + isa.INSTRUCTION_BYTES)
+        with m.If(taken & (op == isa.Op.END)):
+            m.d.sync += self._fetching.eq(0)
+        with m.If(self.start):
+            m.d.sync += [self._fetching.eq(1), schedule.eq(0)]

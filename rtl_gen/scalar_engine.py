@@ -1,0 +1,380 @@
+"""Executes the scalar queue: MEAN, FC, AFFINE and END, one after the other (docs/architecture.md)."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.wiring import In, Out
+
+from hwflow import isa, timing
+from hwflow.config import AcceleratorConfig
+from hwflow.numerics import SE_ONE
+from rtl_gen.affine import AffineUnit
+from rtl_gen.delay import delayed, successor
+from rtl_gen.interfaces import (
+    CHANNEL_BITS,
+    CONSTANT_RECORD,
+    CONSTANTS_WRITE,
+    COUNTER_BITS,
+    GROUP_BITS,
+    RESULT_WORD,
+    SCALAR_BITS,
+    SCALAR_TAP,
+    SUM_BITS,
+    fields_layout,
+    matvec_layout,
+    matvec_result_layout,
+)
+from rtl_gen.logit_signature import LogitSignature
+from rtl_gen.matvec_source import MatvecSource
+from rtl_gen.records import RecordSerialiser, header, record_layout
+from rtl_gen.scalar_unit import ScalarUnit
+from rtl_gen.vector_memory import VectorMemory
+
+MEAN = fields_layout(isa.FIELDS[isa.Op.MEAN])
+FC = fields_layout(isa.FIELDS[isa.Op.FC])
+
+COUNT_BITS = 16
+TOKEN_BITS = GROUP_BITS + 1
+
+RESULT_WORDS = 32
+"""Words kept for the result stream; logits are issued only while all of them would find room."""
+
+PAIR_FIELDS = ("pos", "neg", "bias_y", "bias_y_shift", "offset")
+VECTOR_FIELDS = ("alpha", "alpha_shift", "beta", "bias_x", "out_shift")
+
+
+def byte_counts_layout() -> data.StructLayout:
+    """Bytes read from memory in this frame, by kind (isa.END_COUNTERS)."""
+    return data.StructLayout(dict.fromkeys(isa.END_COUNTERS[1:], COUNTER_BITS))
+
+
+class ScalarEngine(wiring.Component):
+    """One output (channel, hidden unit, class) a cycle.
+
+    ```
+    sums (MEAN) ------------+
+    MatvecSource (FC) ------+-> ScalarUnit -+-> vector memory A (MEAN), B (hidden)
+    constant record --------+               +-> AffineUnit -> constants_write, scale token
+                                            +-> logits, their signature
+    ```
+    An output is *issued* when all it needs is there; from there on the pipeline is rigid. Latencies:
+    `timing.scalar_output_latency()` to a vector memory, the tap or the logits, `timing.scale_output_latency()`
+    to `constants_write`. An instruction is over when its last output has arrived.
+
+    Members: `instruction` the scalar queue; `record`, `record_level`, `record_take` the constant ring's head;
+    `sums_address`, `sums_data`, `sum_token` the channel sums; `matvec`, `matvec_level`, `matvec_result` the MAC
+    array; `constants_write` to the vector lanes; `scale_available`, `scale_take` the scale tokens; `result` records;
+    `tap_scalar`; `restart` a frame begins; `cycle`, `byte_counts` for the records; `quiet` In: every CONV is over and
+    nothing is being loaded; `frame_done` pulses when the END record has left.
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self._config = config
+        super().__init__(
+            {
+                "instruction": In(stream.Signature(SCALAR_BITS)),
+                "record": In(CONSTANT_RECORD),
+                "record_level": In(range(config.constant_words + 1)),
+                "record_take": Out(1),
+                "sums_address": Out(CHANNEL_BITS),
+                "sums_data": In(signed(SUM_BITS)),
+                "sum_token": In(1),
+                "matvec": Out(matvec_layout(config)),
+                "matvec_level": In(range(config.mac_words + 1)),
+                "matvec_result": In(matvec_result_layout(config)),
+                "constants_write": Out(CONSTANTS_WRITE),
+                "scale_available": Out(1),
+                "scale_take": In(1),
+                "result": Out(stream.Signature(RESULT_WORD)),
+                "tap_scalar": Out(SCALAR_TAP),
+                "restart": In(1),
+                "cycle": In(COUNTER_BITS),
+                "byte_counts": In(byte_counts_layout()),
+                "quiet": In(1),
+                "frame_done": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """The circuit."""
+        m = Module()
+        config = self._config
+        m.submodules.source = self._source = MatvecSource(config)
+        m.submodules.unit = self._unit = ScalarUnit()
+        m.submodules.affine = self._affine = AffineUnit()
+        m.submodules.vector_a = self._a = VectorMemory(config)
+        m.submodules.vector_b = self._b = VectorMemory(config)
+        m.submodules.signature = self._signature = LogitSignature()
+        m.submodules.records = self._records = SyncFIFOBuffered(
+            width=record_layout(len(isa.END_COUNTERS)).size, depth=1
+        )
+        m.submodules.words = self._words = SyncFIFOBuffered(
+            width=RESULT_WORD.size, depth=RESULT_WORDS
+        )
+
+        # The instruction under execution.
+        self._word = word = Signal(SCALAR_BITS)
+        self._op = word[:8]
+        self._layer = word[8:24]
+        self._mean = data.View(MEAN, word[: MEAN.size])
+        self._fc = data.View(FC, word[: FC.size])
+        self._is_mean, self._is_fc, self._is_affine = Signal(), Signal(), Signal()
+        self._to_hidden, self._to_scale, self._to_logits = Signal(), Signal(), Signal()
+        self._count = Signal(COUNT_BITS)
+        dest = self._fc.dest
+        m.d.comb += [
+            self._is_mean.eq(self._op == isa.Op.MEAN),
+            self._is_fc.eq(self._op == isa.Op.FC),
+            self._is_affine.eq(self._op == isa.Op.AFFINE),
+            self._to_hidden.eq(self._is_fc & (dest == isa.FcDest.HIDDEN)),
+            self._to_scale.eq(self._is_affine | (self._is_fc & (dest == isa.FcDest.SCALE))),
+            self._to_logits.eq(self._is_fc & (dest == isa.FcDest.LOGITS)),
+            # MEAN and AFFINE have `count` at the same place.
+            self._count.eq(Mux(self._is_fc, self._fc.outputs, self._mean.count)),
+        ]
+
+        self._issue, self._finished = Signal(), Signal()
+        self._starting = Signal()
+        self._elaborate_issue(m)
+        self._elaborate_outputs(m)
+        self._elaborate_control(m)
+        return m
+
+    def _elaborate_issue(self, m: Module) -> None:
+        """Issue one output when its operand, its record and room for its result are there."""
+        config, source = self._config, self._source
+        self._running = Signal()
+        issued = Signal(COUNT_BITS)
+        column = Signal(range(config.cols))
+        sum_tokens = Signal(TOKEN_BITS)
+        take_token = Signal()
+        has_sum = (sum_tokens != 0) | (column != 0)
+        has_record = self.record_level != 0
+        room = self._words.level <= RESULT_WORDS - timing.scalar_output_latency() - 1
+        last = Signal()
+        m.d.comb += [
+            last.eq(issued == self._count - 1),
+            self._issue.eq(
+                self._running
+                & (issued != self._count)
+                & (~self._is_mean | has_sum)
+                & (self._is_mean | has_record)
+                & (~self._is_fc | source.valid)
+                & (~self._to_logits | (room & (self._records.level == 0)))
+            ),
+            take_token.eq(self._issue & self._is_mean & (column == 0)),
+            self.record_take.eq(self._issue & ~self._is_mean),
+            source.take.eq(self._issue & self._is_fc),
+            source.group_end.eq(last | (column == config.cols - 1)),
+            self.sums_address.eq(issued),
+        ]
+        with m.If(self._issue):
+            m.d.sync += [issued.eq(issued + 1), column.eq(successor(column, config.cols))]
+        with m.If(self._starting):
+            m.d.sync += [issued.eq(0), column.eq(0)]
+        m.d.sync += sum_tokens.eq(sum_tokens + self.sum_token - take_token)
+        with m.If(self.restart):
+            m.d.sync += sum_tokens.eq(0)
+
+        # FC: where the operands come from and the MAC array's side.
+        groups = (self._fc.outputs + (config.cols - 1)) >> (config.cols - 1).bit_length()
+        operands = Mux(self._fc.hidden, self._b.read_data.as_value(), self._a.read_data.as_value())
+        m.d.comb += [
+            source.start.eq(self._starting & self._is_fc),
+            source.groups.eq(groups),
+            source.steps.eq(self._fc.steps),
+            self._a.read_word.eq(source.read_word),
+            self._b.read_word.eq(source.read_word),
+            source.read_data.eq(operands),
+            source.level.eq(self.matvec_level),
+            source.result.eq(self.matvec_result),
+            self.matvec.eq(source.matvec),
+        ]
+
+        # The operands of the output issued in the cycle before.
+        valid = Signal()
+        operand = Signal(signed(SUM_BITS))
+        record = Signal(CONSTANT_RECORD)
+        m.d.sync += valid.eq(self._issue)
+        with m.If(self._issue):
+            m.d.sync += [operand.eq(source.sum), record.eq(self.record)]
+        value, mean = self._unit.value, self._mean
+        m.d.comb += [
+            value.valid.eq(valid),
+            value.x.eq(Mux(self._is_mean, self.sums_data, operand)),
+            value.alpha.eq(Mux(self._is_mean, mean.alpha, record.scalar_alpha)),
+            value.beta.eq(Mux(self._is_mean, mean.beta, record.scalar_beta)),
+            value.shift.eq(Mux(self._is_mean, mean.shift, record.scalar_shift)),
+            self._unit.acc_shift.eq(Mux(self._is_mean, mean.acc_shift, self._fc.acc_shift)),
+            self._unit.lo.eq(Mux(self._is_mean, mean.lo, self._fc.lo)),
+            self._unit.hi.eq(Mux(self._is_mean, mean.hi, self._fc.hi)),
+        ]
+        self._record = record
+
+    def _elaborate_outputs(self, m: Module) -> None:
+        """Send results where the instruction wants them, and notice its last one."""
+        config, unit, affine = self._config, self._unit, self._affine
+        produced, written = Signal(COUNT_BITS), Signal(COUNT_BITS)
+        column = Signal(range(config.cols))
+        m.d.comb += self._finished.eq(Mux(self._to_scale, written, produced) == self._count)
+        with m.If(unit.valid):
+            m.d.sync += produced.eq(produced + 1)
+        with m.If(affine.valid):
+            m.d.sync += [written.eq(written + 1), column.eq(successor(column, config.cols))]
+        with m.If(self._starting):
+            m.d.sync += [produced.eq(0), written.eq(0), column.eq(0)]
+
+        m.d.comb += [
+            self._a.restart.eq(self._starting & self._is_mean),
+            self._a.write_valid.eq(unit.valid & self._is_mean),
+            self._a.write_data.eq(unit.result[:8]),
+            self._b.restart.eq(self._starting & self._to_hidden),
+            self._b.write_valid.eq(unit.valid & self._to_hidden),
+            self._b.write_data.eq(unit.result[:8]),
+        ]
+
+        # The record's other constants arrive where they are used, beside the arithmetic.
+        pair = self._fields(m, PAIR_FIELDS, timing.scalar_unit_latency())
+        vector = self._fields(
+            m, VECTOR_FIELDS, timing.scalar_unit_latency() + timing.affine_unit_latency()
+        )
+        m.d.comb += [
+            affine.channel.valid.eq(unit.valid & self._to_scale),
+            affine.channel.s.eq(Mux(self._is_affine, SE_ONE, unit.result[:16])),
+        ]
+        m.d.comb += [affine.channel[name].eq(pair[name]) for name in PAIR_FIELDS]
+        write = self.constants_write
+        m.d.comb += [
+            write.valid.eq(affine.valid),
+            write.channel.eq(written),
+            write.p.eq(affine.p),
+            write.n.eq(affine.n),
+            write.q.eq(affine.q),
+        ]
+        m.d.comb += [write[name].eq(vector[name]) for name in VECTOR_FIELDS]
+
+        scale_tokens = Signal(TOKEN_BITS)
+        group_written = affine.valid & ((column == config.cols - 1) | (written == self._count - 1))
+        m.d.sync += scale_tokens.eq(scale_tokens + group_written - self.scale_take)
+        with m.If(self.restart):
+            m.d.sync += scale_tokens.eq(0)
+        m.d.comb += self.scale_available.eq(scale_tokens != 0)
+
+        logit = unit.valid & self._to_logits
+        self._last_logit = Signal(COUNTER_BITS)
+        with m.If(logit):
+            m.d.sync += self._last_logit.eq(self.cycle)
+        m.d.comb += [
+            self._signature.restart.eq(self.restart),
+            self._signature.valid.eq(logit),
+            self._signature.index.eq(produced),
+            self._signature.logit.eq(unit.result),
+        ]
+
+        tap = Signal(SCALAR_TAP)
+        m.d.sync += [
+            tap.valid.eq(unit.valid & ~self._is_affine),
+            tap.layer.eq(self._layer),
+            tap.kind.eq(Mux(self._is_mean, 0, self._fc.dest + 1)),
+            tap.index.eq(produced),
+            tap.value.eq(unit.result),
+        ]
+        m.d.comb += self.tap_scalar.eq(tap)
+
+        # Logits and records leave through one FIFO; a logit is issued only when no record is under way.
+        m.submodules.serialiser = serialiser = RecordSerialiser(len(isa.END_COUNTERS))
+        word = Signal(RESULT_WORD)
+        m.d.comb += [
+            serialiser.record.valid.eq(self._records.r_rdy),
+            serialiser.record.payload.eq(self._records.r_data),
+            self._records.r_en.eq(serialiser.record.ready),
+            serialiser.words.ready.eq(self._words.w_rdy & ~logit),
+            word.eq(serialiser.words.payload),
+            self._words.w_data.eq(word),
+            self._words.w_en.eq(serialiser.words.valid | logit),
+            self.result.valid.eq(self._words.r_rdy),
+            self.result.payload.eq(self._words.r_data),
+            self._words.r_en.eq(self.result.ready),
+        ]
+        with m.If(logit):
+            value = header(isa.Record.LOGIT, produced, _extended(unit.result, 32))
+            m.d.comb += [word.data.eq(value), word.last.eq(1)]
+
+    def _fields(
+        self, m: Module, names: tuple[str, ...], cycles: int
+    ) -> data.View[data.StructLayout]:
+        """Fields of the record of the value entering the scalar unit, `cycles` cycles later."""
+        layout = data.StructLayout({name: CONSTANT_RECORD[name].shape for name in names})
+        values = Cat(Value.cast(self._record[name]) for name in names)
+        return data.View(layout, delayed(m, values, cycles, f"record_{names[0]}")[cycles])
+
+    def _elaborate_control(self, m: Module) -> None:
+        config, records = self._config, self._records
+        started = Signal(COUNTER_BITS)
+        steps, slots, useful = Signal(COUNTER_BITS), Signal(COUNTER_BITS), Signal(COUNTER_BITS)
+        with m.If(self.matvec.valid):
+            m.d.sync += [steps.eq(steps + 1), slots.eq(slots + config.mac_lanes)]
+        with m.If(self._issue):
+            m.d.sync += useful.eq(useful + self._fc.inputs)
+
+        record = Signal(record_layout(len(isa.END_COUNTERS)))
+        m.d.comb += records.w_data.eq(record)
+        scalar = {
+            "start": started,
+            "end": self.cycle,
+            "steps": steps,
+            "useful": useful,
+            "padding": slots - useful,
+        }
+        end = {
+            "cycles": self._last_logit,
+            **{name: self.byte_counts[name] for name in isa.END_COUNTERS[1:]},
+        }
+
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += self.instruction.ready.eq(1)
+                m.d.sync += [steps.eq(0), slots.eq(0), useful.eq(0), started.eq(self.cycle)]
+                with m.If(self.instruction.valid):
+                    m.d.sync += self._word.eq(self.instruction.payload)
+                    m.next = "START"
+            with m.State("START"):
+                m.d.comb += self._starting.eq(1)
+                m.next = "RUN"
+                with m.If(self._op == isa.Op.END):
+                    m.next = "END"
+            with m.State("RUN"):
+                m.d.comb += self._running.eq(1)
+                with m.If(self._finished & ~self._is_fc):
+                    m.next = "IDLE"
+                with m.If(self._finished & self._is_fc & records.w_rdy):
+                    m.d.comb += [
+                        record.header.eq(
+                            header(isa.Record.SCALAR, self._layer, wide=self._fc.wide)
+                        ),
+                        record.used.eq(len(isa.SCALAR_COUNTERS)),
+                        *(
+                            record.counters[n].eq(scalar[name])
+                            for n, name in enumerate(isa.SCALAR_COUNTERS)
+                        ),
+                        records.w_en.eq(1),
+                    ]
+                    m.next = "IDLE"
+            with m.State("END"), m.If(self.quiet & records.w_rdy):
+                m.d.comb += [
+                    record.header.eq(header(isa.Record.END, 0, self._signature.total)),
+                    record.used.eq(len(isa.END_COUNTERS)),
+                    *(record.counters[n].eq(end[name]) for n, name in enumerate(isa.END_COUNTERS)),
+                    records.w_en.eq(1),
+                ]
+                m.next = "DRAIN"
+            with m.State("DRAIN"), m.If((records.level == 0) & (self._words.level == 0)):
+                m.d.comb += self.frame_done.eq(1)
+                m.next = "IDLE"
+
+
+def _extended(value: Value, width: int) -> Value:
+    """A signed value sign-extended to `width` bits, as bits."""
+    return Cat(value, value[-1].replicate(width - len(value)))
