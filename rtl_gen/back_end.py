@@ -1,0 +1,449 @@
+"""The back end: vector lanes, residual memories, means, pool, channel sums, signature (docs/architecture.md).
+
+A rigid pipeline. `slot[n]`, `mask[n]`, ... below are a pixel group's fields n cycles after it entered;
+stage numbers are those of rtl_gen/lane.py. Everything that is constant in a layer is taken from `current`.
+"""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hwflow import timing
+from hwflow.config import AcceleratorConfig
+from hwflow.isa import Residual, Store
+from hwflow.numerics import STORED_BITS
+from hwflow.signature import GROUP
+from rtl_gen import channel_mean, instances, lane
+from rtl_gen.channel_sums import ChannelSums
+from rtl_gen.delay import delayed
+from rtl_gen.interfaces import (
+    CHANNEL_BITS,
+    CONSTANTS_WRITE,
+    CONV,
+    GROUP_BITS,
+    ROW_BITS,
+    SUM_BITS,
+    group_layout,
+    store_layout,
+    tap_layout,
+)
+from rtl_gen.lane_constants import LaneConstants
+from rtl_gen.pixel_queue import PixelQueue
+from rtl_gen.pool import Pool
+from rtl_gen.popcount import Popcount
+from rtl_gen.residual_memory import ResidualMemory
+from rtl_gen.signature import Signature
+
+MEAN_STAGE = lane.Y_STAGE + channel_mean.LATENCY
+ROW_AHEAD = 2
+"""Stages before a memory access in which the address arithmetic starts: multiply, add."""
+
+
+class BackEnd(wiring.Component):
+    """Turns the group stream into stored tensors. Ports: docs/architecture.md, "Components and their ports".
+
+    Latencies, from the cycle in which `group` is valid: hwflow/timing.py, `back_end_*`.
+    Elaborates only inside rtl_gen.instances.emit.
+    """
+
+    layer_start: Signal
+    sums_address: Signal
+    sums_data: Signal
+    sum_token: Signal
+    idle: Signal
+    layer_signature: Signal
+    saturated_t: Signal
+    saturated_y: Signal
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self.config = config
+        super().__init__(
+            {
+                "current": In(CONV),
+                "layer_start": In(1),
+                "group": In(group_layout(config)),
+                "bits_store": Out(store_layout(config, 1)),
+                "bytes_store": Out(store_layout(config, 8)),
+                "constants_write": In(CONSTANTS_WRITE),
+                "sums_address": In(CHANNEL_BITS),
+                "sums_data": Out(signed(SUM_BITS)),
+                "sum_token": Out(1),
+                "idle": Out(1),
+                "layer_signature": Out(32),
+                "saturated_t": Out(32),
+                "saturated_y": Out(32),
+                "tap_store": Out(tap_layout(config)),
+                "tap_mean": Out(tap_layout(config)),
+                "tap_pool": Out(tap_layout(config)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """The stages in order, then the units that take stored elements."""
+        m = Module()
+        config, current, group = self.config, self.current, self.group
+        pixels, cols = config.pixel_lanes, config.cols
+
+        # A pixel group's fields by stage ----------------------------------------------------------
+        valid = delayed(m, group.valid, MEAN_STAGE, "valid")
+        slot = delayed(m, group.slot, MEAN_STAGE, "slot")
+        mask = delayed(m, group.mask & group.valid.replicate(pixels), MEAN_STAGE, "mask")
+        cg = delayed(m, group.cg, MEAN_STAGE, "cg")
+        last = delayed(m, group.last_of_group, lane.Y_STAGE, "last")
+        last_columns = Signal(cols)
+        m.d.sync += last_columns.eq(Cat(*(j < current.last_cols for j in range(cols))))
+        final_group = delayed(m, group.cg + 1 == current.groups, lane.Y_STAGE, "final_group")
+
+        def columns(stage: int, name: str) -> Signal:
+            """The columns that hold a channel."""
+            found = Signal(cols, name=name)
+            m.d.comb += found.eq(Mux(final_group[stage], last_columns, ~0))
+            return found
+
+        shortcuts = self._shortcuts(m, slot, cg, last, valid)
+        keep = columns(lane.KEEP_STAGE, "keep_columns")
+        elements, t_saturated, y_saturated = self._lanes(m, cg, keep, shortcuts)
+
+        # Counted only where an element is stored: its pixel and its channel exist.
+        for flags, stage, counter, name in (
+            (t_saturated, lane.T_STAGE, self.saturated_t, "t"),
+            (y_saturated, lane.Y_STAGE, self.saturated_y, "y"),
+        ):
+            where = columns(stage, f"{name}_columns").replicate(pixels)
+            stored = Cat(*(mask[stage][pixel].replicate(cols) for pixel in range(pixels)))
+            m.submodules[f"{name}_count"] = count = Popcount(config.vector_lanes)
+            counted = Signal.like(count.n, name=f"{name}_counted")
+            m.d.comb += count.a.eq(flags & where & stored)
+            m.d.sync += counted.eq(count.n)
+            with m.If(self.layer_start):
+                m.d.sync += counter.eq(0)
+            with m.Else():
+                m.d.sync += counter.eq(counter + counted)
+
+        # Consumers of stored elements ---------------------------------------------------------------
+        y = lane.Y_STAGE
+        means = self._means(m, elements)
+        pool = self._pool(m, valid[y], mask[y], elements)
+        self._memories_write(m, slot, mask, cg, elements, means, pool)
+        for store, enable in (
+            (self.bits_store, current.bits_en),
+            (self.bytes_store, current.store == Store.BYTES),
+            (self.tap_store, Const(1)),
+        ):
+            m.d.comb += [
+                store.valid.eq(valid[y] & enable),
+                store.slot.eq(slot[y]),
+                store.mask.eq(mask[y]),
+                store.cg.eq(cg[y]),
+            ]
+        for at in range(config.vector_lanes):
+            element = elements.word_select(at, STORED_BITS)
+            m.d.comb += [
+                self.bits_store.data[at].eq(~element[-1]),
+                self.bytes_store.data[at].eq(element[: lane.BYTE_BITS].as_signed()),
+            ]
+        m.d.comb += [
+            self.tap_store.layer.eq(current.layer),
+            Value.cast(self.tap_store.data).eq(elements),
+            self.tap_mean.valid.eq(valid[MEAN_STAGE] & current.mean_en),
+            self.tap_mean.layer.eq(current.layer),
+            self.tap_mean.slot.eq(slot[MEAN_STAGE]),
+            self.tap_mean.mask.eq(mask[MEAN_STAGE]),
+            self.tap_mean.cg.eq(cg[MEAN_STAGE]),
+            Value.cast(self.tap_mean.data).eq(means),
+        ]
+
+        m.submodules.sums = sums = ChannelSums(config)
+        m.d.comb += [
+            sums.enable.eq(current.sums_en),
+            sums.valid.eq(valid[y]),
+            sums.mask.eq(mask[y]),
+            sums.cg.eq(cg[y]),
+            sums.last.eq(last[y]),
+            Value.cast(sums.elements).eq(elements),
+            sums.address.eq(self.sums_address),
+            self.sums_data.eq(sums.data),
+            self.sum_token.eq(sums.token),
+        ]
+
+        m.submodules.signature = signature = Signature(config)
+        groups_of_four = Signal(16)
+        m.d.sync += groups_of_four.eq(
+            (current.groups - 1)[:GROUP_BITS] * (cols // GROUP)
+            + ((current.last_cols + (GROUP - 1)) >> (GROUP - 1).bit_length())
+        )
+        present = columns(y, "message_columns")
+        exist = Cat(
+            *(
+                mask[y][pixel] & present[GROUP * j]
+                for pixel in range(pixels)
+                for j in range(cols // GROUP)
+            )
+        )
+        m.d.comb += [
+            signature.clear.eq(self.layer_start),
+            signature.messages.eq(groups_of_four),
+            signature.slot.eq(slot[y - Signature.AHEAD]),
+            signature.cg.eq(cg[y - Signature.AHEAD]),
+            Value.cast(signature.elements).eq(elements),
+            signature.exist.eq(exist),
+            self.layer_signature.eq(signature.value),
+        ]
+        self._idle(m)
+        return m
+
+    def _first_row(
+        self, m: Module, name: str, slot: Value, cg: Value, groups: Value, base: Value
+    ) -> Signal:
+        """base + (slot // G)*groups + cg, two cycles after slot and cg."""
+        product = Signal(ROW_BITS, name=f"{name}_product")
+        group = Signal(GROUP_BITS, name=f"{name}_group")
+        row = Signal(ROW_BITS, name=f"{name}_row")
+        high = slot[(self.config.pixel_lanes - 1).bit_length() :]
+        m.d.sync += [product.eq(high * groups), group.eq(cg), row.eq(base + product + group)]
+        return row
+
+    def _bank(self, slot: Value) -> Value:
+        return slot[: (self.config.pixel_lanes - 1).bit_length()]
+
+    def _shortcuts(
+        self,
+        m: Module,
+        slot: list[Signal],
+        cg: list[Signal],
+        last: list[Signal],
+        valid: list[Signal],
+    ) -> tuple[Signal, Signal]:
+        """The memories' read ports; (r, r1) of the pixel group in lane.SHORTCUT_STAGE."""
+        current, config = self.current, self.config
+        # r1 repeats every r1_groups channel groups: a second group counter that wraps.
+        r1_cg = Signal(GROUP_BITS)
+        with m.If(self.layer_start):
+            m.d.sync += r1_cg.eq(0)
+        with m.Elif(valid[0] & last[0]):
+            m.d.sync += r1_cg.eq(Mux(r1_cg + 1 == current.r1_groups, 0, r1_cg + 1))
+        operands = (
+            ("r", current.r_src, current.r_groups, current.r_base, cg[0]),
+            ("r1", current.r1_src, current.r1_groups, current.r1_base, r1_cg),
+        )
+        rows = [
+            self._first_row(m, name, slot[0], group, groups, base)
+            for name, _, groups, base, group in operands
+        ]
+        memories = {
+            Residual.MAIN: ResidualMemory(config, config.main_rows, partial=False),
+            Residual.SIDE: ResidualMemory(config, config.side_rows, partial=True),
+            Residual.POOL: ResidualMemory(config, config.pool_rows, partial=False),
+        }
+        read_stage = ROW_AHEAD
+        for which, memory in memories.items():
+            m.submodules[which.name.lower()] = memory
+            for_r = Signal(name=f"{which.name.lower()}_for_r")
+            m.d.comb += [
+                for_r.eq(current.r_src == which),
+                memory.read_enable.eq(valid[read_stage] & (for_r | (current.r1_src == which))),
+                memory.read_row.eq(Mux(for_r, rows[0], rows[1])),
+                memory.read_step.eq(Mux(for_r, current.r_groups, current.r1_groups)),
+            ]
+            if config.pixel_lanes > 1:
+                m.d.comb += memory.read_bank.eq(self._bank(slot[read_stage]))
+        self._memories = memories
+
+        exists = {"r": cg[read_stage + 1] < current.r_groups, "r1": Const(1)}
+        results: list[Signal] = []
+        for name, source, *_ in operands:
+            word = Signal(config.vector_lanes * STORED_BITS, name=f"{name}_word")
+            chosen: Value = Const(0, len(word))
+            for which, memory in memories.items():
+                chosen = Mux(exists[name] & (source == which), memory.read_data, chosen)
+            m.d.sync += word.eq(chosen)
+            results.append(word)
+        return results[0], results[1]
+
+    def _lanes(
+        self, m: Module, cg: list[Signal], keep: Signal, shortcuts: tuple[Signal, Signal]
+    ) -> tuple[Signal, Signal, Signal]:
+        """Constants of C columns and the G*C lanes: (elements, t saturated, y saturated)."""
+        config, current, write = self.config, self.current, self.constants_write
+        column_bits = (config.cols - 1).bit_length()
+        # Written one cycle late: the difference is taken here, once for all columns.
+        names = ("alpha", "alpha_shift", "p", "n", "out_shift", "q")
+        new = {
+            f"new_{name}": Signal.like(getattr(write, name), name=f"new_{name}") for name in names
+        }
+        m.d.sync += [new[f"new_{name}"].eq(getattr(write, name)) for name in names]
+        new["new_bias"] = Signal(signed(lane.BIAS_BITS), name="new_bias")
+        m.d.sync += new["new_bias"].eq(write.beta - write.bias_x)
+        row = Signal(GROUP_BITS, name="new_row")
+        columns = Signal(config.cols, name="new_columns")
+        m.d.sync += [
+            row.eq(write.channel[column_bits:]),
+            columns.eq(
+                Cat(*(write.valid & (write.channel[:column_bits] == j) for j in range(config.cols)))
+            ),
+        ]
+        constants_module = instances.repeat(LaneConstants(config), "hwflow_lane_constants")
+        lane_module = instances.repeat(lane.Lane(), "hwflow_lane")
+        elements = Signal(config.vector_lanes * STORED_BITS)
+        t_saturated, y_saturated = Signal(config.vector_lanes), Signal(config.vector_lanes)
+        widths = {
+            "alpha": 16,
+            "alpha_shift": 5,
+            "bias": lane.BIAS_BITS,
+            "p": 14,
+            "n": 14,
+            "out_shift": 5,
+            "q": 24,
+        }
+        for column in range(config.cols):
+            values = {name: Signal(bits, name=f"{name}_{column}") for name, bits in widths.items()}
+            m.submodules[f"constants_{column}"] = constants_module.instance(
+                write=columns[column],
+                row=row,
+                cg1=cg[lane.ALPHA_STAGE - 1],
+                cg3=cg[lane.BIAS_STAGE - 1],
+                cg5=cg[lane.SLOPE_STAGE - 1],
+                cg8=cg[lane.OFFSET_STAGE - 1],
+                **new,
+                **values,
+            )
+            for pixel in range(config.pixel_lanes):
+                at = pixel * config.cols + column
+                m.submodules[f"lane_{pixel}_{column}"] = lane_module.instance(
+                    total=Value.cast(self.group.data[at]),
+                    acc_shift=current.acc_shift,
+                    r=shortcuts[0].word_select(at, STORED_BITS),
+                    r_shift=current.r_shift,
+                    r1=shortcuts[1].word_select(at, STORED_BITS),
+                    r1_shift=current.r1_shift,
+                    keep=keep[column],
+                    narrow=current.store == Store.BYTES,
+                    t_saturated=t_saturated[at],
+                    y=elements.word_select(at, STORED_BITS),
+                    y_saturated=y_saturated[at],
+                    **values,
+                )
+        return elements, t_saturated, y_saturated
+
+    def _means(self, m: Module, elements: Signal) -> Signal:
+        """The G pixels' channel means, in MEAN_STAGE."""
+        config = self.config
+        module = instances.repeat(channel_mean.ChannelMean(config.cols), "hwflow_channel_mean")
+        word = config.cols * STORED_BITS
+        means = Signal(config.pixel_lanes * word)
+        for pixel in range(config.pixel_lanes):
+            m.submodules[f"mean_{pixel}"] = module.instance(
+                shift=self.current.mean_shift,
+                elements=elements.word_select(pixel, word),
+                means=means.word_select(pixel, word),
+            )
+        return means
+
+    def _pool(self, m: Module, valid: Signal, mask: Signal, elements: Signal) -> Pool:
+        """The queue and the pool unit, fed by layers with `pool_en`."""
+        current = self.current
+        m.submodules.pixel_queue = queue = PixelQueue(self.config)
+        m.submodules.pool_unit = pool = Pool(self.config)
+        m.d.comb += [
+            queue.valid.eq(valid & current.pool_en),
+            queue.mask.eq(mask),
+            Value.cast(queue.elements).eq(elements),
+            pool.clear.eq(self.layer_start),
+            pool.width.eq(current.out_w),
+            pool.height.eq(current.out_h),
+            pool.top.eq(current.pool_top),
+            pool.left.eq(current.pool_left),
+            pool.groups.eq(current.groups),
+            pool.valid.eq(queue.pixel_valid),
+            Value.cast(pool.pixel).eq(Value.cast(queue.pixel)),
+            self.tap_pool.valid.eq(pool.mean_valid),
+            self.tap_pool.layer.eq(current.layer),
+            self.tap_pool.slot.eq(pool.slot),
+            self.tap_pool.mask.eq(1),
+            self.tap_pool.cg.eq(pool.cg),
+            Value.cast(self.tap_pool.data).eq(Value.cast(pool.mean)),
+        ]
+        return pool
+
+    def _memories_write(
+        self,
+        m: Module,
+        slot: list[Signal],
+        mask: list[Signal],
+        cg: list[Signal],
+        elements: Signal,
+        means: Signal,
+        pool: Pool,
+    ) -> None:
+        """The three memories' write ports; the side memory takes the output or its means."""
+        current, config, y = self.current, self.config, lane.Y_STAGE
+        main, side, pooled = (self._memories[which] for which in Residual if which)
+        at = y - ROW_AHEAD
+        store_row = self._first_row(
+            m, "store", slot[at], cg[at], current.groups, current.store_base
+        )
+        at = MEAN_STAGE - ROW_AHEAD
+        mean_row = self._first_row(
+            m,
+            "mean",
+            slot[at],
+            cg[at] >> current.mean_shift,
+            current.mean_groups,
+            current.mean_base,
+        )
+        m.d.comb += [
+            main.write_mask.eq(Mux(current.store == Store.MAIN, mask[y], 0)),
+            main.write_row.eq(store_row),
+            main.write_step.eq(current.groups),
+            main.write_data.eq(elements),
+            pooled.write_mask.eq(pool.mean_valid),
+            pooled.write_row.eq(current.pool_base + pool.row),
+            pooled.write_step.eq(0),
+            pooled.write_data.eq(Value.cast(pool.mean).replicate(config.pixel_lanes)),
+        ]
+        # The part of the mean tensor's word that this channel group's means fill.
+        parts: list[Value] = []
+        for shift in (1, 2, 3):
+            place = cg[MEAN_STAGE][:shift]
+            width = config.cols >> shift
+            parts.append(Cat(*((place == j).replicate(width) for j in range(1 << shift))))
+        mean_lanes = Mux(
+            current.mean_shift == 1, parts[0], Mux(current.mean_shift == 2, parts[1], parts[2])
+        )
+        with m.If(current.mean_en):
+            m.d.comb += [
+                side.write_mask.eq(mask[MEAN_STAGE]),
+                side.write_row.eq(mean_row),
+                side.write_step.eq(current.mean_groups),
+                side.write_lanes.eq(mean_lanes),
+                side.write_data.eq(means),
+            ]
+        with m.Else():
+            m.d.comb += [
+                side.write_mask.eq(Mux(current.store == Store.SIDE, mask[y], 0)),
+                side.write_row.eq(store_row),
+                side.write_step.eq(current.groups),
+                side.write_lanes.eq(~0),
+                side.write_data.eq(elements),
+            ]
+        if config.pixel_lanes > 1:
+            m.d.comb += [
+                main.write_bank.eq(self._bank(slot[y])),
+                pooled.write_bank.eq(self._bank(pool.slot)),
+                side.write_bank.eq(
+                    Mux(current.mean_en, self._bank(slot[MEAN_STAGE]), self._bank(slot[y]))
+                ),
+            ]
+
+    def _idle(self, m: Module) -> None:
+        """A countdown from each pixel group: what follows it is rigid, so its end is known."""
+        plain = timing.back_end_drain(self.config, pool=False)
+        pooled = timing.back_end_drain(self.config, pool=True)
+        left = Signal(range(max(plain, pooled)))
+        with m.If(self.group.valid):
+            m.d.sync += left.eq(Mux(self.current.pool_en, pooled - 1, plain - 1))
+        with m.Elif(left != 0):
+            m.d.sync += left.eq(left - 1)
+        m.d.comb += self.idle.eq(~self.group.valid & (left == 0))

@@ -1,0 +1,52 @@
+"""Means of 2, 4 or 8 consecutive channels of a stored tensor (docs/numerics.md, shortcuts).
+
+For g = 2**k the reciprocal round(2**15 / g) is exact, so rsr(sum * 2**15/g, 15) = rsr(sum, k).
+"""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from hwflow.numerics import STORED_BITS
+
+LATENCY = 2
+"""Cycles from `elements` to `means`."""
+
+
+class ChannelMean(wiring.Component):
+    """Means of one pixel's C channels.
+
+    Ports:
+        elements: C stored channels. shift: 1..3, log2 of the channels averaged, constant in a layer.
+        means: two cycles later the C >> shift means, repeated 2**shift times, so that they are in place
+            in every part of the mean tensor's word.
+    """
+
+    def __init__(self, cols: int) -> None:
+        self.cols = cols
+        word = data.ArrayLayout(signed(STORED_BITS), cols)
+        super().__init__({"shift": In(2), "elements": In(word), "means": Out(word)})
+
+    def elaborate(self, platform: object) -> Module:
+        """Stage 1 adds pairs, stage 2 adds pairs of those and rounds."""
+        m = Module()
+        pairs = [Signal(signed(STORED_BITS + 1), name=f"pair_{i}") for i in range(self.cols // 2)]
+        for i, pair in enumerate(pairs):
+            m.d.sync += pair.eq(self.elements[2 * i] + self.elements[2 * i + 1])
+        sums: list[Value] = list(pairs)
+        words: list[Value] = []
+        for shift in (1, 2, 3):
+            means = [((total + (1 << (shift - 1))) >> shift)[:STORED_BITS] for total in sums]
+            words.append(Cat(*means).replicate(1 << shift))
+            fours = [
+                Signal(signed(STORED_BITS + 1 + shift), name=f"sum{2 << shift}_{i}")
+                for i in range(len(sums) // 2)
+            ]
+            for i, four in enumerate(fours):
+                m.d.comb += four.eq(sums[2 * i] + sums[2 * i + 1])
+            sums = list(fours)
+        chosen = Mux(self.shift == 1, words[0], Mux(self.shift == 2, words[1], words[2]))
+        m.d.sync += Value.cast(self.means).eq(chosen)
+        return m

@@ -1,0 +1,140 @@
+"""One vector lane: from an array's sum S to a stored element y (docs/numerics.md, vector arithmetic).
+
+The lane is a pipeline without enables. Stage numbers below count cycles from the one in which `total`
+is present; an input that belongs to stage n is sampled n cycles after its element's `total`.
+A rounding shift is split over two stages: shift by k of twice the value, then halve with its last bit
+as carry, because rsr(x, k) = (((2*x) >> k) + 1) >> 1.
+"""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hwflow.numerics import STORED_BITS, T_BITS
+from rtl_gen.interfaces import ACC_BITS
+
+BIAS_BITS = 25
+"""Width of beta - bias_x, and of v - bias_x: both are differences of s24 values."""
+BYTE_BITS = 8
+
+ALPHA_STAGE = 2
+ALPHA_SHIFT_STAGE = 3
+BIAS_STAGE = 4
+SHORTCUT_STAGE = 4
+SLOPE_STAGE = 6
+T_STAGE = 7
+OUT_SHIFT_STAGE = 8
+OFFSET_STAGE = 9
+KEEP_STAGE = 10
+Y_STAGE = 11
+"""Stages at which the constants, the shortcuts and `keep` are sampled, and t and y are there."""
+
+
+class Lane(wiring.Component):
+    """The arithmetic of one lane, `Y_STAGE` cycles from `total` to `y`.
+
+    Ports, with the stage at which each is sampled or valid:
+        total: S (0). acc_shift, r_shift, r1_shift, narrow: constants of the layer (any stage).
+        alpha (2), alpha_shift (3), bias (4): the channel's alpha, its shift, beta - bias_x.
+        r, r1: shortcut elements, 0 when there is none (4).
+        p, n (6), out_shift (8), q (9): the channel's affine pair of this image.
+        keep: 0 forces y to 0, for columns beyond the last channel (10).
+        narrow: saturate y to 8 bits instead of 16.
+        t_saturated: v - bias_x did not fit 18 bits (7).
+        y: the stored element, sign-extended to 16 bits (11); y_saturated: it was clamped (11).
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "total": In(signed(ACC_BITS)),
+                "acc_shift": In(5),
+                "alpha": In(signed(16)),
+                "alpha_shift": In(5),
+                "bias": In(signed(BIAS_BITS)),
+                "r": In(signed(STORED_BITS)),
+                "r_shift": In(5),
+                "r1": In(signed(STORED_BITS)),
+                "r1_shift": In(5),
+                "p": In(signed(14)),
+                "n": In(signed(14)),
+                "out_shift": In(5),
+                "q": In(signed(24)),
+                "keep": In(1),
+                "narrow": In(1),
+                "t_saturated": Out(1),
+                "y": Out(signed(STORED_BITS)),
+                "y_saturated": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Stages 1 to 11; the comment before a group of registers names the stage they are valid in."""
+        m = Module()
+        # 1, 2: S' = rsr(S, acc_shift)
+        total2 = Signal(signed(ACC_BITS + 1))
+        scaled = Signal(signed(16))
+        m.d.sync += [
+            total2.eq((self.total << 1) >> self.acc_shift),
+            scaled.eq((total2 + 1) >> 1),
+        ]
+        # 3, 4: alpha * S', shifted. Only the bits that reach the 25-bit sum are kept.
+        product = Signal(signed(32))
+        product2 = Signal(signed(BIAS_BITS + 1))
+        m.d.sync += [
+            product.eq(self.alpha * scaled),
+            product2.eq((product << 1) >> self.alpha_shift),
+        ]
+        # 5, 6: v - bias_x, exact modulo 2**25, which holds it
+        own = Signal(signed(BIAS_BITS))
+        shortcuts = Signal(signed(BIAS_BITS))
+        wide_t = Signal(signed(BIAS_BITS))
+        m.d.sync += [
+            own.eq((product2 >> 1) + product2[0] + self.bias),
+            shortcuts.eq((self.r << self.r_shift) + (self.r1 << self.r1_shift)),
+            wide_t.eq(own + shortcuts),
+        ]
+        # 7: t and the slope of its side
+        t = Signal(signed(T_BITS))
+        slope = Signal(signed(14))
+        m.d.sync += [
+            t.eq(saturated(wide_t, T_BITS)),
+            self.t_saturated.eq(exceeds(wide_t, T_BITS)),
+            slope.eq(Mux(wide_t[-1], self.n, self.p)),
+        ]
+        # 8, 9: slope * t, shifted
+        sloped = Signal(signed(32))
+        sloped2 = Signal(signed(33))
+        m.d.sync += [
+            sloped.eq(slope * t),
+            sloped2.eq((sloped << 1) >> self.out_shift),
+        ]
+        # 10, 11: + q, saturate
+        wide_y = Signal(signed(32))
+        narrowed = Signal(signed(STORED_BITS))
+        m.d.comb += narrowed.eq(
+            Mux(self.narrow, saturated(wide_y, BYTE_BITS), saturated(wide_y, STORED_BITS))
+        )
+        m.d.sync += [
+            wide_y.eq((sloped2 >> 1) + sloped2[0] + self.q),
+            self.y.eq(Mux(self.keep, narrowed, 0)),
+            self.y_saturated.eq(
+                Mux(self.narrow, exceeds(wide_y, BYTE_BITS), exceeds(wide_y, STORED_BITS))
+            ),
+        ]
+        return m
+
+
+def exceeds(value: Value, bits: int) -> Value:
+    """1 when the signed `value` does not fit `bits` bits: the bits from the sign on differ."""
+    high = value[bits - 1 :]
+    return high.any() & ~high.all()
+
+
+def saturated(value: Value, bits: int) -> Value:
+    """The signed `value` clamped to `bits` bits."""
+    sign = value[-1]
+    limit = Cat((~sign).replicate(bits - 1), sign)
+    return Mux(exceeds(value, bits), limit, value[:bits]).as_signed()

@@ -1,0 +1,173 @@
+"""The layer signature: a sum of CRC-32 over messages of four channels (docs/numerics.md).
+
+The CRC of a message of fixed length is affine over GF(2): every bit of it is a constant XOR the parity
+of some message bits. So a unit is 32 masks and parities, without a loop over bytes.
+"""
+
+from __future__ import annotations
+
+import zlib
+from functools import cache
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from hwflow.config import AcceleratorConfig
+from hwflow.numerics import STORED_BITS
+from hwflow.signature import GROUP
+from rtl_gen import instances
+from rtl_gen.interfaces import GROUP_BITS, SLOT_BITS
+
+INDEX_BITS = 32
+WORD_BITS = GROUP * STORED_BITS
+MESSAGE_BYTES = 13
+SIGN_BYTE = 12
+CRC_BITS = 32
+
+
+def _crc(bits: int) -> int:
+    return zlib.crc32(bits.to_bytes(MESSAGE_BYTES, "little"))
+
+
+@cache
+def parity_masks() -> tuple[int, tuple[int, ...]]:
+    """(CRC of index 0 and four zeros, for each bit of the CRC the mask of (word ‖ index) bits it is flipped by).
+
+    Mask bits 0..63 are the four elements, 64.. the index. A sign bit belongs to its element's highest
+    bit: the message's last byte holds its complement.
+    """
+    origin = _crc(0x0F << (8 * SIGN_BYTE))
+    zero = _crc(0)
+    effects: list[int] = []
+    for bit in range(WORD_BITS):
+        message = 1 << (INDEX_BITS + bit)
+        if bit % STORED_BITS == STORED_BITS - 1:
+            message |= 1 << (8 * SIGN_BYTE + bit // STORED_BITS)
+        effects.append(_crc(message) ^ zero)
+    effects += [_crc(1 << bit) ^ zero for bit in range(INDEX_BITS)]
+    masks = tuple(
+        sum(1 << bit for bit, effect in enumerate(effects) if effect >> out & 1)
+        for out in range(CRC_BITS)
+    )
+    return origin, masks
+
+
+class CrcUnit(wiring.Component):
+    """The CRC-32 of one message, one cycle later; 0 for a message that does not exist.
+
+    Ports: index = first + offset; word: four elements; exists; crc.
+    """
+
+    exists: Signal
+    first: Signal
+    offset: Signal
+    word: Signal
+    crc: Signal
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "exists": In(1),
+                "first": In(INDEX_BITS),
+                "offset": In(8),
+                "word": In(WORD_BITS),
+                "crc": Out(CRC_BITS),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """32 parities."""
+        m = Module()
+        index = Signal(INDEX_BITS)
+        m.d.comb += index.eq(self.first + self.offset)
+        origin, masks = parity_masks()
+        flips: list[Value] = []
+        for mask in masks:
+            low = self.word & Const(mask & ((1 << WORD_BITS) - 1), WORD_BITS)
+            high = index & Const(mask >> WORD_BITS, INDEX_BITS)
+            flips.append((low ^ high).xor())
+        m.d.sync += self.crc.eq(Mux(self.exists, Cat(*flips) ^ Const(origin, CRC_BITS), 0))
+        return m
+
+
+class Signature(wiring.Component):
+    """Sum of the CRCs of G pixels x C channels a cycle since `clear`.
+
+    Ports:
+        clear: starts a sum; nothing may be in flight.
+        messages: ceil(Cout / 4), constant in a layer.
+        slot, cg: of the elements that come `AHEAD` cycles later.
+        elements: the stored elements. exist: per pixel and group of four columns, whether the message exists.
+        value: the sum, `latency` cycles after the last elements.
+    """
+
+    AHEAD = 2
+
+    clear: Signal
+    messages: Signal
+    slot: Signal
+    cg: Signal
+    exist: Signal
+    value: Signal
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self.pixels = config.pixel_lanes
+        self.units = config.cols // GROUP
+        super().__init__(
+            {
+                "clear": In(1),
+                "messages": In(16),
+                "slot": In(SLOT_BITS),
+                "cg": In(GROUP_BITS),
+                "elements": In(data.ArrayLayout(signed(STORED_BITS), config.vector_lanes)),
+                "exist": In(config.vector_lanes // GROUP),
+                "value": Out(CRC_BITS),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Index arithmetic, V/4 CRC units, a registered adder tree, the accumulator."""
+        m = Module()
+        product = Signal(INDEX_BITS)
+        cg = Signal(GROUP_BITS)
+        m.d.sync += [product.eq(self.slot * self.messages), cg.eq(self.cg)]
+        unit = instances.repeat(CrcUnit(), "hwflow_crc") if instances.emitting() else None
+        level: list[Signal] = []
+        for pixel in range(self.pixels):
+            first = Signal(INDEX_BITS, name=f"first_{pixel}")
+            m.d.sync += first.eq(product + cg * self.units + self.messages * pixel)
+            for column in range(self.units):
+                at = pixel * self.units + column
+                crc = Signal(CRC_BITS, name=f"crc_{at}")
+                word = Value.cast(self.elements).word_select(at, WORD_BITS)
+                if unit is not None:
+                    m.submodules[f"crc_{at}"] = unit.instance(
+                        exists=self.exist[at],
+                        first=first,
+                        offset=Const(column, 8),
+                        word=word,
+                        crc=crc,
+                    )
+                else:
+                    m.submodules[f"crc_{at}"] = single = CrcUnit()
+                    m.d.comb += [
+                        single.exists.eq(self.exist[at]),
+                        single.first.eq(first),
+                        single.offset.eq(column),
+                        single.word.eq(word),
+                        crc.eq(single.crc),
+                    ]
+                level.append(crc)
+        depth = 0
+        while len(level) > 1:
+            sums = [Signal(CRC_BITS, name=f"sum{depth}_{i}") for i in range(len(level) // 2)]
+            for i, total in enumerate(sums):
+                m.d.sync += total.eq(level[2 * i] + level[2 * i + 1])
+            level = sums
+            depth += 1
+        with m.If(self.clear):
+            m.d.sync += self.value.eq(0)
+        with m.Else():
+            m.d.sync += self.value.eq(self.value + level[0])
+        return m
