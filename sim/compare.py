@@ -1,0 +1,245 @@
+"""Where the RTL first differs from the integer network: layer, tile, pixel, channel, values, cycle and unit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from hwflow.config import AcceleratorConfig
+from sim.expected import ExpectedImage, ExpectedLayer, Instruction, Ints
+from sim.host import FrameRecords
+from sim.taps import SCALAR_KINDS, ScalarTap, StoreTap, Taps
+
+WINDOW_BEFORE = 400
+"""Cycles of waveform before the difference: several tiles and the pipelines' latencies."""
+WINDOW_AFTER = 40
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """The first value that is wrong, missing or not expected.
+
+    `cycle` counts from the frame's start; None when nothing was stored. `pixel` is (y, x). `expected` or
+    `actual` is None when there is no such value. `tile` is the tile within the channel group.
+    """
+
+    image: int
+    layer: int
+    name: str
+    unit: str
+    cycle: int | None
+    channel: int | None
+    expected: int | None
+    actual: int | None
+    pixel: tuple[int, int] | None = None
+    tile: int | None = None
+    group: int | None = None
+    row: int | None = None
+    lane: int | None = None
+    column: int | None = None
+
+    @property
+    def window(self) -> tuple[int, int] | None:
+        """Frame cycles worth looking at in a waveform."""
+        if self.cycle is None:
+            return None
+        return max(0, self.cycle - WINDOW_BEFORE), self.cycle + WINDOW_AFTER
+
+    def describe(self) -> str:
+        """One line for people."""
+        where = [f"image {self.image}", f"layer {self.layer} ({self.name})"]
+        if self.pixel is not None:
+            where.append(f"tile {self.tile} of channel group {self.group}")
+            where.append(f"pixel (y {self.pixel[0]}, x {self.pixel[1]})")
+        if self.channel is not None:
+            where.append(f"channel {self.channel}")
+        if self.row is not None:
+            where.append(f"array row {self.row}, column {self.column}, pixel lane {self.lane}")
+        shown = ["none" if value is None else str(value) for value in (self.expected, self.actual)]
+        when = "never stored" if self.cycle is None else f"cycle {self.cycle}"
+        return f"{', '.join(where)}: expected {shown[0]}, got {shown[1]}, {when}, unit {self.unit}"
+
+
+def first_difference(
+    taps: Taps,
+    expected: Mapping[int, ExpectedImage],
+    convs: Mapping[int, Instruction],
+    config: AcceleratorConfig,
+) -> Difference | None:
+    """The earliest difference of the first image that has one; `expected` by image number.
+
+    Causes come before effects in time, so the earliest cycle names the unit to look at. Values that were
+    never stored count as later than all others of their layer, and earlier than the next layer's.
+    """
+    for image, wanted in sorted(expected.items()):
+        for layer in wanted.layers:
+            found = _layer_difference(taps, image, layer, convs.get(layer.number), config)
+            if found is not None:
+                return found
+    return None
+
+
+def _layer_difference(
+    taps: Taps,
+    image: int,
+    layer: ExpectedLayer,
+    conv: Instruction | None,
+    config: AcceleratorConfig,
+) -> Difference | None:
+    found: list[Difference] = []
+    for kind, values in layer.scalars.items():
+        found += _scalar_differences(taps.scalar, image, layer, kind, values)
+    if conv is not None:
+        tensors = (
+            ("vector unit", taps.store, layer.stored, config.cols),
+            ("channel mean", taps.mean, layer.mean, config.cols >> conv["mean_shift"]),
+            ("pool", taps.pool, layer.pool, config.cols),
+        )
+        for unit, tap, tensor, per_group in tensors:
+            records = tap.of(image, layer.number)
+            # A pooled pixel or mean made of wrong inputs is later than them, so it is never the first.
+            one = _store_difference(records, image, layer, tensor, per_group, conv, config, unit)
+            if one is not None:
+                found.append(one)
+    return min(found, key=lambda one: np.inf if one.cycle is None else one.cycle, default=None)
+
+
+def _scalar_differences(
+    tap: ScalarTap, image: int, layer: ExpectedLayer, kind: str, values: Ints
+) -> list[Difference]:
+    keep = (
+        (tap.image == image) & (tap.layer == layer.number) & (tap.kind == SCALAR_KINDS.index(kind))
+    )
+    index, value, cycle = tap.index[keep], tap.value[keep], tap.cycle[keep]
+
+    def make(at: int, wanted: int | None, got: int | None, when: int | None) -> Difference:
+        return Difference(
+            image=image,
+            layer=layer.number,
+            name=layer.name,
+            unit=f"scalar engine, {kind}",
+            cycle=when,
+            channel=at,
+            expected=wanted,
+            actual=got,
+        )
+
+    table = np.asarray(values, np.int64)
+    for i, got, when in zip(index.tolist(), value.tolist(), cycle.tolist(), strict=True):
+        wanted = int(table[i]) if i < len(table) else None
+        if wanted != got:
+            return [make(i, wanted, got, when)]
+    missing = np.setdiff1d(np.arange(len(table)), index)
+    return [make(int(missing[0]), int(table[missing[0]]), None, None)] if len(missing) else []
+
+
+def _store_difference(
+    tap: StoreTap,
+    image: int,
+    layer: ExpectedLayer,
+    tensor: np.ndarray[tuple[int, ...], np.dtype[np.int32]] | None,
+    per_group: int,
+    conv: Instruction,
+    config: AcceleratorConfig,
+    unit: str,
+) -> Difference | None:
+    """The first record of a tap that differs from `tensor` (H, W, C); a group holds `per_group` channels."""
+    shape = (0, 1, 0) if tensor is None else tensor.shape
+    height, width, channels = shape
+    pixels = height * width
+    groups = -(-channels // per_group)
+    table = np.zeros((pixels, groups * per_group), np.int64)
+    if tensor is not None:
+        table[:, :channels] = tensor.reshape(pixels, channels)
+    inside = (tap.slot < pixels) & (tap.cg < groups)
+    slot, cg = np.where(inside, tap.slot, 0), np.where(inside, tap.cg, 0)
+    columns = np.arange(per_group)
+    wanted = (
+        table[slot[:, None], cg[:, None] * per_group + columns]
+        if pixels
+        else np.zeros((len(slot), per_group), np.int64)
+    )
+    valid = cg[:, None] * per_group + columns < channels
+    wrong = ((tap.data[:, :per_group] != wanted) & valid) | ~inside[:, None]
+
+    def make(
+        at: int, group: int, column: int, got: int | None, when: int | None, ok: bool
+    ) -> Difference:
+        y, x = divmod(at, width)
+        tile, row = _tile(y, x, conv, config) if unit == "vector unit" else (None, None)
+        channel = group * per_group + column
+        return Difference(
+            image=image,
+            layer=layer.number,
+            name=layer.name,
+            unit=unit,
+            cycle=when,
+            channel=channel,
+            expected=int(table[at, channel]) if ok else None,
+            actual=got,
+            pixel=(y, x),
+            tile=tile,
+            group=group,
+            row=row,
+            lane=None if row is None else row % config.pixel_lanes,
+            column=column,
+        )
+
+    if wrong.any():
+        order = np.lexsort((tap.lane, tap.cycle))
+        first = int(order[np.argmax(wrong[order].any(axis=1))])
+        column = int(np.argmax(wrong[first]))
+        got, when = int(tap.data[first, column]), int(tap.cycle[first])
+        return make(
+            int(tap.slot[first]), int(tap.cg[first]), column, got, when, bool(inside[first])
+        )
+    count = np.zeros((groups, pixels), np.int64)
+    np.add.at(count, (cg, slot), 1)
+    if (count > 1).any():
+        group, at = (int(i[0]) for i in np.nonzero(count > 1))
+        again = np.flatnonzero((tap.slot == at) & (tap.cg == group))[1]
+        return make(at, group, 0, int(tap.data[again, 0]), int(tap.cycle[again]), False)
+    if (count == 0).any():
+        group, at = (int(i[0]) for i in np.nonzero(count == 0))
+        return make(at, group, 0, None, None, True)
+    return None
+
+
+def _tile(y: int, x: int, conv: Instruction, config: AcceleratorConfig) -> tuple[int, int]:
+    """Tile within the channel group, and array row, of an output pixel (docs/architecture.md, CONV)."""
+    if conv["row_aligned"]:
+        per_row = -(-conv["out_w"] // config.rows)
+        return y * per_row + x // config.rows, x % config.rows
+    return divmod(y * conv["out_w"] + x, config.rows)
+
+
+def record_differences(image: int, frame: FrameRecords, wanted: ExpectedImage) -> list[str]:
+    """Records of one image that differ: signatures, saturation counts, logits; one line each, in layer order."""
+    lines: list[str] = []
+    records = {record.layer: record for record in frame.layers}
+    for layer in wanted.layers:
+        if layer.signature is None or layer.saturated is None:
+            continue
+        record = records.get(layer.number)
+        where = f"image {image}, layer {layer.number} ({layer.name})"
+        if record is None:
+            lines.append(f"{where}: no record")
+            continue
+        if record.signature != layer.signature:
+            lines.append(
+                f"{where}: signature {record.signature:#010x}, expected {layer.signature:#010x}"
+            )
+        counted = record.counters["saturated_t"], record.counters["saturated_y"]
+        if counted != layer.saturated:
+            lines.append(f"{where}: {counted} saturated t and y, expected {layer.saturated}")
+    if not np.array_equal(frame.logits, wanted.logits):
+        lines.append(
+            f"image {image}: logits {frame.logits.tolist()}, expected {wanted.logits.tolist()}"
+        )
+    elif frame.signature != wanted.signature:
+        lines.append(
+            f"image {image}: logit signature {frame.signature:#010x}, expected {wanted.signature:#010x}"
+        )
+    return lines

@@ -1,0 +1,105 @@
+"""What every tap, record and logit of an image must be, from the integer network's trace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from hwflow import numerics
+from hwflow.signature import logits_signature, signature
+from models.integer import network as evaluation
+from models.integer.params import IntegerNetwork
+
+Ints = npt.NDArray[np.int32]
+Instruction = Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ExpectedLayer:
+    """One layer of one image.
+
+    stored, mean, pool: (H, W, C) tensors, the latter two None when the schedule does not ask for them;
+    scalars: kind (sim.taps.SCALAR_KINDS) -> values by index; saturated: (t, y), None for the dense layer.
+    """
+
+    number: int
+    name: str
+    stored: Ints | None
+    mean: Ints | None
+    pool: Ints | None
+    scalars: Mapping[str, Ints]
+    signature: int | None
+    saturated: tuple[int, int] | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ExpectedImage:
+    """One image: its layers in order, the dense layer last; logits int32 (classes,)."""
+
+    layers: tuple[ExpectedLayer, ...]
+    logits: Ints
+    signature: int
+
+
+def layer_names(network: IntegerNetwork) -> tuple[str, ...]:
+    """Names by layer number: PokeInit's convolutions, the PokeConvs, the dense layer."""
+    return (*(layer.name for layer in (*network.init, *network.convs)), "dense")
+
+
+def expected_images(
+    network: IntegerNetwork, convs: Mapping[int, Instruction], images: npt.NDArray[np.uint8]
+) -> list[ExpectedImage]:
+    """Evaluate `images` (N, H, W, c); `convs` are the schedule's CONV instructions by layer number.
+
+    Raises:
+        FlowError: images of another shape or type.
+    """
+    trace = evaluation.trace(network, images)
+    names = layer_names(network)
+    traces = (*trace.init, *trace.convs)
+    result: list[ExpectedImage] = []
+    for image in range(len(images)):
+        layers: list[ExpectedLayer] = []
+        for number, layer in enumerate(traces):
+            conv = convs[number]
+            stored = layer.y[image]
+            shift = conv["mean_shift"]
+            scalars = {
+                "mean": layer.mean[image],
+                "hidden": layer.hidden[image],
+                "scale": layer.scale[image],
+            }
+            layers.append(
+                ExpectedLayer(
+                    number=number,
+                    name=names[number],
+                    stored=stored,
+                    mean=numerics.channel_mean(stored, stored.shape[-1] >> shift)
+                    if conv["mean_en"]
+                    else None,
+                    pool=numerics.average_pool(stored) if conv["pool_en"] else None,
+                    scalars={} if number < len(trace.init) else scalars,
+                    signature=signature(stored),
+                    saturated=(int(layer.t_saturated[image]), int(layer.y_saturated[image])),
+                )
+            )
+        logits = np.asarray(trace.logits[image], np.int32)
+        layers.append(
+            ExpectedLayer(
+                number=len(traces),
+                name=names[-1],
+                stored=None,
+                mean=None,
+                pool=None,
+                scalars={"mean": trace.features[image], "logit": logits},
+                signature=None,
+                saturated=None,
+            )
+        )
+        result.append(
+            ExpectedImage(layers=tuple(layers), logits=logits, signature=logits_signature(logits))
+        )
+    return result
