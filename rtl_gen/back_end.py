@@ -197,7 +197,7 @@ class BackEnd(wiring.Component):
     def _first_row(
         self, m: Module, name: str, slot: Value, cg: Value, groups: Value, base: Value
     ) -> Signal:
-        """base + (slot // G)*groups + cg, two cycles after slot and cg."""
+        """First row: base + (slot // G)*groups + cg, two cycles after slot and cg."""
         product = Signal(ROW_BITS, name=f"{name}_product")
         group = Signal(GROUP_BITS, name=f"{name}_group")
         row = Signal(ROW_BITS, name=f"{name}_row")
