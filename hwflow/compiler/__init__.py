@@ -1,0 +1,1 @@
+"""Compiler: integer network to schedule, memory image and manifest (entry: `lower.lower`)."""

@@ -1,0 +1,69 @@
+"""Places tensors in the feature memories by lifetime."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hwflow.compiler.memories import Memory, Tensor, capacity
+from hwflow.config import AcceleratorConfig
+from hwflow.errors import FlowError
+
+
+class Allocator:
+    """First fit, from alternating ends of a memory, so that a tensor and its successor meet in
+    the middle: whatever their sizes, they fit if their sum does.
+
+    Tensors must be placed in the order of their first layers.
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self._config = config
+        self._placed: dict[Memory, list[Tensor]] = {memory: [] for memory in Memory}
+        self._top = dict.fromkeys(Memory, False)
+
+    def place(self, tensor: Tensor, *, over: Tensor | None = None) -> Tensor:
+        """The tensor with its base set.
+
+        `over`: an operand that the writing layer reads element by element, replaced in place when
+        this layer is its last reader and its layout is the same.
+
+        Raises:
+            FlowError: the memory is too small; names the memory, the need and the field to raise.
+        """
+        placed = self._in_place(tensor, over) or self._fit(tensor)
+        self._placed[tensor.memory].append(placed)
+        return placed
+
+    @staticmethod
+    def _in_place(tensor: Tensor, over: Tensor | None) -> Tensor | None:
+        if over is None or over.memory is not tensor.memory or over.last != tensor.first:
+            return None
+        layout = (tensor.height, tensor.width, tensor.words)
+        if (over.height, over.width, over.words) != layout:
+            return None
+        return replace(tensor, base=over.base)
+
+    def _fit(self, tensor: Tensor) -> Tensor:
+        memory, rows = tensor.memory, tensor.rows
+        limit = capacity(self._config, memory)
+        live = [t for t in self._placed[memory] if t.last >= tensor.first]
+        edges = sorted({(t.base, t.base + t.rows) for t in live})
+        starts = [0, *(end for _, end in edges)]
+        ends = [*(base for base, _ in edges), limit]
+
+        def free(base: int) -> bool:
+            clear = all(base + rows <= low or high <= base for low, high in edges)
+            return base >= 0 and base + rows <= limit and clear
+
+        bottom = [base for base in sorted(starts) if free(base)]
+        top = [end - rows for end in sorted(ends, reverse=True) if free(end - rows)]
+        if not bottom:
+            needed = sum(t.rows for t in live if t.base < limit) + rows
+            raise FlowError(
+                f"{tensor.name}: needs {needed} rows of the {memory.value} memory with everything "
+                f"alive then, target {self._config.name} has {limit}; "
+                f"raise {memory.value}_rows or reduce the image"
+            )
+        base = top[0] if self._top[memory] else bottom[0]
+        self._top[memory] = not self._top[memory]
+        return replace(tensor, base=base)

@@ -1,0 +1,109 @@
+"""Compiles an integer network for a configuration."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hwflow.compiler import container, image, schedule
+from hwflow.compiler.manifest import ImageInfo, LayerInfo, Manifest, TensorInfo, config_hash
+from hwflow.compiler.memories import Tensor
+from hwflow.compiler.order import order
+from hwflow.compiler.plan import LayerPlan, plan
+from hwflow.compiler.program import Program, sha256
+from hwflow.compiler.stream import items
+from hwflow.config import AcceleratorConfig
+from hwflow.verifier.verify import verify
+from models.integer.params import IntegerNetwork
+
+
+def lower(network: IntegerNetwork, config: AcceleratorConfig) -> Program:
+    """A verified program: the same bytes for the same network and configuration.
+
+    Raises:
+        FlowError: the network breaks docs/numerics.md, needs something the hardware does not do,
+            or does not fit; names the layer, the reason and what to change.
+    """
+    network.validate()
+    layers = plan(network, config)
+    ordered = order(items(network, layers, config), config)
+    instructions, image_address, image_beats = image.place(ordered, config)
+    network_hash, target_hash = network.content_hash(), config_hash(config)
+    header = container.Header(
+        magic=container.SCHEDULE_MAGIC,
+        beat_bytes=config.memory_bytes,
+        instructions=len(instructions),
+        schedule_address=container.HEADER_BYTES // config.memory_bytes,
+        image_address=image_address,
+        image_beats=image_beats,
+        network_hash=bytes.fromhex(network_hash)[: container.HASH_BYTES],
+        config_hash=bytes.fromhex(target_hash)[: container.HASH_BYTES],
+    )
+    encoded = container.seal(header, schedule.encode(instructions))
+    memory = image.assemble(ordered, instructions, header)
+    manifest = Manifest(
+        network=network.name,
+        target=config.to_dict(),
+        network_hash=network_hash,
+        config_hash=target_hash,
+        schedule_hash=sha256(encoded),
+        memory_hash=sha256(memory),
+        schedule_address=header.schedule_address,
+        instructions=len(instructions),
+        image=_image_info(network, layers[0].source, header),
+        layers=_layer_table(network),
+        tensors=_tensor_table(layers),
+        classes=network.classes,
+        logit_exponent=network.dense.logit_exponent,
+    )
+    program = Program(schedule=encoded, memory=memory, manifest=manifest)
+    verify(program)
+    return program
+
+
+def _image_info(
+    network: IntegerNetwork, tensor: Tensor, header: container.Header
+) -> ImageInfo:
+    return ImageInfo(
+        address=header.image_address,
+        beats=header.image_beats,
+        shape=tuple(network.image_shape),
+        table=tuple(tuple(int(v) for v in row) for row in network.input_table),
+        stride=network.init_stride,
+        stored_shape=(tensor.height, tensor.width, tensor.channels),
+        words=tensor.words,
+    )
+
+
+def _layer_table(network: IntegerNetwork) -> tuple[LayerInfo, ...]:
+    layers = [
+        LayerInfo(
+            number=0, name=conv.name, kind="init", kernel=conv.kernel, stride=1,
+            in_shape=tuple(conv.in_shape), out_shape=tuple(conv.out_shape),
+        )
+        for conv in network.init
+    ]  # fmt: skip
+    layers += [
+        LayerInfo(
+            number=0, name=conv.name, kind="conv", kernel=conv.kernel, stride=conv.stride,
+            in_shape=tuple(conv.in_shape), out_shape=tuple(conv.out_shape),
+        )
+        for conv in network.convs
+    ]  # fmt: skip
+    layers.append(
+        LayerInfo(
+            number=0, name="dense", kind="dense", kernel=1, stride=1,
+            in_shape=tuple(network.convs[-1].out_shape), out_shape=(1, 1, network.classes),
+        )
+    )  # fmt: skip
+    return tuple(replace(layer, number=number) for number, layer in enumerate(layers))
+
+
+def _tensor_table(layers: tuple[LayerPlan, ...]) -> tuple[TensorInfo, ...]:
+    tensors = [layers[0].source, *(t for layer in layers for t in layer.written)]
+    return tuple(
+        TensorInfo(
+            name=t.name, memory=t.memory.value, shape=(t.height, t.width, t.channels),
+            words=t.words, base=t.base, rows=t.rows, first=t.first, last=t.last,
+        )
+        for t in tensors
+    )  # fmt: skip

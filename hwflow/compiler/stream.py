@@ -1,0 +1,204 @@
+"""Everything the loader has to bring, in the order of need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from hwflow.compiler import scalar, weights
+from hwflow.compiler.conv import Instruction, init_conv, poke_conv
+from hwflow.compiler.memories import Tensor, ceil_div
+from hwflow.compiler.plan import LayerPlan
+from hwflow.compiler.weights import Bytes
+from hwflow.config import AcceleratorConfig
+from hwflow.errors import FlowError
+from hwflow.isa import FcDest, Op, Ring
+from hwflow.verifier.tokens import RING_TOKENS, Token, queue_of
+from models.integer.params import IntegerNetwork, PokeConvParams
+
+CHUNK_BEATS = 256
+"""Most beats of one LOAD, where a word allows it: its 64-byte instruction is then below 3%."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """An instruction to dispatch, or a LOAD of `payload` whose address is not known yet."""
+
+    instruction: Instruction
+    payload: bytes
+    token: Token | None
+    amount: int
+
+
+def _queued(instruction: Instruction) -> Item:
+    token = queue_of(instruction)
+    return Item(instruction=instruction, payload=b"", token=token, amount=1)
+
+
+class Streams:
+    """Builds the items of a network's layers for one configuration."""
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self._config = config
+        self._capacity = {
+            Ring.WEIGHTS: config.weight_words,
+            Ring.MACS: config.mac_words,
+            Ring.CONSTANTS: config.constant_words,
+        }
+
+    def _load(self, layer: int, ring: Ring, unpack4: bool, words: Bytes) -> Item:
+        payload = words.tobytes()
+        instruction = {
+            "op": int(Op.LOAD),
+            "layer": layer,
+            "ring": int(ring),
+            "unpack4": int(unpack4),
+            "address": 0,
+            "beats": len(payload) // self._config.memory_bytes,
+            "base": 0,
+            "words": 0,
+        }
+        count = words.size // words.shape[-1]
+        return Item(
+            instruction=instruction, payload=payload, token=RING_TOKENS[ring], amount=count
+        )
+
+    def _chunks(
+        self, layer: int, name: str, ring: Ring, data: Bytes, unpack4: bool = False
+    ) -> Iterator[tuple[int, Item]]:
+        """LOADs of whole groups, or of parts of one, each with the group it is first needed by."""
+        groups, per_group, word_bytes = data.shape
+        capacity = self._capacity[ring]
+        if per_group > capacity:
+            field = {Ring.WEIGHTS: "weight_words", Ring.MACS: "mac_words"}[ring]
+            raise FlowError(
+                f"{name}: a channel group needs {per_group} words of the "
+                f"{RING_TOKENS[ring].value}, target {self._config.name} has {capacity}; "
+                f"raise {field}"
+            )
+        beats = CHUNK_BEATS * self._config.memory_bytes
+        limit = max(1, min(capacity // 2, beats // word_bytes))
+        whole = max(1, limit // per_group)
+        for group in range(0, groups, whole):
+            words = data[group : group + whole].reshape(-1, word_bytes)
+            size = limit if whole == 1 else len(words)
+            for at in range(0, len(words), size):
+                yield group, self._load(layer, ring, unpack4, words[at : at + size])
+
+    def image(self, tensor: Tensor, beats: int) -> Item:
+        """The LOAD of the image; its address is that of the image area."""
+        instruction = {
+            "op": int(Op.LOAD),
+            "layer": 0,
+            "ring": int(Ring.BYTES),
+            "unpack4": 0,
+            "address": 0,
+            "beats": beats,
+            "base": tensor.base,
+            "words": tensor.words,
+        }
+        return Item(instruction=instruction, payload=b"", token=None, amount=0)
+
+    def init_layer(self, network: IntegerNetwork, layer: LayerPlan) -> Iterator[Item]:
+        """A PokeInit convolution: constants with s = 1.0 and 8-bit weights."""
+        conv = network.init[layer.number]
+        instruction = init_conv(conv, layer, self._config)
+        padded = instruction["groups"] * self._config.cols
+        yield _queued(instruction)
+        if layer.number:
+            yield _queued(scalar.barrier(layer.number, layer.source.channels))
+        yield _queued(scalar.affine(layer.number, padded))
+        records = weights.constant_records(padded, None, conv.vector, self._config)
+        data = weights.mac_conv_weights(conv.weights, bool(instruction["grouped"]), self._config)
+        yield from self._by_group(
+            layer, [(Ring.CONSTANTS, records, False), (Ring.MACS, data, False)]
+        )
+
+    def poke_layer(self, conv: PokeConvParams, layer: LayerPlan) -> Iterator[Item]:
+        """A PokeConv: its squeeze-and-excite, then scales and binary weights group by group."""
+        config, se, number = self._config, conv.se, layer.number
+        cin, hidden = se.fc1_weights.shape
+        instruction = poke_conv(conv, layer, config)
+        padded = instruction["groups"] * config.cols
+        first = scalar.fully_connected(
+            number, FcDest.HIDDEN, (cin, hidden), se.fc1, False, config
+        )
+        second = scalar.fully_connected(
+            number, FcDest.SCALE, (hidden, padded), se.fc2, False, config
+        )
+        yield _queued(scalar.mean(number, cin, se.mean))
+        yield _queued(first)
+        fc1 = weights.matrix_weights(se.fc1_weights, hidden, True, config)
+        records = weights.constant_records(hidden, se.fc1, None, config)
+        yield from self._by_group(
+            layer, [(Ring.MACS, fc1, True), (Ring.CONSTANTS, records, False)]
+        )
+        yield _queued(second)
+        yield _queued(instruction)
+        fc2 = weights.matrix_weights(se.fc2_weights, padded, True, config)
+        records = weights.constant_records(padded, se.fc2, conv.vector, config)
+        binary = weights.binary_weights(conv.weights, config)
+        yield from self._by_group(
+            layer,
+            [
+                (Ring.MACS, fc2, True),
+                (Ring.CONSTANTS, records, False),
+                (Ring.WEIGHTS, binary, False),
+            ],
+        )
+
+    def dense(self, network: IntegerNetwork) -> Iterator[Item]:
+        """The last mean, the dense layer and END."""
+        dense, config = network.dense, self._config
+        number = 2 + len(network.convs)
+        shape = dense.weights.shape
+        yield _queued(scalar.mean(number, shape[0], dense.mean))
+        yield _queued(
+            scalar.fully_connected(
+                number, FcDest.LOGITS, (shape[0], shape[1]), dense.logits, True, config
+            )
+        )
+        data = weights.matrix_weights(dense.weights, shape[1], False, config)
+        records = weights.constant_records(shape[1], dense.logits, None, config)
+        sources = [(Ring.MACS, data, False), (Ring.CONSTANTS, records, False)]
+        yield from self._merged(number, "dense", sources)
+        yield _queued(scalar.end(number))
+
+    def _by_group(
+        self, layer: LayerPlan, sources: list[tuple[Ring, Bytes, bool]]
+    ) -> Iterator[Item]:
+        yield from self._merged(layer.number, layer.name, sources)
+
+    def _merged(
+        self, number: int, name: str, sources: list[tuple[Ring, Bytes, bool]]
+    ) -> Iterator[Item]:
+        """LOADs of several rings ordered by the channel group that needs them first."""
+        keyed: list[tuple[int, int, Item]] = []
+        for rank, (ring, data, unpack4) in enumerate(sources):
+            unit = self._config.cols if ring is Ring.CONSTANTS else 1
+            for group, item in self._chunks(number, name, ring, data, unpack4):
+                keyed.append((group // unit, rank, item))
+        keyed.sort(key=lambda entry: entry[:2])
+        yield from (item for _, _, item in keyed)
+
+
+def items(
+    network: IntegerNetwork, layers: tuple[LayerPlan, ...], config: AcceleratorConfig
+) -> list[Item]:
+    """All items of a frame, earliest need first.
+
+    Raises:
+        FlowError: a channel group that does not fit a ring, or a field that is too narrow.
+    """
+    streams = Streams(config)
+    image = layers[0].source
+    size = image.height * image.width * image.words * config.cols
+    result = [streams.image(image, ceil_div(size, config.memory_bytes))]
+    for layer in layers[:2]:
+        result += streams.init_layer(network, layer)
+    for conv, layer in zip(network.convs, layers[2:], strict=True):
+        result += streams.poke_layer(conv, layer)
+    result += streams.dense(network)
+    return result

@@ -1,0 +1,1 @@
+"""Emulator: executes an encoded schedule on its memory image in numpy (entry: `run.emulate`)."""

@@ -1,0 +1,144 @@
+"""CONV: operand fetch, binary and MAC arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from hwflow.emulator.memory import Slots
+from hwflow.emulator.state import ArrayCounts, State
+
+Instruction = dict[str, int]
+Ints = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float32]
+"""Sums of integers below 2**24 in magnitude (proved for every accumulator) are exact."""
+
+
+@dataclass(frozen=True)
+class Taps:
+    """Input slots of every output slot and tap: int64 (slots, taps), and which exist."""
+
+    slots: Slots
+    valid: npt.NDArray[np.bool_]
+
+
+def taps(conv: Instruction) -> Taps:
+    """Positions (oy*stride + dy - pad_top, ox*stride + dx - pad_left), masked outside."""
+    stride, kernel = 1 + conv["stride2"], conv["kernel"]
+    out = np.arange(conv["out_h"] * conv["out_w"])[:, None]
+    tap = np.arange(kernel * kernel)[None, :]
+    y = out // conv["out_w"] * stride + tap // kernel - conv["pad_top"]
+    x = out % conv["out_w"] * stride + tap % kernel - conv["pad_left"]
+    valid = (y >= 0) & (y < conv["in_h"]) & (x >= 0) & (x < conv["in_w"])
+    return Taps(np.where(valid, y * conv["in_w"] + x, 0), valid)
+
+
+def accumulators(conv: Instruction, state: State) -> Iterator[Ints]:
+    """S of each channel group in turn, int32 (N, slots, C); takes its weights and scale token."""
+    where = taps(conv)
+    if conv["mac"]:
+        operands = _bytes(conv, state, where)
+        columns = np.arange(state.config.cols)
+        for cg in range(conv["groups"]):
+            state.scale_tokens -= 1
+            weights = _mac_weights(conv, state)
+            if conv["grouped"]:
+                channels = (cg * state.config.cols + columns) >> conv["group_shift"]
+                lanes = operands[..., np.minimum(channels, operands.shape[-1] - 1)]
+                yield np.einsum("nstc,tc->nsc", lanes, weights[:, 0]).astype(np.int32)
+            else:
+                full = _channels(operands, weights.shape[1])
+                yield _product(full, weights)
+        return
+    signs, padding = _signs(conv, state, where)
+    for _ in range(conv["groups"]):
+        state.scale_tokens -= 1
+        yield _product(signs, _binary_weights(conv, state)) + padding[:, None]
+
+
+def _product(operands: Floats, weights: Floats) -> Ints:
+    """(N, slots, taps, k) times (taps, k, C), as one matrix product."""
+    images, slots, count, k = operands.shape
+    flat = operands.reshape(images * slots, count * k) @ weights.reshape(count * k, -1)
+    return flat.astype(np.int32).reshape(images, slots, -1)
+
+
+def _signs(conv: Instruction, state: State, where: Taps) -> tuple[Floats, Ints]:
+    """Activations as +-1, 0 on masked taps, and what the bits beyond last_k add to S.
+
+    Those bits are forced to 1 and meet weights of 0 (-1): each adds -1 to the sum of +-1 products
+    over all K bits and 0 to the hardware's S = 2*popcount - N.
+    """
+    width, words = state.config.popcount_width, conv["words"]
+    word = np.arange(words)
+    packed = state.bit.read(
+        where.slots[..., None], conv["src_base"], conv["src_words"], word
+    )
+    bits = np.unpackbits(packed, axis=-1, bitorder="little")
+    bits[..., -1, conv["last_k"] :] = 1
+    signs = (2 * bits.astype(np.float32) - 1) * where.valid[..., None, None]
+    beyond = (width - conv["last_k"]) * where.valid.sum(axis=1)
+    return signs.reshape(*signs.shape[:3], words * width), beyond.astype(np.int32)
+
+
+def _binary_weights(conv: Instruction, state: State) -> Floats:
+    """The next group's words as +-1: (taps, words*K, C)."""
+    cols, width = state.config.cols, state.config.popcount_width
+    taken = state.weight_ring.take(conv["weight_words"])
+    bits = np.unpackbits(taken, axis=1, bitorder="little")
+    split = bits.reshape(conv["kernel"] ** 2, conv["words"], cols, width)
+    return (2 * split.transpose(0, 1, 3, 2).astype(np.float32) - 1).reshape(
+        conv["kernel"] ** 2, conv["words"] * width, cols
+    )
+
+
+def _bytes(conv: Instruction, state: State, where: Taps) -> Floats:
+    """s8 operands (N, slots, taps, channels of the stored words), 0 on masked taps."""
+    word = np.arange(conv["src_words"])
+    values = state.byte.read(
+        where.slots[..., None], conv["src_base"], conv["src_words"], word
+    )
+    flat = values.reshape(*values.shape[:3], -1).astype(np.float32)
+    return flat * where.valid[..., None]
+
+
+def _channels(operands: Floats, count: int) -> Floats:
+    """The first `count` channels, zeros beyond the stored ones."""
+    missing = max(count - operands.shape[-1], 0)
+    return np.pad(operands, ((0, 0), (0, 0), (0, 0), (0, missing)))[..., :count]
+
+
+def _mac_weights(conv: Instruction, state: State) -> Floats:
+    """The next group's weights (taps, words*Km, C): step t is slice t % R of word t // R."""
+    config = state.config
+    count, words = conv["kernel"] ** 2, conv["words"]
+    taken = state.mac_ring.take(conv["weight_words"]).view(np.int8)
+    slices = taken.reshape(-1, config.cols, config.mac_depth)[: count * words]
+    split = slices.reshape(count, words, config.cols, config.mac_depth).transpose(0, 1, 3, 2)
+    return split.reshape(count, words * config.mac_depth, config.cols).astype(np.float32)
+
+
+def array_counts(conv: Instruction, state: State) -> ArrayCounts:
+    """Slots by kind, counted over the actual steps of every tile."""
+    config = state.config
+    depth = config.mac_depth if conv["mac"] else config.popcount_width
+    valid = taps(conv).valid
+    words, groups, cols = conv["words"], conv["groups"], config.cols
+    lanes = (words - 1) * depth + conv["last_k"]
+    columns = (groups - 1) * cols + conv["last_cols"]
+    pixels = valid.shape[0]
+    inside = int(valid.sum())
+    tap_slots = valid.size
+    rows = conv["tiles"] * config.rows
+    per_tap = words * depth
+    return ArrayCounts(
+        issue=groups * conv["tiles"] * valid.shape[1] * words,
+        useful=inside * lanes * columns,
+        masked=(tap_slots - inside) * lanes * columns,
+        k_padding=tap_slots * (per_tap - lanes) * columns,
+        channel_padding=tap_slots * per_tap * (groups * cols - columns),
+        pixel_padding=(rows - pixels) * valid.shape[1] * per_tap * groups * cols,
+    )

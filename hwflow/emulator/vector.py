@@ -1,0 +1,162 @@
+"""CONV, second half: vector arithmetic, write-back, means, pool, sums, signature."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from hwflow import numerics
+from hwflow.emulator.conv import accumulators, array_counts
+from hwflow.emulator.memory import BankedMemory, Slots
+from hwflow.emulator.state import EmulatedLayer, State
+from hwflow.isa import Residual, Store
+
+Instruction = dict[str, int]
+Ints = npt.NDArray[np.int32]
+BYTE_BITS = 8
+
+
+@dataclass(frozen=True)
+class _Constants:
+    """A channel group's constants, as hwflow.numerics takes them."""
+
+    acc_shift: int
+    alpha: Ints
+    alpha_shift: Ints
+    beta: Ints
+    bias_x: Ints
+    out_shift: Ints
+    out_bits: int
+
+
+def run_conv(conv: Instruction, state: State) -> EmulatedLayer:
+    """Executes a CONV, channel group after channel group."""
+    height, width, cols = conv["out_h"], conv["out_w"], state.config.cols
+    slots = np.arange(height * width)
+    cout = (conv["groups"] - 1) * cols + conv["last_cols"]
+    outputs: list[Ints] = []
+    means: list[Ints] = []
+    pools: list[Ints] = []
+    t_saturated = np.zeros(state.images, np.int32)
+    y_saturated = np.zeros(state.images, np.int32)
+    for cg, total in enumerate(accumulators(conv, state)):
+        result = _group_output(conv, state, cg, slots, total)
+        y = result.y
+        real = slice(conv["last_cols"] if cg == conv["groups"] - 1 else cols)
+        t_saturated += result.t_saturated[..., real].sum(axis=(1, 2), dtype=np.int32)
+        y_saturated += result.y_saturated[..., real].sum(axis=(1, 2), dtype=np.int32)
+        _store(conv, state, cg, slots, y)
+        if conv["mean_en"]:
+            means.append(_write_means(conv, state, cg, slots, y))
+        if conv["pool_en"]:
+            pools.append(_write_pool(conv, state, cg, y.reshape(-1, height, width, cols)))
+        if conv["sums_en"]:
+            sums = y.sum(axis=1, dtype=np.int32)
+            state.sums[:, cg * cols : (cg + 1) * cols] = sums
+            state.sum_tokens += 1
+        outputs.append(y)
+    y = np.concatenate(outputs, axis=-1)[..., :cout].reshape(state.images, height, width, cout)
+    return EmulatedLayer(
+        y=y,
+        mean=np.concatenate(means, axis=-1).reshape(state.images, height, width, -1)
+        if means
+        else None,
+        pool=np.concatenate(pools, axis=-1)[..., :cout] if pools else None,
+        sums=y.sum(axis=(1, 2), dtype=np.int32),
+        signatures=[numerics.signature(image) for image in y],
+        t_saturated=t_saturated,
+        y_saturated=y_saturated,
+        counts=array_counts(conv, state),
+    )
+
+
+def _group_output(
+    conv: Instruction, state: State, cg: int, slots: Slots, total: Ints
+) -> numerics.VectorOutput:
+    cols = state.config.cols
+    lanes = slice(cg * cols, (cg + 1) * cols)
+    chosen = {name: values[lanes] for name, values in state.constants.items()}
+    out_bits = BYTE_BITS if conv["store"] == Store.BYTES else numerics.STORED_BITS
+    constants = _Constants(acc_shift=conv["acc_shift"], out_bits=out_bits, **chosen)
+    v = numerics.vector_sum(
+        total,
+        constants,
+        _local(conv, state, cg, slots),
+        conv["r_shift"],
+        _long(conv, state, cg, slots),
+        conv["r1_shift"],
+    )
+    pair = numerics.AffinePair(**{k: v[:, None, lanes] for k, v in state.pairs.items()})
+    return numerics.vector_output(v, constants, pair)
+
+
+def _memory(state: State, source: Residual) -> BankedMemory:
+    memories = {
+        Residual.MAIN: state.main,
+        Residual.SIDE: state.side,
+        Residual.POOL: state.pool,
+    }
+    return memories[source]
+
+
+def _local(conv: Instruction, state: State, cg: int, slots: Slots) -> Ints | None:
+    source, groups = Residual(conv["r_src"]), conv["r_groups"]
+    if source is Residual.NONE or cg >= groups:
+        return None
+    return _memory(state, source).read(slots, conv["r_base"], groups, cg).astype(np.int32)
+
+
+def _long(conv: Instruction, state: State, cg: int, slots: Slots) -> Ints | None:
+    source, groups = Residual(conv["r1_src"]), conv["r1_groups"]
+    if source is Residual.NONE:
+        return None
+    word = cg % groups
+    return _memory(state, source).read(slots, conv["r1_base"], groups, word).astype(np.int32)
+
+
+def _store(conv: Instruction, state: State, cg: int, slots: Slots, y: Ints) -> None:
+    target = {Store.MAIN: state.main, Store.SIDE: state.side, Store.BYTES: state.byte}
+    memory = target[Store(conv["store"])]
+    memory.write(slots, conv["store_base"], conv["groups"], cg, y)
+    if conv["bits_en"]:
+        cols, width = state.config.cols, state.config.popcount_width
+        packed = np.packbits(y >= 0, axis=-1, bitorder="little")
+        first = cg * cols % width // BYTE_BITS
+        lanes = slice(first, first + cols // BYTE_BITS)
+        word = cg * cols // width
+        state.bit.write(slots, conv["bits_base"], conv["bits_words"], word, packed, lanes)
+
+
+def _write_means(conv: Instruction, state: State, cg: int, slots: Slots, y: Ints) -> Ints:
+    shift, cols = conv["mean_shift"], state.config.cols
+    means = numerics.channel_mean(y, cols >> shift)
+    first = (cg % (1 << shift)) * (cols >> shift)
+    lanes = slice(first, first + (cols >> shift))
+    groups = conv["mean_groups"]
+    state.side.write(slots, conv["mean_base"], groups, cg >> shift, means, lanes)
+    return means
+
+
+def _write_pool(conv: Instruction, state: State, cg: int, y: Ints) -> Ints:
+    """3x3 windows with stride 2 of (N, H, W, C), padded with zeros as the instruction says."""
+    height, width = conv["pool_h"], conv["pool_w"]
+    size, stride = numerics.POOL_SIZE, numerics.POOL_STRIDE
+    top, left = conv["pool_top"], conv["pool_left"]
+    images, in_h, in_w, cols = y.shape
+    padded = np.zeros(
+        (images, stride * height + size, stride * width + size, cols), np.int32
+    )
+    padded[:, top : top + in_h, left : left + in_w] = y
+    total = np.zeros((images, height, width, cols), np.int32)
+    for dy in range(size):
+        for dx in range(size):
+            total += padded[
+                :, dy : dy + stride * height : stride, dx : dx + stride * width : stride
+            ]
+    pooled = numerics.pool_mean(total)
+    slots = np.arange(height * width)
+    values = pooled.reshape(images, height * width, cols)
+    state.pool.write(slots, conv["pool_base"], conv["groups"], cg, values)
+    return pooled

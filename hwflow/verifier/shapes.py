@@ -1,0 +1,214 @@
+"""Rules on the fields of single instructions: geometry, formulas, alignment, limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from hwflow import numerics
+from hwflow.compiler.container import HEADER_BYTES
+from hwflow.compiler.counts import out_channels
+from hwflow.compiler.memories import ceil_div
+from hwflow.isa import INSTRUCTION_BYTES, FcDest, Op, Residual, Ring, Store
+from hwflow.verifier.context import Context, Instruction
+from hwflow.verifier.tokens import RING_TOKENS, TokenMachine, ring_word_bytes
+
+
+def _expect(
+    where: str, instruction: Mapping[str, int], expected: Mapping[str, int]
+) -> Iterator[str]:
+    for name, value in expected.items():
+        if instruction[name] != value:
+            yield f"{where}: {name} is {instruction[name]}, expected {value}"
+
+
+def _between(where: str, what: str, value: int, low: int, high: int) -> Iterator[str]:
+    if not low <= value <= high:
+        yield f"{where}: {what} is {value}, expected {low}..{high}"
+
+
+def framing(context: Context) -> Iterator[str]:
+    """Instructions of each layer."""
+    ends = [i for i, e in enumerate(context.instructions) if e["op"] == Op.END]
+    if ends != [len(context.instructions) - 1]:
+        yield f"schedule: END at {ends}, expected once, as the last instruction"
+    order = [i["layer"] for _, i in context.of(Op.CONV)]
+    if order != list(range(len(order))) or not order:
+        yield f"schedule: CONV layers {order}, expected 0, 1, 2, .. in order"
+    dense = len(order)
+    for where, instruction in context.of(Op.MEAN, Op.FC, Op.AFFINE, Op.END, Op.LOAD):
+        yield from _between(where, "layer", instruction["layer"], 0, dense)
+    images = [i for _, i in context.of(Op.LOAD) if i["ring"] == Ring.BYTES]
+    if len(images) != 1:
+        yield f"schedule: {len(images)} LOADs into the byte memory, expected 1"
+
+
+def loads(context: Context) -> Iterator[str]:
+    """Addresses, alignment and destination of LOADs."""
+    config, header = context.config, context.header
+    schedule_end = ceil_div(
+        HEADER_BYTES + INSTRUCTION_BYTES * header.instructions, config.memory_bytes
+    )
+    image_end = header.image_address + header.image_beats
+    for where, load in context.of(Op.LOAD):
+        ring, beats = Ring(load["ring"]), load["beats"]
+        end = load["address"] + beats
+        yield from _between(where, "beats", beats, 1, 1 << 24)
+        if ring is Ring.BYTES:
+            if (load["address"], beats) != (header.image_address, header.image_beats):
+                yield f"{where}: loads beats {load['address']}..{end - 1}, not the image area"
+            continue
+        yield from _expect(where, load, {"base": 0, "words": 0})
+        if load["address"] < schedule_end or end > header.image_address:
+            yield (
+                f"{where}: beats {load['address']}..{end - 1} are outside the payloads "
+                f"{schedule_end}..{header.image_address - 1}"
+            )
+        if load["unpack4"] and ring is not Ring.MACS:
+            yield f"{where}: unpack4 is only for the 8-bit ring"
+        word = ring_word_bytes(config, ring, bool(load["unpack4"]))
+        if beats * config.memory_bytes % word:
+            yield f"{where}: {beats} beats are no whole words of {word} bytes"
+    if image_end * config.memory_bytes != len(context.memory):
+        yield f"memory.bin: {len(context.memory)} bytes, the image area ends at beat {image_end}"
+
+
+def convolutions(context: Context) -> Iterator[str]:
+    """Formulas of a CONV's fields."""
+    config = context.config
+    for where, conv in context.of(Op.CONV):
+        mac, grouped = bool(conv["mac"]), bool(conv["grouped"])
+        depth = config.mac_depth if mac else config.popcount_width
+        stride, kernel = 1 + conv["stride2"], conv["kernel"]
+        for name in ("in_h", "in_w", "out_h", "out_w", "kernel", "words", "groups"):
+            yield from _between(where, name, conv[name], 1, 1 << 16)
+        if not all(conv[name] for name in ("out_h", "out_w", "kernel", "words", "groups")):
+            continue
+        yield from _between(where, "last_k", conv["last_k"], 1, 1 if grouped else depth)
+        yield from _between(where, "last_cols", conv["last_cols"], 1, config.cols)
+        for axis, pad in (("h", "pad_top"), ("w", "pad_left")):
+            yield from _between(where, pad, conv[pad], 0, kernel - 1)
+            last = (conv[f"out_{axis}"] - 1) * stride - conv[pad]
+            yield from _between(where, f"last window of {axis}", last, 0, conv[f"in_{axis}"] - 1)
+        cin = (conv["words"] - 1) * depth + conv["last_k"]
+        if mac and not grouped:
+            yield from _expect(where, conv, {"src_words": ceil_div(cin, config.cols)})
+        if not mac:
+            yield from _expect(where, conv, {"src_words": conv["words"], "grouped": 0})
+        steps = kernel * kernel * conv["words"]
+        if grouped:
+            yield from _expect(where, conv, {"words": 1})
+            inputs = ceil_div(out_channels(conv, config), 1 << conv["group_shift"])
+            yield from _expect(where, conv, {"src_words": ceil_div(inputs, config.cols)})
+        weight_words = ceil_div(steps, config.rows) if mac else steps
+        yield from _expect(
+            where,
+            conv,
+            {
+                "weight_words": weight_words,
+                "interval": config.rows if conv["pool_en"] else config.row_groups,
+                **_tiles(conv, config.rows),
+            },
+        )
+        if not conv["row_aligned"] and (stride != 1 or conv["in_w"] != conv["out_w"]):
+            yield f"{where}: linear tiles need stride 1 and equal widths of input and output"
+        yield from _outputs(context, where, conv)
+
+
+def _tiles(conv: Instruction, rows: int) -> dict[str, int]:
+    width = conv["out_w"]
+    if conv["row_aligned"]:
+        return {"tiles": conv["out_h"] * ceil_div(width, rows), "row_div": 0, "row_mod": 0}
+    return {
+        "tiles": ceil_div(conv["out_h"] * width, rows),
+        "row_div": rows // width,
+        "row_mod": rows % width,
+    }
+
+
+def _outputs(context: Context, where: str, conv: Instruction) -> Iterator[str]:
+    config = context.config
+    cout = out_channels(conv, config)
+    yield from _between(where, "output channels", cout, 1, config.channel_limit)
+    if conv["store"] not in (Store.MAIN, Store.SIDE, Store.BYTES):
+        yield f"{where}: store is {conv['store']}, expected 1 main, 2 side or 3 bytes"
+    if conv["bits_en"]:
+        expected = {"bits_words": ceil_div(cout, config.popcount_width)}
+        yield from _expect(where, conv, expected)
+    if conv["mean_en"]:
+        yield from _between(where, "mean_shift", conv["mean_shift"], 1, 3)
+        group = config.cols << conv["mean_shift"]
+        yield from _expect(where, conv, {"mean_groups": ceil_div(cout, group)})
+        if conv["store"] == Store.SIDE:
+            yield f"{where}: writes its output and its channel means into the side memory"
+        if config.cols % (1 << conv["mean_shift"]):
+            yield f"{where}: means of {1 << conv['mean_shift']} channels cross channel groups"
+    if conv["pool_en"]:
+        size, stride = numerics.POOL_SIZE, numerics.POOL_STRIDE
+        pool_h, top, _ = numerics.same_padding(conv["out_h"], size, stride)
+        pool_w, left, _ = numerics.same_padding(conv["out_w"], size, stride)
+        expected = {"pool_h": pool_h, "pool_w": pool_w, "pool_top": top, "pool_left": left}
+        yield from _expect(where, conv, expected)
+        yield from _between(where, "width of pooled rows", conv["out_w"], 1, config.line_pixels)
+    if conv["r_src"] != Residual.NONE and conv["r_src"] == conv["r1_src"]:
+        yield f"{where}: r and r1 are both read from {Residual(conv['r_src']).name}"
+    for operand in ("r", "r1"):
+        if conv[f"{operand}_src"] != Residual.NONE:
+            yield from _between(where, f"{operand}_groups", conv[f"{operand}_groups"], 1, 511)
+
+
+def scalars(context: Context) -> Iterator[str]:
+    """Lengths of MEAN, FC and AFFINE against the CONV before and the one they serve."""
+    config, convs = context.config, context.convs
+    hidden = -1
+    count = -1
+    for where, entry in context.of(Op.MEAN, Op.FC, Op.AFFINE):
+        layer, op = entry["layer"], Op(entry["op"])
+        served, before = convs.get(layer), convs.get(layer - 1)
+        padded = served["groups"] * config.cols if served else -1
+        if op is Op.MEAN:
+            count = entry["count"]
+            if before is None or not before["sums_en"]:
+                yield f"{where}: layer {layer - 1} keeps no channel sums"
+            else:
+                yield from _expect(where, entry, {"count": out_channels(before, config)})
+        elif op is Op.AFFINE:
+            yield from _expect(where, entry, {"count": padded})
+        else:
+            dest = FcDest(entry["dest"]) if entry["dest"] <= FcDest.LOGITS else None
+            if dest is None:
+                yield f"{where}: dest is {entry['dest']}, expected 0..2"
+            yield from _expect(where, entry, {"inputs": hidden if entry["hidden"] else count})
+            yield from _expect(
+                where, entry, {"steps": ceil_div(entry["inputs"], config.fc_inputs)}
+            )
+            yield from _between(where, "outputs", entry["outputs"], 1, 1 << 16)
+            if dest is FcDest.SCALE:
+                yield from _expect(where, entry, {"outputs": padded})
+            if dest is FcDest.HIDDEN:
+                hidden = entry["outputs"]
+                yield from _between(where, "outputs", hidden, 1, config.channel_limit)
+
+
+def constants_hazard(context: Context) -> Iterator[str]:
+    """A layer's constants are written after the layer before used its own."""
+    waited: int = 0
+    for where, entry in context.of(Op.MEAN, Op.FC, Op.AFFINE):
+        op, layer = Op(entry["op"]), entry["layer"]
+        if op is Op.MEAN:
+            waited = layer
+        elif (op is Op.AFFINE or entry["dest"] == FcDest.SCALE) and waited < layer:
+            yield f"{where}: writes constants before a MEAN waited for layer {layer - 1}"
+
+
+def ring_fit(context: Context) -> Iterator[str]:
+    """A channel group's words fit its ring."""
+    capacities = TokenMachine(context.config).capacities
+    for where, entry in context.of(Op.CONV, Op.FC):
+        conv = entry["op"] == Op.CONV
+        ring = Ring.WEIGHTS if conv and not entry["mac"] else Ring.MACS
+        words = entry["weight_words" if conv else "steps"]
+        limit = capacities[RING_TOKENS[ring]]
+        if words > limit:
+            name = RING_TOKENS[ring].value
+            yield f"{where}: a group has {words} words, the {name} holds {limit}"
+
