@@ -118,7 +118,7 @@ def depth_weights(weights: Int8, stride: int) -> Int8:
 
 
 def first_init_params(
-    config: PokeBNNConfig, weights: Int8, folded: Folded, v_scale: float, y_scale: float
+    config: PokeBNNConfig, weights: Int8, folded: Folded, v_scale: float, y_scale: Reals | float
 ) -> InitConvParams:
     """PokeInit's first convolution; weights int8[k, k, c, O] as in the float model."""
     height, width, c = config.image_shape
@@ -141,7 +141,7 @@ def first_init_params(
 
 
 def second_init_params(
-    config: PokeBNNConfig, weights: Int8, folded: Folded, v_scale: float, y_scale: float
+    config: PokeBNNConfig, weights: Int8, folded: Folded, v_scale: float, y_scale: Reals | float
 ) -> InitConvParams:
     """PokeInit's second convolution; weights int8[3, 3, 1, O]."""
     return InitConvParams(

@@ -113,8 +113,13 @@ class Folded:
     offset: Reals
     sum_max: npt.NDArray[np.int64]
 
-    def params(self, layer: str, v_scale: float, y_scale: float, out_bits: int) -> VectorParams:
-        """Integer constants; a real value x is x * v_scale on v's grid, x * y_scale on y's."""
+    def params(
+        self, layer: str, v_scale: float, y_scale: Reals | float, out_bits: int
+    ) -> VectorParams:
+        """Integer constants for v_scale steps of v and y_scale steps of y in a real 1.0.
+
+        y_scale is common to all channels or float64[C].
+        """
         acc_shift = acc_shift_for(int(self.sum_max.max()))
         gain = self.gain * 2.0**acc_shift * v_scale
         (alpha,), alpha_shift = mantissas(layer, "alpha", (gain,), checks.S16)
