@@ -1,6 +1,6 @@
-"""The host's side of the accelerator: encode an image, decode the result stream.
+"""The host's side of the accelerator: decode the result stream.
 
-Nothing here knows of a simulator: a board's host runs the same code.
+Nothing here knows of a simulator: a board's host runs the same code. `Program.pack_image` encodes images.
 """
 
 from __future__ import annotations
@@ -11,48 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from hwflow import isa, numerics
+from hwflow import isa
 from hwflow.errors import FlowError
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImageFormat:
-    """How a uint8 image (H, W, c) becomes the image area of the memory.
-
-    input_table: int8 (256, c); stride: of space-to-depth; cols: C, the bytes of a word; beat_bytes: B;
-    beats: length of the image area.
-    """
-
-    shape: tuple[int, int, int]
-    input_table: npt.NDArray[np.int8]
-    stride: int
-    cols: int
-    beat_bytes: int
-    beats: int
-
-    def encode(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """Images (N, H, W, c) -> bytes (N, beats * beat_bytes), slot order, whole words of C bytes.
-
-        Raises:
-            FlowError: images of another shape or type, or an image area of another size.
-        """
-        if images.dtype != np.uint8 or images.shape[1:] != self.shape:
-            raise FlowError(
-                f"images are {images.dtype} {images.shape[1:]}; expected uint8 {self.shape}"
-            )
-        mapped = numerics.space_to_depth(numerics.map_pixels(images, self.input_table), self.stride)
-        pixels = mapped.reshape(len(images), -1, mapped.shape[-1])
-        words = -(-pixels.shape[2] // self.cols)
-        padded = np.zeros((len(images), pixels.shape[1], words * self.cols), np.int8)
-        padded[:, :, : pixels.shape[2]] = pixels
-        flat = padded.reshape(len(images), -1).view(np.uint8)
-        size = self.beats * self.beat_bytes
-        if not size - self.beat_bytes < flat.shape[1] <= size:
-            raise FlowError(
-                f"the image area has {self.beats} beats of {self.beat_bytes} bytes, but an image has "
-                f"{flat.shape[1]} bytes; lower the network again"
-            )
-        return np.pad(flat, ((0, 0), (0, size - flat.shape[1])))
 
 
 @dataclass(frozen=True)

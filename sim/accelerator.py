@@ -1,0 +1,32 @@
+"""The generated Verilog of an accelerator, kept in the cache of models."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from pathlib import Path
+
+from rtl_gen.accelerator import Accelerator
+
+import hwflow
+import rtl_gen
+from hwflow.config import AcceleratorConfig
+from rtl_gen.instances import emit
+from sim import runner
+
+
+def accelerator_sources(config: AcceleratorConfig) -> dict[str, str]:
+    """The generated Verilog of `config` (file name -> text), kept beside the models: elaboration takes seconds."""
+    digest = hashlib.sha256(json.dumps(config.to_dict(), sort_keys=True).encode())
+    for package in (hwflow, rtl_gen):
+        folder = Path(package.__path__[0])
+        for path in sorted((*folder.glob("*.py"), *folder.glob("*.sv"))):
+            digest.update(path.read_bytes())
+    kept = runner.cache_folder() / f"accelerator-{config.name}-{digest.hexdigest()[:20]}.sv"
+    if not kept.is_file():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=kept.parent, delete=False) as file:
+            file.write(emit(Accelerator(config), "accelerator"))
+        Path(file.name).replace(kept)
+    return {"accelerator.sv": kept.read_text()}

@@ -1,0 +1,279 @@
+"""Runs a compiled network on images through the whole accelerator in RTL simulation."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from hwflow.compiler.program import Program
+from hwflow.errors import FlowError
+from hwflow.isa import Op
+from models.integer.params import IntegerNetwork
+from sim import runner, taps
+from sim.accelerator import accelerator_sources
+from sim.compare import Difference, first_difference, record_differences
+from sim.expected import ExpectedImage, expected_images
+from sim.host import FrameRecords, decode_results
+from sim.memory import MemoryTiming, for_fread
+from sim.model import build_model, tap_bits
+
+BENCH = "sim.benches.whole_network"
+PATIENCE = 20
+"""A frame may take this many times the cycles that its steps and memory beats need one after the other."""
+
+Images = npt.NDArray[np.uint8]
+Progress = Callable[[int, int], None]
+"""Called with (images done, cycles simulated)."""
+
+
+@dataclass(frozen=True)
+class FrameResult:
+    """One image: its number in `images`, cycles from start to done, and what the accelerator sent."""
+
+    image: int
+    cycles: int
+    records: FrameRecords
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SimResult:
+    """A run of the accelerator on some images.
+
+    mismatches: one line a record that differs. difference: the first wrong stored value (traced runs).
+    compared: whether there was a network to compare with. seconds: of simulation, without building.
+    """
+
+    program: Program
+    folder: Path
+    frames: tuple[FrameResult, ...]
+    seconds: float
+    compared: bool
+    mismatches: tuple[str, ...]
+    difference: Difference | None
+
+    @property
+    def passed(self) -> bool:
+        """True when nothing differs; a run that compared nothing does not pass."""
+        return self.compared and not self.mismatches and self.difference is None
+
+    @property
+    def cycles(self) -> int:
+        """Cycles of all frames."""
+        return sum(frame.cycles for frame in self.frames)
+
+    @property
+    def cycles_per_second(self) -> float:
+        """Simulated cycles a second of wall time."""
+        return self.cycles / self.seconds
+
+    def replay_command(self) -> str | None:
+        """The command that records a waveform around the first difference."""
+        if self.difference is None or self.difference.window is None:
+            return None
+        low, high = self.difference.window
+        return f"python -m sim.replay {self.folder} --image {self.difference.image} --from {low} --to {high}"
+
+
+def conv_instructions(program: Program) -> dict[int, dict[str, int]]:
+    """The schedule's CONV instructions by layer number."""
+    return {each["layer"]: each for each in program.instructions if each["op"] == Op.CONV}
+
+
+def frame_limit(program: Program, timing: MemoryTiming) -> int:
+    """Cycles after which a frame is taken for hung."""
+    steps = sum(layer.issue for layer in program.counts())
+    beats = len(program.memory) // program.config.memory_bytes / float(timing.bandwidth)
+    awake = (256 - timing.stall) / 256
+    return 100_000 + int(PATIENCE * (steps + beats * (1 + timing.latency / 16) / awake))
+
+
+def simulate(
+    program: Program,
+    images: Images,
+    *,
+    folder: Path,
+    network: IntegerNetwork | None = None,
+    trace: bool = False,
+    timing: MemoryTiming | None = None,
+    sources: Mapping[str, str] | None = None,
+    jobs: int = 1,
+    progress: Progress | None = None,
+) -> SimResult:
+    """Run `images` (uint8 (N, H, W, c)) one after the other through the accelerator.
+
+    Args:
+        program: the compiled network; its configuration is the accelerator's.
+        images: in the order of the run.
+        folder: where inputs, results, logs and taps are kept; a replay needs nothing else.
+        network: the integer network to compare with; None compares nothing.
+        trace: record every stored value and name the first wrong one.
+        timing: of the memory; default MemoryTiming().
+        sources: Verilog instead of the generated one (file name -> text).
+        jobs: processes to share the images.
+        progress: called a few times a second.
+
+    Raises:
+        FlowError: images of a wrong shape, Verilog that does not compile, a run that hangs or dies.
+    """
+    timing = timing or MemoryTiming()
+    config = program.config
+    if not len(images):
+        raise FlowError("no images to simulate; give at least one")
+    prepare(program, images, folder, timing, sources)
+    verilog = sources or accelerator_sources(config)
+    beats = len(program.memory) // config.memory_bytes
+    model = build_model(config.name, verilog, memory_bytes=config.memory_bytes, memory_beats=beats)
+    chunks = [chunk for chunk in np.array_split(np.arange(len(images)), jobs) if len(chunk)]
+    folders = [folder / f"run{i}" for i in range(len(chunks))]
+
+    def one(index: int) -> list[FrameResult]:
+        first, count = int(chunks[index][0]), len(chunks[index])
+        options = plusargs(program, folder, timing, first=first, count=count)
+        if trace:
+            options["trace"] = "tap_"
+
+        def poll() -> None:
+            if progress is not None and index == 0:
+                progress(*_progress(folders))
+
+        result = runner.run(model, BENCH, folder=folders[index], plusargs=options, poll=poll)
+        if not result.passed:
+            raise FlowError(
+                f"simulation of {program.manifest.network} failed: {_complaint(result)}"
+            )
+        return _frames(folders[index], count)
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(len(chunks)) as pool:
+        frames = [frame for part in pool.map(one, range(len(chunks))) for frame in part]
+    seconds = time.monotonic() - began
+    mismatches, difference = _compare(program, network, images, frames, folders, verilog, trace)
+    return SimResult(
+        program=program,
+        folder=folder,
+        frames=tuple(frames),
+        seconds=seconds,
+        compared=network is not None,
+        mismatches=tuple(mismatches),
+        difference=difference,
+    )
+
+
+def prepare(
+    program: Program,
+    images: Images,
+    folder: Path,
+    timing: MemoryTiming,
+    sources: Mapping[str, str] | None,
+) -> None:
+    """Write everything a run or a replay reads into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    beat = program.config.memory_bytes
+    program.save(folder / "program")
+    np.save(folder / "images.npy", images)
+    (folder / "memory.fread").write_bytes(for_fread(program.memory, beat))
+    with (folder / "images.fread").open("wb") as file:
+        for image in images:
+            file.write(for_fread(program.pack_image(image), beat))
+    settings = {
+        **asdict(timing),
+        "bandwidth": str(timing.bandwidth),
+        "sources": dict(sources) if sources else None,
+    }
+    (folder / "run.json").write_text(json.dumps(settings, indent=1, sort_keys=True) + "\n")
+
+
+def plusargs(
+    program: Program, folder: Path, timing: MemoryTiming, *, first: int, count: int
+) -> dict[str, str | int]:
+    """The harness's options for images first..first+count-1 of a prepared folder."""
+    folder = folder.resolve()
+    return {
+        "memory": str(folder / "memory.fread"),
+        "memory_beats": len(program.memory) // program.config.memory_bytes,
+        "images": str(folder / "images.fread"),
+        "image_address": program.manifest.image.address,
+        "image_beats": program.manifest.image.beats,
+        "image_first": first,
+        "image_count": count,
+        "schedule": program.manifest.schedule_address,
+        "result": "result.bin",
+        "frames": "frames.bin",
+        "progress": "progress.txt",
+        "limit": frame_limit(program, timing),
+        **timing.plusargs(),
+    }
+
+
+def _progress(folders: list[Path]) -> tuple[int, int]:
+    done = cycles = 0
+    for folder in folders:
+        path = folder / "progress.txt"
+        lines = path.read_text().splitlines() if path.is_file() else []
+        if lines and len(words := lines[-1].split()) == 2:
+            done, cycles = done + int(words[0]), cycles + int(words[1])
+    return done, cycles
+
+
+def _complaint(result: runner.RunResult) -> str:
+    lines = [
+        line for line in result.log.read_text(errors="replace").splitlines() if "harness: " in line
+    ]
+    return f"{lines[0].partition('harness: ')[2] if lines else 'see the log'} ({result.log})"
+
+
+def _frames(folder: Path, count: int) -> list[FrameResult]:
+    numbers = np.fromfile(folder / "frames.bin", "<u4").reshape(-1, 2).tolist()
+    records = decode_results((folder / "result.bin").read_bytes())
+    if len(records) != count or len(numbers) != count:
+        raise FlowError(
+            f"{folder}: {len(records)} frames in the result stream, {len(numbers)} done, expected {count}"
+        )
+    return [
+        FrameResult(image, cycles, record)
+        for (image, cycles), record in zip(numbers, records, strict=True)
+    ]
+
+
+def _compare(
+    program: Program,
+    network: IntegerNetwork | None,
+    images: Images,
+    frames: list[FrameResult],
+    folders: list[Path],
+    verilog: Mapping[str, str],
+    trace: bool,
+) -> tuple[list[str], Difference | None]:
+    if network is None:
+        return [], None
+    convs = conv_instructions(program)
+    wanted: dict[int, ExpectedImage] = dict(enumerate(expected_images(network, convs, images)))
+    lines = [
+        line
+        for frame in frames
+        for line in record_differences(frame.image, frame.records, wanted[frame.image])
+    ]
+    if not trace:
+        return lines, None
+    bits = tap_bits("\n".join(verilog.values()))
+    for folder in folders:
+        numbers = set(np.fromfile(folder / "frames.bin", "<u4").reshape(-1, 2)[:, 0].tolist())
+        here = {number: expected for number, expected in wanted.items() if number in numbers}
+        cols = program.config.cols
+        found = taps.Taps(
+            store=taps.read_store(folder / "tap_store.bin", bits["tap_store"], cols),
+            mean=taps.read_store(folder / "tap_mean.bin", bits["tap_mean"], cols),
+            pool=taps.read_store(folder / "tap_pool.bin", bits["tap_pool"], cols),
+            scalar=taps.read_scalar(folder / "tap_scalar.bin"),
+        )
+        difference = first_difference(found, here, convs, program.config)
+        if difference is not None:
+            return lines, difference
+    return lines, None
