@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hwflow.errors import FlowError
-from hwflow.paths import BUILD, IMAGES, TRAINED
+from hwflow.paths import BUILD, CALIBRATION, TEST_IMAGES, TRAINED
 
 MINIMUM_PYTHON = (3, 11)
 FST_HEADER = Path("/usr/include/lz4.h")
@@ -114,7 +114,7 @@ def _trained() -> Check:
 
 
 def _images() -> Check:
-    there = any(IMAGES.glob("*.npz"))
+    there = TEST_IMAGES.is_file() and CALIBRATION.is_file()
     remedy = "" if there else "check the repository out again"
     return Check("test images", there, True, "in the repository" if there else "missing", remedy)
 

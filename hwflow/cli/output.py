@@ -6,7 +6,8 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Generator, Sequence
+import time
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,12 +15,21 @@ from typing import Annotated, Any
 import typer
 from rich import box
 from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 from hwflow.errors import FlowError
 
-REPORT_WIDTH = 140
-"""Width of tables that do not go to a terminal."""
+REPORT_WIDTH = 180
+"""Least width of a report: a narrower terminal wraps lines, but no number is cut."""
 
 Json = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
 Target = Annotated[str, typer.Option(help="name of a target, or a .yaml file")]
@@ -27,7 +37,8 @@ Target = Annotated[str, typer.Option(help="name of a target, or a .yaml file")]
 
 def console() -> Console:
     """Standard output, for reports."""
-    return Console(width=None if sys.stdout.isatty() else REPORT_WIDTH, highlight=False)
+    width = max(shutil.get_terminal_size().columns, REPORT_WIDTH)
+    return Console(width=width, highlight=False)
 
 
 def progress_console() -> Console:
@@ -51,6 +62,42 @@ def table(title: str, columns: Sequence[str], *, left: int = 1) -> Table:
 def number(value: float | None, digits: int = 0) -> str:
     """A number with thousands separated; nothing for None."""
     return "" if value is None else f"{value:,.{digits}f}"
+
+
+class SimulationReport:
+    """Feeds a progress bar from simulations that each count their images from 0."""
+
+    def __init__(self, bar: Progress, task: TaskID) -> None:
+        self._bar, self._task = bar, task
+        self._began: float | None = None
+
+    def from_image(self, first: int, cycles: int) -> Callable[[int, int], None]:
+        """What a simulation calls with its (images done, cycles)."""
+        return lambda done, more: self.reached(first + done, cycles + more)
+
+    def reached(self, done: int, cycles: int) -> None:
+        """Shows that `done` images and `cycles` cycles are simulated."""
+        if cycles and self._began is None:
+            self._began = time.monotonic()
+            self._bar.update(self._task, description="simulating")
+        seconds = time.monotonic() - self._began if self._began is not None else 0.0
+        rate = f"{number(cycles / seconds)} cycles/s" if seconds else ""
+        self._bar.update(self._task, completed=done, rate=rate)
+
+
+@contextmanager
+def simulation_progress(description: str, images: int) -> Generator[SimulationReport]:
+    """A progress bar over `images` images on standard error."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("images  {task.fields[rate]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=progress_console()) as bar:
+        yield SimulationReport(bar, bar.add_task(description, total=images, rate=""))
 
 
 @contextmanager

@@ -1,0 +1,65 @@
+"""`hwflow lower`: a network as schedule, memory image and manifest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hwflow.cli.network import Calibration, Checkpoint, SEBits, integer_network
+from hwflow.cli.output import Json, Target, console, number, print_json, progress_console, table
+from hwflow.paths import BUILD, CALIBRATION, TRAINED
+
+if TYPE_CHECKING:
+    from hwflow.compiler.program import Program
+
+
+def lower(
+    checkpoint: Checkpoint = TRAINED,
+    target: Target = "sim-small",
+    out: Annotated[
+        Path | None, typer.Option(help="build folder; default build/NETWORK-TARGET")
+    ] = None,
+    calibration: Calibration = CALIBRATION,
+    se_bits: SEBits = 4,
+    json: Json = False,
+) -> None:
+    """Compile a network for a target: schedule (binary and JSON), memory image, manifest."""
+    from hwflow.config import load_target
+
+    config = load_target(target)
+    network = integer_network(checkpoint, calibration, se_bits)
+    with progress_console().status(f"compiling {network.name} for {config.name}"):
+        from hwflow.compiler.lower import lower as compile_network
+
+        program = compile_network(network, config)
+    folder = out or BUILD / f"{network.name}-{config.name}"
+    program.save(folder)
+    summary = describe(program, folder)
+    if json:
+        print_json(summary)
+    else:
+        report = table(f"{network.name} for {config.name}", ("", "value"))
+        for name, value in summary.items():
+            report.add_row(name, number(value) if isinstance(value, int) else str(value))
+        console().print(report)
+
+
+def describe(program: Program, folder: Path) -> dict[str, Any]:
+    """What a build folder holds, in numbers."""
+    traffic: Counter[str] = Counter()
+    for entry in program.counts():
+        traffic.update(entry.bytes)
+    manifest = program.manifest
+    return {
+        "folder": str(folder),
+        "instructions": manifest.instructions,
+        "memory bytes": len(program.memory),
+        **{f"{kind} bytes a frame": total for kind, total in traffic.items()},
+        "network sha256": manifest.network_hash,
+        "target sha256": manifest.config_hash,
+        "schedule sha256": manifest.schedule_hash,
+        "memory sha256": manifest.memory_hash,
+    }

@@ -1,0 +1,151 @@
+"""`hwflow reconcile`: ACE, the schedule and the hardware's counters, to the last operation."""
+
+from __future__ import annotations
+
+import json as json_format
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hwflow.cli.ace import network_config
+from hwflow.cli.network import Calibration, Checkpoint, SEBits, integer_network
+from hwflow.cli.output import Json, Target, console, number, print_json, progress_console, table
+from hwflow.errors import FlowError
+from hwflow.paths import CALIBRATION, TRAINED
+
+if TYPE_CHECKING:
+    from hwflow.compiler.program import Program
+    from hwflow.reconcile import FrameCounters, Reconciliation
+
+SIMULATION = "simulation.json"
+
+
+def reconcile(
+    checkpoint: Checkpoint = TRAINED,
+    preset: Annotated[
+        str | None, typer.Option(help="network preset to count ACE of, for a network file")
+    ] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="folder of `hwflow sim`: its schedule and counters")
+    ] = None,
+    target: Target = "sim-small",
+    calibration: Calibration = CALIBRATION,
+    se_bits: SEBits = 4,
+    json: Json = False,
+) -> None:
+    """Explain every MAC of ACE, every MAC slot and every cycle of the hardware.
+
+    Without --run the network is compiled for the target and the schedule alone is compared.
+    Exit status 1 when anything is left unexplained.
+    """
+    from hwflow.ace import count
+    from hwflow.reconcile import reconcile as compare
+
+    config = network_config(preset, None if preset else checkpoint)
+    if run is None:
+        program, frames = _lowered(checkpoint, target, calibration, se_bits), []
+    else:
+        program, frames = _measured(run)
+    with progress_console().status(f"tracing {config.name}"):
+        report = count(config)
+    result = compare(report, program.counts(), frames)
+    if json:
+        print_json(result.to_dict())
+    else:
+        _print(result)
+    if not result.ok:
+        raise typer.Exit(1)
+
+
+def _lowered(checkpoint: Path, target: str, calibration: Path, se_bits: int) -> Program:
+    from hwflow.compiler.lower import lower
+    from hwflow.config import load_target
+
+    config = load_target(target)
+    network = integer_network(checkpoint, calibration, se_bits)
+    with progress_console().status(f"compiling {network.name} for {config.name}"):
+        return lower(network, config)
+
+
+def _measured(run: Path) -> tuple[Program, list[FrameCounters]]:
+    """The program and the counters that `hwflow sim` left in `run`."""
+    from hwflow.compiler.program import Program
+
+    path = run / SIMULATION
+    if not path.is_file():
+        raise FlowError(f"{path}: not found; run `hwflow sim --out {run}` first")
+    program = Program.load(run / "program")
+    try:
+        values = json_format.loads(path.read_text())
+        frames = [_counters(frame) for frame in values["frames"]]
+        same = values["schedule_hash"] == program.manifest.schedule_hash
+    except (ValueError, KeyError, TypeError) as error:
+        raise FlowError(f"{path}: not a simulation's result ({error}); simulate again") from error
+    if not same:
+        raise FlowError(f"{path}: is of another schedule than {run / 'program'}; simulate again")
+    return program, frames
+
+
+def _counters(frame: dict[str, Any]) -> FrameCounters:
+    from hwflow.isa import END_COUNTERS, LAYER_COUNTERS, SCALAR_COUNTERS
+    from hwflow.reconcile import FrameCounters
+
+    scalars: dict[int, list[dict[str, int]]] = {}
+    for record in frame["scalars"]:
+        values = {name: int(record[name]) for name in SCALAR_COUNTERS}
+        scalars.setdefault(int(record["layer"]), []).append(values)
+    return FrameCounters(
+        layers={
+            int(record["layer"]): {name: int(record[name]) for name in LAYER_COUNTERS}
+            for record in frame["layers"]
+        },
+        scalars=scalars,
+        frame={name: int(frame["end"][name]) for name in END_COUNTERS},
+    )
+
+
+def _print(result: Reconciliation) -> None:
+    screen = console()
+    source = f"schedule and {result.images} simulated images" if result.images else "schedule"
+    shown = table(
+        f"{result.network}: ACE MACs = useful + masked + elided ({source})",
+        ("layer", "operation", "bits", "ACE MACs", "useful", "masked", "elided", "unexplained",
+         "ACE", "slots", "k pad", "channel pad", "pixel pad", "unexplained"),
+        left=3,
+    )  # fmt: skip
+    for row in result.operations:
+        executed = "" if row.bits == row.executed_bits else f" as {row.executed_bits}"
+        numbers = (
+            row.ace_macs, row.useful, row.masked, row.elided, row.unexplained_macs, row.ace,
+            row.slots, row.k_padding, row.channel_padding + row.zero_channels, row.pixel_padding,
+            row.unexplained_slots,
+        )  # fmt: skip
+        cells = [number(value) for value in numbers]
+        shown.add_row(str(row.layer), row.operation, row.bits + executed, *cells)
+    screen.print(shown)
+    if result.cycles:
+        _print_cycles(result)
+    total = sum(row.ace for row in result.operations)
+    useful, masked = (
+        sum(getattr(row, name) for row in result.operations) for name in ("useful", "masked")
+    )
+    screen.print(f"total {number(total)} ACE; MACs: {number(useful)} useful, {number(masked)} masked")
+    if result.ok:
+        screen.print("everything is explained")
+    for problem in result.problems:
+        screen.print(f"UNEXPLAINED {problem}")
+
+
+def _print_cycles(result: Reconciliation) -> None:
+    causes = tuple(result.cycles[0].counters)
+    shown = table(
+        "Cycles of the first image: before a layer, and in it by cause (rtl-sim)",
+        ("layer", "name", "before", "cycles", *causes, "unexplained"),
+        left=2,
+    )
+    for row in result.cycles:
+        values = (row.before, row.cycles, *row.counters.values(), row.unexplained)
+        shown.add_row(str(row.layer), row.name, *(number(value) for value in values))
+    shown.add_row("", "after the last layer", "", number(result.after))
+    console().print(shown)

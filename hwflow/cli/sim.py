@@ -1,0 +1,278 @@
+"""`hwflow sim`: real images through the whole accelerator in RTL simulation."""
+
+from __future__ import annotations
+
+import json as json_format
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import numpy.typing as npt
+import typer
+
+from hwflow.cli.network import Calibration, Checkpoint, SEBits, check_images, integer_network
+from hwflow.cli.output import (
+    Json,
+    Target,
+    console,
+    number,
+    print_json,
+    progress_console,
+    simulation_progress,
+    staged,
+)
+from hwflow.errors import FlowError
+from hwflow.paths import BUILD, CALIBRATION, TEST_IMAGES, TRAINED
+
+if TYPE_CHECKING:
+    from hwflow.compiler.program import Program
+    from models.data import ImageSet
+    from models.integer.params import IntegerNetwork
+    from sim.network import SimResult
+
+CHUNK = 250
+"""Images of one run of the compiled model; a longer job is several runs."""
+TRACED = 64
+"""Most images of a job that is traced unless told otherwise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What to simulate, with which accelerator, and where the runs are kept."""
+
+    program: Program
+    network: IntegerNetwork
+    data: ImageSet
+    folder: Path
+    trace: bool
+    jobs: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """first: the first run, with every counter. failed: the run that differs, if one does.
+
+    predictions, cycles: of every image simulated; seconds: of simulation, without compiling.
+    """
+
+    first: SimResult
+    failed: SimResult | None
+    failed_from: int
+    predictions: npt.NDArray[np.int64]
+    cycles: npt.NDArray[np.int64]
+    seconds: float
+
+
+def sim(
+    images: Annotated[int, typer.Option(min=1, help="how many images to simulate")] = 16,
+    target: Target = "sim-small",
+    checkpoint: Checkpoint = TRAINED,
+    program: Annotated[
+        Path | None, typer.Option(help="build folder of `hwflow lower`; decides the target")
+    ] = None,
+    data: Annotated[
+        Path, typer.Option(help=".npz file or folder of images; its test split")
+    ] = TEST_IMAGES,
+    out: Annotated[Path, typer.Option(help="folder of results and runs")] = BUILD / "sim",
+    calibration: Calibration = CALIBRATION,
+    se_bits: SEBits = 4,
+    trace: Annotated[
+        bool | None,
+        typer.Option(help=f"compare every stored value; default for up to {TRACED} images"),
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="simulations side by side")] = 1,
+    json: Json = False,
+) -> None:
+    """Run real images through the whole accelerator in RTL simulation.
+
+    Every layer's signature, the logits and, when traced, every stored value must equal the
+    integer network's; exit status 1 when something differs.
+    """
+    network = integer_network(checkpoint, calibration, se_bits)
+    compiled = _program(program, network, target)
+    chosen = _images(data, images, network)
+    tracing = images <= TRACED if trace is None else trace
+    job = Job(
+        program=compiled, network=network, data=chosen, folder=out, trace=tracing, jobs=jobs
+    )
+    outcome = run(job)
+    summary = _summary(outcome, chosen)
+    _write(outcome, summary, compiled, out)
+    if json:
+        print_json(summary)
+    else:
+        _print(outcome, summary, out)
+    if outcome.failed is not None:
+        raise typer.Exit(1)
+
+
+def _program(folder: Path | None, network: IntegerNetwork, target: str) -> Program:
+    from hwflow.compiler.lower import lower
+    from hwflow.compiler.program import Program
+    from hwflow.config import load_target
+
+    if folder is None:
+        config = load_target(target)
+        with progress_console().status(f"compiling {network.name} for {config.name}"):
+            return lower(network, config)
+    program = Program.load(folder)
+    if program.manifest.network_hash != network.content_hash():
+        raise FlowError(
+            f"{folder}: was compiled from another network than the checkpoint gives; name that "
+            "checkpoint or run `hwflow lower` again"
+        )
+    return program
+
+
+def _images(data: Path, wanted: int, network: IntegerNetwork) -> ImageSet:
+    from models.data import load_images
+
+    loaded = load_images(data, "test")
+    check_images(loaded, network.image_shape, network.classes, network.name, data)
+    if wanted > len(loaded):
+        raise FlowError(
+            f"{data}: has {len(loaded)} images, {wanted} wanted; lower --images, or name a folder "
+            "that has more with --data"
+        )
+    return loaded.subset(wanted)
+
+
+def run(job: Job) -> Outcome:
+    """Simulates chunk after chunk on one compiled model, and stops at the first that differs.
+
+    Raises:
+        FlowError: no simulator, or a simulation that hangs or dies.
+    """
+    from sim.network import simulate
+
+    count = len(job.data)
+    first = failed = None
+    failed_from = 0
+    seconds = 0.0
+    predictions: list[int] = []
+    cycles: list[int] = []
+    with simulation_progress(f"{job.program.config.name}: compiling the model", count) as report:
+        for start in range(0, count, CHUNK):
+            chunk = job.data.images[start : start + CHUNK]
+            result = simulate(
+                job.program,
+                chunk,
+                folder=_run_folder(job.folder, start, len(chunk)),
+                network=job.network,
+                trace=job.trace,
+                jobs=job.jobs,
+                progress=report.from_image(start, sum(cycles)),
+            )
+            seconds += result.seconds
+            frames = sorted(result.frames, key=lambda frame: frame.image)
+            predictions += [int(np.argmax(frame.records.logits)) for frame in frames]
+            cycles += [frame.cycles for frame in frames]
+            report.reached(len(predictions), sum(cycles))
+            first = first or result
+            if not result.passed:
+                failed, failed_from = result, start
+                break
+    if first is None:
+        raise FlowError("no images to simulate; give at least one")
+    if failed is not None and failed.difference is None:
+        failed, failed_from = _locate(job, failed, failed_from)
+    return Outcome(
+        first=first,
+        failed=failed,
+        failed_from=failed_from,
+        predictions=np.array(predictions),
+        cycles=np.array(cycles),
+        seconds=seconds,
+    )
+
+
+def _run_folder(out: Path, start: int, count: int) -> Path:
+    return out / "runs" / f"images{start}-{start + count - 1}"
+
+
+def _locate(job: Job, failed: SimResult, start: int) -> tuple[SimResult, int]:
+    """Runs the first image that differs once more, traced, to say where it differs first."""
+    from sim.compare import record_differences
+    from sim.expected import expected_images
+    from sim.network import conv_instructions, simulate
+
+    convs = conv_instructions(job.program)
+    for frame in sorted(failed.frames, key=lambda frame: frame.image):
+        at = start + frame.image
+        image = job.data.images[at : at + 1]
+        wanted = expected_images(job.network, convs, image)[0]
+        if record_differences(0, frame.records, wanted):
+            folder = _run_folder(job.folder, at, 1)
+            traced = simulate(job.program, image, folder=folder, network=job.network, trace=True)
+            return traced, at
+    return failed, start
+
+
+def _summary(outcome: Outcome, data: ImageSet) -> dict[str, Any]:
+    """What the whole job did, JSON-ready."""
+    done = len(outcome.predictions)
+    right = outcome.predictions == data.labels[:done]
+    total = int(outcome.cycles.sum())
+    manifest = outcome.first.program.manifest
+    return {
+        "evidence": "rtl-sim",
+        "network": manifest.network,
+        "target": outcome.first.program.config.name,
+        "passed": outcome.failed is None,
+        "images": done,
+        "top1": float(right.mean()),
+        "cycles_per_image": int(outcome.cycles[0]),
+        "cycles": total,
+        "seconds": round(outcome.seconds, 3),
+        "cycles_per_second": round(total / outcome.seconds),
+        "images_per_second": round(done / outcome.seconds, 3),
+        "predictions": outcome.predictions.tolist(),
+        "labels": data.labels[:done].tolist(),
+        "schedule_hash": manifest.schedule_hash,
+        "memory_hash": manifest.memory_hash,
+        **_failure(outcome),
+    }
+
+
+def _failure(outcome: Outcome) -> dict[str, Any]:
+    failed = outcome.failed
+    if failed is None:
+        return {}
+    return {
+        "first_image_of_failed_run": outcome.failed_from,
+        "mismatches": list(failed.mismatches),
+        "difference": failed.difference.describe() if failed.difference else None,
+        "replay": failed.replay_command(),
+    }
+
+
+def _write(outcome: Outcome, summary: dict[str, Any], program: Program, out: Path) -> None:
+    from sim.report import write
+
+    program.save(out / "program")
+    with staged(out) as scratch:
+        write(outcome.failed or outcome.first, scratch)
+        (scratch / "summary.json").write_text(json_format.dumps(summary, indent=1) + "\n")
+
+
+def _print(outcome: Outcome, summary: dict[str, Any], out: Path) -> None:
+    from sim.report import table
+
+    screen = console()
+    screen.print(table(outcome.first))
+    screen.print(
+        f"{summary['images']} images: top-1 {number(100 * summary['top1'], 2)}%, "
+        f"{number(summary['cycles_per_image'])} cycles an image, "
+        f"{number(summary['cycles_per_second'])} cycles/s, "
+        f"{number(summary['images_per_second'], 2)} images/s (evidence: rtl-sim)"
+    )
+    if outcome.failed is None:
+        screen.print(f"every image equals the integer network; results in {out}")
+        return
+    screen.print(f"NOT EQUAL, in the run that starts at image {outcome.failed_from}:")
+    for line in outcome.failed.mismatches[:10]:
+        screen.print(f"  {line}")
+    if outcome.failed.difference is not None:
+        screen.print(f"first difference: {outcome.failed.difference.describe()}")
+        screen.print(f"waveform: {outcome.failed.replay_command()}")
