@@ -113,7 +113,7 @@ class _Tally:
 
 
 def to_grid(x: npt.NDArray[np.float32], exponent: int) -> npt.NDArray[np.int32]:
-    """x rounded half up to a stored tensor with `exponent`, saturated to s16."""
+    """Rounds x half up to a stored tensor with `exponent`, saturated to s16."""
     grid = np.floor(x.astype(np.float64) * 2.0**exponent + 0.5)
     return np.clip(grid, *numerics.signed_range(numerics.STORED_BITS)).astype(np.int32)
 
