@@ -1,0 +1,316 @@
+"""Random layers for the back end, and what it must do with them (numpy, hwflow.numerics)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hwflow import isa, numerics
+from hwflow.config import AcceleratorConfig
+from hwflow.isa import Residual, Store
+
+Ints = npt.NDArray[np.int64]
+MAX_SIZE = 9
+ACC_BITS = 24
+
+
+@dataclass
+class Step:
+    """One pixel group on the `group` port: `data` is (G, C); `gap` idle cycles come before it."""
+
+    slot: int
+    mask: int
+    cg: int
+    last: bool
+    data: Ints
+    gap: int
+
+
+@dataclass
+class Layer:
+    """One CONV as the back end sees it: instruction fields, channel constants (Cout,) and steps."""
+
+    fields: dict[str, int]
+    constants: dict[str, Ints]
+    steps: list[Step]
+
+
+@dataclass
+class Tensor:
+    """Words of a tensor in a banked memory: row base + (slot // G)*groups + cg of bank slot % G."""
+
+    base: int
+    groups: int
+    slots: int
+
+
+@dataclass
+class Expected:
+    """Outcome of a layer: y is (slots, groups*C), means and pooled likewise or None."""
+
+    y: Ints
+    means: Ints | None
+    pooled: Ints | None
+    signature: int
+    saturated_t: int
+    saturated_y: int
+
+
+@dataclass
+class Model:
+    """The residual memories as (G, rows, C) and the arithmetic."""
+
+    config: AcceleratorConfig
+    memories: dict[Residual, Ints] = field(default_factory=dict)
+    recent: dict[Residual, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        config = self.config
+        rows = (config.main_rows, config.side_rows, config.pool_rows)
+        for which, depth in zip((Residual.MAIN, Residual.SIDE, Residual.POOL), rows, strict=True):
+            shape = (config.pixel_lanes, depth, config.cols)
+            self.memories[which] = np.zeros(shape, np.int64)
+
+    def place(self, tensor: Tensor, cg: Ints | int) -> tuple[Ints, Ints]:
+        """(bank, row) of every slot of channel group cg."""
+        slots = np.arange(tensor.slots)
+        lanes = self.config.pixel_lanes
+        return slots % lanes, tensor.base + slots // lanes * tensor.groups + cg
+
+    def rows_of(self, tensor: Tensor) -> range:
+        """All rows a tensor may occupy."""
+        high = -(-tensor.slots // self.config.pixel_lanes)
+        return range(tensor.base, tensor.base + high * tensor.groups)
+
+    def fits(self, which: Residual, tensor: Tensor) -> bool:
+        """Whether the tensor lies inside the memory."""
+        return self.rows_of(tensor).stop <= self.memories[which].shape[1]
+
+    def read(self, which: Residual, tensor: Tensor, groups: int, *, tile: bool) -> Ints:
+        """(slots, groups*C): groups beyond the tensor's are 0, or repeat when `tile`."""
+        words: list[Ints] = []
+        for cg in range(groups):
+            found = self.memories[which][self.place(tensor, cg % tensor.groups)]
+            words.append(found if tile or cg < tensor.groups else np.zeros_like(found))
+        return np.concatenate(words, axis=1)
+
+    def write(self, which: Residual, tensor: Tensor, values: Ints) -> None:
+        """All groups of `values` (slots, n); the last may be partial."""
+        cols = self.config.cols
+        for cg in range(-(-values.shape[1] // cols)):
+            part = values[:, cg * cols : (cg + 1) * cols]
+            banks, rows = self.place(tensor, cg)
+            self.memories[which][banks, rows, : part.shape[1]] = part
+        self.recent[which] = tensor
+
+    def run(self, layer: Layer) -> Expected:
+        """Read the shortcuts, compute, write the results."""
+        f, cols = layer.fields, self.config.cols
+        slots, groups = f["out_h"] * f["out_w"], f["groups"]
+        channels = (groups - 1) * cols + f["last_cols"]
+        total = np.zeros((slots, groups * cols), np.int64)
+        for step in layer.steps:
+            for lane in range(self.config.pixel_lanes):
+                if step.mask >> lane & 1:
+                    at = slice(step.cg * cols, (step.cg + 1) * cols)
+                    total[step.slot + lane, at] = step.data[lane]
+        shortcuts: list[Ints] = []
+        for name in ("r", "r1"):
+            which = Residual(f[f"{name}_src"])
+            if which:
+                tensor = Tensor(f[f"{name}_base"], f[f"{name}_groups"], slots)
+                found = self.read(which, tensor, groups, tile=name == "r1")
+            else:
+                found = np.zeros_like(total)
+            shortcuts.append(found[:, :channels])
+        constants = SimpleNamespace(
+            acc_shift=f["acc_shift"],
+            out_bits=8 if f["store"] == Store.BYTES else 16,
+            **layer.constants,
+        )
+        v = numerics.vector_sum(
+            total[:, :channels], constants, shortcuts[0], f["r_shift"], shortcuts[1], f["r1_shift"]
+        )
+        assert np.abs(v).max() < 1 << 23, "the drawn constants are wrong"
+        pair = numerics.AffinePair(*(layer.constants[name] for name in "pnq"))
+        out = numerics.vector_output(v, constants, pair)
+        y = np.zeros_like(total)
+        y[:, :channels] = out.y
+        expected = Expected(
+            y,
+            None,
+            None,
+            numerics.signature(out.y.reshape(f["out_h"], f["out_w"], channels)),
+            int(out.t_saturated.sum()),
+            int(out.y_saturated.sum()),
+        )
+        if f["store"] in (Store.MAIN, Store.SIDE):
+            which = Residual(f["store"])
+            self.write(which, Tensor(f["store_base"], groups, slots), y)
+        if f["mean_en"]:
+            expected.means = numerics.channel_mean(y, y.shape[1] >> f["mean_shift"])
+            tensor = Tensor(f["mean_base"], f["mean_groups"], slots)
+            self.write(Residual.SIDE, tensor, expected.means)
+        if f["pool_en"]:
+            # Nine extreme values give a mean one beyond s16; the pool memory's words are s16.
+            pooled = numerics.average_pool(y.reshape(f["out_h"], f["out_w"], -1))
+            pooled = numerics.saturate(pooled, numerics.STORED_BITS)
+            expected.pooled = pooled.reshape(f["pool_h"] * f["pool_w"], -1)
+            tensor = Tensor(f["pool_base"], groups, len(expected.pooled))
+            self.write(Residual.POOL, tensor, expected.pooled)
+        return expected
+
+
+def draw(rng: np.random.Generator, model: Model, *, dense: bool) -> Layer:
+    """A random layer that keeps the compiler's guarantees; `dense` leaves no gaps between tiles."""
+    config = model.config
+    cols = config.cols
+    out_h, out_w = (int(rng.integers(1, MAX_SIZE + 1)) for _ in range(2))
+    slots = out_h * out_w
+    channels = int(rng.integers(1, 4 * cols + 1))
+    groups = -(-channels // cols)
+    f = {item.name: 0 for item in isa.FIELDS[isa.Op.CONV]}
+    f |= {
+        "op": isa.Op.CONV,
+        "layer": int(rng.integers(0, 1 << 16)),
+        "out_h": out_h,
+        "out_w": out_w,
+        "row_aligned": int(rng.integers(0, 2)),
+        "groups": groups,
+        "last_cols": channels - (groups - 1) * cols,
+        "acc_shift": int(rng.integers(0, 9)),
+        "store": int(rng.choice([Store.MAIN, Store.SIDE, Store.BYTES])),
+        "bits_en": int(rng.integers(0, 2)),
+        "sums_en": int(rng.integers(0, 2)),
+        "pool_en": int(rng.integers(0, 2)) if out_w <= config.line_pixels else 0,
+    }
+    written: dict[Residual, list[Tensor]] = {which: [] for which in model.memories}
+
+    def base(which: Residual, needed: Tensor) -> int:
+        free = model.memories[which].shape[1] - len(model.rows_of(needed))
+        return int(rng.integers(0, free + 1))
+
+    if f["store"] in (Store.MAIN, Store.SIDE):
+        which = Residual(f["store"])
+        store = Tensor(0, groups, slots)
+        recent = model.recent.get(which)
+        same = recent is not None and (recent.groups, recent.slots) == (groups, slots)
+        store.base = recent.base if recent and same else base(which, store)
+        written[which].append(store)
+        f["store_base"] = store.base
+    if f["store"] != Store.SIDE and rng.random() < 0.6:
+        shift = int(rng.integers(1, 4))
+        means = Tensor(0, -(-groups // (1 << shift)), slots)
+        means.base = base(Residual.SIDE, means)
+        written[Residual.SIDE].append(means)
+        f |= {
+            "mean_en": 1,
+            "mean_shift": shift,
+            "mean_base": means.base,
+            "mean_groups": means.groups,
+        }
+    if f["pool_en"]:
+        f["pool_h"], f["pool_top"], _ = numerics.same_padding(out_h, 3, 2)
+        f["pool_w"], f["pool_left"], _ = numerics.same_padding(out_w, 3, 2)
+        pooled = Tensor(0, groups, f["pool_h"] * f["pool_w"])
+        pooled.base = base(Residual.POOL, pooled)
+        written[Residual.POOL].append(pooled)
+        f["pool_base"] = pooled.base
+    sources = [int(which) for which in rng.permutation(4)[:2]]
+    for name, source in zip(("r", "r1"), sources, strict=True):
+        _draw_shortcut(rng, model, f, name, source, written, slots)
+    return Layer(f, _draw_constants(rng, channels), list(_steps(rng, config, f, dense=dense)))
+
+
+def _draw_shortcut(
+    rng: np.random.Generator,
+    model: Model,
+    f: dict[str, int],
+    name: str,
+    source: int,
+    written: dict[Residual, list[Tensor]],
+    slots: int,
+) -> None:
+    """Operand r or r1 in memory `source`: what was written there last, or any words."""
+    which = Residual(source)
+    f[f"{name}_groups"] = 1
+    if not which:
+        return
+    recent = model.recent.get(which)
+    tensor = Tensor(int(rng.integers(0, 4)), int(rng.integers(1, f["groups"] + 1)), slots)
+    if recent is not None and rng.random() < 0.8:
+        tensor = Tensor(recent.base, recent.groups, slots)
+    for other in written[which]:
+        in_place = other == tensor and which == f["store"]
+        mine, theirs = model.rows_of(tensor), model.rows_of(other)
+        if not in_place and mine.start < theirs.stop and theirs.start < mine.stop:
+            return
+    if not model.fits(which, tensor):
+        return
+    f[f"{name}_src"], f[f"{name}_base"] = which, tensor.base
+    f[f"{name}_groups"] = tensor.groups
+    f[f"{name}_shift"] = int(rng.integers(0, 5))
+
+
+def _draw_constants(rng: np.random.Generator, channels: int) -> dict[str, Ints]:
+    def signed(bits: int) -> Ints:
+        return rng.integers(*numerics.signed_range(bits), channels, dtype=np.int64, endpoint=True)
+
+    return {
+        "alpha": signed(16),
+        "alpha_shift": rng.integers(10, 19, channels),
+        "beta": signed(19),
+        "bias_x": signed(19),
+        "p": signed(14),
+        "n": signed(14),
+        "out_shift": rng.integers(8, 19, channels),
+        "q": signed(15),
+    }
+
+
+def _steps(
+    rng: np.random.Generator, config: AcceleratorConfig, f: dict[str, int], *, dense: bool
+) -> Iterator[Step]:
+    """The pixel groups in the arrays' order; pixels and channels that do not exist carry noise."""
+    rows, lanes, width = config.rows, config.pixel_lanes, f["out_w"]
+    slots = f["out_h"] * width
+    if f["row_aligned"]:
+        tiles = [
+            (y * width + x, min(width - x, rows))
+            for y in range(f["out_h"])
+            for x in range(0, width, rows)
+        ]
+    else:
+        tiles = [(slot, min(slots - slot, rows)) for slot in range(0, slots, rows)]
+    interval = rows if f["pool_en"] else config.row_groups
+    bound = min(32767 << f["acc_shift"], (1 << (ACC_BITS - 1)) - 1)
+    for cg in range(f["groups"]):
+        for tile, (slot, count) in enumerate(tiles):
+            extra = 0 if dense else int(rng.integers(0, 4))
+            for part in range(config.row_groups):
+                first = part * lanes
+                yield Step(
+                    slot + first,
+                    sum(1 << lane for lane in range(lanes) if first + lane < count),
+                    cg,
+                    tile == len(tiles) - 1 and part == config.row_groups - 1,
+                    rng.integers(-bound, bound + 1, (lanes, config.cols)),
+                    interval - config.row_groups + extra if part == 0 else 0,
+                )
+
+
+def group_fields(step: Step) -> dict[str, Any]:
+    """A step as fields of the `group` port."""
+    return {
+        "valid": 1,
+        "slot": step.slot & 0xFFFF,
+        "mask": step.mask,
+        "cg": step.cg,
+        "last_of_group": int(step.last),
+        "data": step.data.reshape(-1).tolist(),
+    }
