@@ -10,10 +10,10 @@ from hwflow.errors import FlowError
 
 
 class Allocator:
-    """First fit, from alternating ends of a memory, so that a tensor and its successor meet in
-    the middle: whatever their sizes, they fit if their sum does.
+    """First fit, from alternating ends of a memory.
 
-    Tensors must be placed in the order of their first layers.
+    So a tensor and its successor meet in the middle: whatever their sizes, they fit if their sum
+    does. Tensors must be placed in the order of their first layers.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:

@@ -20,11 +20,12 @@ assert _LAYOUT.size == HEADER_BYTES
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """magic (8 bytes), then little-endian u32: version, CRC, beat bytes, instructions, schedule
-    address, image address, image beats (addresses in beats of memory.bin), length of the file in
-    bytes; then the first 12 bytes of the SHA-256 of network and configuration.
+    """What the first 64 bytes hold.
 
-    The CRC-32 covers the whole file with the CRC itself as zero.
+    magic (8 bytes), then little-endian u32: version, CRC, beat bytes, instructions, schedule
+    address, image address, image beats (addresses in beats of memory.bin), length of the file in
+    bytes; then the first 12 bytes of the SHA-256 of network and configuration. The CRC-32 covers
+    the whole file with the CRC itself as zero.
     """
 
     magic: bytes

@@ -27,9 +27,7 @@ def _operand(prefix: str, tensor: Tensor | None, shift: int) -> Instruction:
     }
 
 
-def _tiling(
-    config: AcceleratorConfig, source: Tensor, output: Tensor, stride: int
-) -> Instruction:
+def _tiling(config: AcceleratorConfig, source: Tensor, output: Tensor, stride: int) -> Instruction:
     """Linear tiles where the input and output pixels have the same slots, else row-aligned ones."""
     linear = stride == 1 and source.width == output.width and source.height == output.height
     slots = output.height * output.width

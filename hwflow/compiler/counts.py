@@ -29,8 +29,8 @@ class LayerCounts:
     '8x8', '4x4', '4x8'), empty without any. issue: cycles with an array step; slots: MAC slots of
     a step (P or M). issue * slots = useful + masked + k_padding + channel_padding + pixel_padding
     + zero_channels. zero_channels: products for channels that fill up the last group of an SE
-    layer (the hardware counts them as useful). elementwise: operations by name, each fusion
-    named. bytes: memory traffic by kind.
+    layer, which the hardware would count as useful: none with this instruction set.
+    elementwise: operations by name, each fusion named. bytes: memory traffic by kind.
     """
 
     layer: int
@@ -122,14 +122,11 @@ def _conv_elementwise(
     return counts
 
 
-def _fc(
-    fc: Instruction, config: AcceleratorConfig, name: str, channels: int, act8: bool
-) -> LayerCounts:
+def _fc(fc: Instruction, config: AcceleratorConfig, name: str, act8: bool) -> LayerCounts:
     dest = FcDest(fc["dest"])
     inputs, outputs = fc["inputs"], fc["outputs"]
     groups = ceil_div(outputs, config.cols)
     depth = fc["steps"] * config.fc_inputs
-    real = min(outputs, channels) if dest is FcDest.SCALE else outputs
     elementwise = {"scalar multiply-add and clamp": outputs}
     if dest is FcDest.SCALE:
         elementwise |= _fold(outputs)
@@ -139,8 +136,7 @@ def _fc(
         name=name,
         unit=unit[dest],
         macs_class="8x8" if fc["wide"] else "4x8" if act8 else "4x4",
-        useful=inputs * real,
-        zero_channels=inputs * (outputs - real),
+        useful=inputs * outputs,
         k_padding=(depth - inputs) * outputs,
         channel_padding=depth * (groups * config.cols - outputs),
         issue=groups * fc["steps"],
@@ -162,10 +158,10 @@ def _kind(instruction: Instruction) -> str:
 def count(
     instructions: Iterable[Instruction], config: AcceleratorConfig, names: Mapping[int, str]
 ) -> list[LayerCounts]:
-    """One entry for each CONV, FC, MEAN and AFFINE in schedule order, then one of unit `load` for
-    each layer with its memory traffic (`schedule`: instructions; the image counts in layer 0)."""
-    instructions = list(instructions)
-    channels = {i["layer"]: out_channels(i, config) for i in instructions if i["op"] == Op.CONV}
+    """One entry for each CONV, FC, MEAN and AFFINE in schedule order, then one a layer of unit `load`.
+
+    The latter hold the memory traffic (`schedule`: instructions; the image counts in layer 0).
+    """
     traffic: dict[int, dict[str, int]] = {}
     result: list[LayerCounts] = []
     act8 = False
@@ -181,7 +177,7 @@ def count(
             result.append(_conv(instruction, config, name))
         elif op is Op.FC:
             wide_input = act8 and not instruction["hidden"]
-            result.append(_fc(instruction, config, name, channels.get(layer, 0), wide_input))
+            result.append(_fc(instruction, config, name, wide_input))
         elif op is Op.MEAN:
             act8 = instruction["hi"] > NIBBLE_HIGH
             work = {"mean multiply-add and clamp": instruction["count"]}

@@ -49,9 +49,7 @@ def assemble(items: list[Item], instructions: list[Instruction], header: contain
     return container.seal(replace(header, magic=container.MEMORY_MAGIC), body)
 
 
-def pack_image(
-    image: npt.NDArray[np.uint8], info: ImageInfo, config: AcceleratorConfig
-) -> bytes:
+def pack_image(image: npt.NDArray[np.uint8], info: ImageInfo, config: AcceleratorConfig) -> bytes:
     """A uint8 image (height, width, channels) as the bytes of the image area.
 
     Raises:

@@ -60,9 +60,7 @@ def lower(network: IntegerNetwork, config: AcceleratorConfig) -> Program:
     return program
 
 
-def _image_info(
-    network: IntegerNetwork, tensor: Tensor, header: container.Header
-) -> ImageInfo:
+def _image_info(network: IntegerNetwork, tensor: Tensor, header: container.Header) -> ImageInfo:
     return ImageInfo(
         address=header.image_address,
         beats=header.image_beats,

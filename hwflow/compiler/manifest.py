@@ -48,8 +48,10 @@ class LayerInfo:
 
 @dataclass(frozen=True, kw_only=True)
 class TensorInfo:
-    """Where a tensor lives: rows base..base+rows-1 of every bank of `memory`, `words` a pixel,
-    written by layer `first` (-1: the loader), last read by layer `last`."""
+    """Where a tensor lives: rows base..base+rows-1 of every bank of `memory`, `words` a pixel.
+
+    It is written by layer `first` (-1: the loader) and last read by layer `last`.
+    """
 
     name: str
     memory: str
@@ -89,7 +91,7 @@ class Manifest:
 
     def layer_name(self, number: int) -> str:
         """Name of a layer number."""
-        return next((l.name for l in self.layers if l.number == number), f"layer {number}")
+        return next((i.name for i in self.layers if i.number == number), f"layer {number}")
 
     def to_json(self) -> str:
         """Deterministic text, with a digest of the rest in `sha256`."""
@@ -119,14 +121,11 @@ class Manifest:
             body = document["build"]
             if _digest(body) != document["sha256"]:
                 raise ValueError("its content does not match its checksum")
-            return Manifest(
-                **{
-                    **body,
-                    "image": _build(ImageInfo, body["image"]),
-                    "layers": tuple(_build(LayerInfo, item) for item in body["layers"]),
-                    "tensors": tuple(_build(TensorInfo, item) for item in body["tensors"]),
-                }
-            )
+            fields: dict[str, Any] = dict(body)
+            fields["image"] = _build(ImageInfo, body["image"])
+            fields["layers"] = tuple(_build(LayerInfo, item) for item in body["layers"])
+            fields["tensors"] = tuple(_build(TensorInfo, item) for item in body["tensors"])
+            return Manifest(**fields)
         except (ValueError, KeyError, TypeError) as error:
             raise FlowError(f"{source}: not a usable manifest ({error}); {remedy}") from error
 

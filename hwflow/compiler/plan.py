@@ -14,7 +14,7 @@ Layer numbers: 0 and 1 are PokeInit's convolutions, 2 + i is PokeConv i, the las
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hwflow import numerics
 from hwflow.compiler.allocate import Allocator
@@ -180,9 +180,7 @@ class _Planner:
         beats = ceil_div(tensor.height * tensor.width * pixel_bytes, config.memory_bytes)
         slots = ceil_div(beats * config.memory_bytes, pixel_bytes)
         rows = tensor_rows(config, Memory.BYTE, slots, tensor.words)
-        return self._allocator.place(
-            Tensor(**{**tensor.__dict__, "rows": rows}),
-        )
+        return self._allocator.place(replace(tensor, rows=rows))
 
     def layers(self) -> tuple[LayerPlan, ...]:
         network = self._network
@@ -191,11 +189,10 @@ class _Planner:
         features = self._allocator.place(
             self.tensor(f"{first.name} output", Memory.BYTE, first.out_shape, 0, 1)
         )
-        common = {"r": None, "r1": None, "mean_shift": 0}
         plans = [
             LayerPlan(
-                number=0, name=first.name, source=image, output=features,
-                bits=None, mean=None, pool=None, **common,
+                number=0, name=first.name, source=image, output=features, r=None, r1=None,
+                bits=None, mean=None, mean_shift=0, pool=None,
             )
         ]  # fmt: skip
         plans.append(self._layer(1, second.name, second.out_shape, features, None, None))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from dataclasses import dataclass
 from functools import cached_property
@@ -76,7 +75,7 @@ class Program:
         (partial / MANIFEST).write_text(self.manifest.to_json())
         if folder.exists():
             shutil.rmtree(folder)
-        os.replace(partial, folder)
+        partial.replace(folder)
 
     @staticmethod
     def load(folder: str | Path) -> Program:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from hwflow.compiler import scalar, weights
 from hwflow.compiler.conv import Instruction, init_conv, poke_conv
 from hwflow.compiler.memories import Tensor, ceil_div
@@ -61,9 +59,7 @@ class Streams:
             "words": 0,
         }
         count = words.size // words.shape[-1]
-        return Item(
-            instruction=instruction, payload=payload, token=RING_TOKENS[ring], amount=count
-        )
+        return Item(instruction=instruction, payload=payload, token=RING_TOKENS[ring], amount=count)
 
     def _chunks(
         self, layer: int, name: str, ring: Ring, data: Bytes, unpack4: bool = False
@@ -105,49 +101,41 @@ class Streams:
         """A PokeInit convolution: constants with s = 1.0 and 8-bit weights."""
         conv = network.init[layer.number]
         instruction = init_conv(conv, layer, self._config)
-        padded = instruction["groups"] * self._config.cols
+        channels = conv.out_shape[2]
         yield _queued(instruction)
         if layer.number:
             yield _queued(scalar.barrier(layer.number, layer.source.channels))
-        yield _queued(scalar.affine(layer.number, padded))
-        records = weights.constant_records(padded, None, conv.vector, self._config)
+        yield _queued(scalar.affine(layer.number, channels))
+        records = weights.constant_records(None, conv.vector)
         data = weights.mac_conv_weights(conv.weights, bool(instruction["grouped"]), self._config)
-        yield from self._by_group(
-            layer, [(Ring.CONSTANTS, records, False), (Ring.MACS, data, False)]
-        )
+        sources = [(Ring.CONSTANTS, records, False), (Ring.MACS, data, False)]
+        yield from self._merged(layer.number, layer.name, sources)
 
     def poke_layer(self, conv: PokeConvParams, layer: LayerPlan) -> Iterator[Item]:
         """A PokeConv: its squeeze-and-excite, then scales and binary weights group by group."""
         config, se, number = self._config, conv.se, layer.number
         cin, hidden = se.fc1_weights.shape
+        cout = conv.out_shape[2]
         instruction = poke_conv(conv, layer, config)
-        padded = instruction["groups"] * config.cols
-        first = scalar.fully_connected(
-            number, FcDest.HIDDEN, (cin, hidden), se.fc1, False, config
-        )
-        second = scalar.fully_connected(
-            number, FcDest.SCALE, (hidden, padded), se.fc2, False, config
-        )
+        first = scalar.fully_connected(number, FcDest.HIDDEN, (cin, hidden), se.fc1, False, config)
+        second = scalar.fully_connected(number, FcDest.SCALE, (hidden, cout), se.fc2, False, config)
         yield _queued(scalar.mean(number, cin, se.mean))
         yield _queued(first)
-        fc1 = weights.matrix_weights(se.fc1_weights, hidden, True, config)
-        records = weights.constant_records(hidden, se.fc1, None, config)
-        yield from self._by_group(
-            layer, [(Ring.MACS, fc1, True), (Ring.CONSTANTS, records, False)]
-        )
+        fc1 = weights.matrix_weights(se.fc1_weights, True, config)
+        records = weights.constant_records(se.fc1, None)
+        sources = [(Ring.MACS, fc1, True), (Ring.CONSTANTS, records, False)]
+        yield from self._merged(number, layer.name, sources)
         yield _queued(second)
         yield _queued(instruction)
-        fc2 = weights.matrix_weights(se.fc2_weights, padded, True, config)
-        records = weights.constant_records(padded, se.fc2, conv.vector, config)
+        fc2 = weights.matrix_weights(se.fc2_weights, True, config)
+        records = weights.constant_records(se.fc2, conv.vector)
         binary = weights.binary_weights(conv.weights, config)
-        yield from self._by_group(
-            layer,
-            [
-                (Ring.MACS, fc2, True),
-                (Ring.CONSTANTS, records, False),
-                (Ring.WEIGHTS, binary, False),
-            ],
-        )
+        sources = [
+            (Ring.MACS, fc2, True),
+            (Ring.CONSTANTS, records, False),
+            (Ring.WEIGHTS, binary, False),
+        ]
+        yield from self._merged(number, layer.name, sources)
 
     def dense(self, network: IntegerNetwork) -> Iterator[Item]:
         """The last mean, the dense layer and END."""
@@ -160,16 +148,11 @@ class Streams:
                 number, FcDest.LOGITS, (shape[0], shape[1]), dense.logits, True, config
             )
         )
-        data = weights.matrix_weights(dense.weights, shape[1], False, config)
-        records = weights.constant_records(shape[1], dense.logits, None, config)
+        data = weights.matrix_weights(dense.weights, False, config)
+        records = weights.constant_records(dense.logits, None)
         sources = [(Ring.MACS, data, False), (Ring.CONSTANTS, records, False)]
         yield from self._merged(number, "dense", sources)
         yield _queued(scalar.end(number))
-
-    def _by_group(
-        self, layer: LayerPlan, sources: list[tuple[Ring, Bytes, bool]]
-    ) -> Iterator[Item]:
-        yield from self._merged(layer.number, layer.name, sources)
 
     def _merged(
         self, number: int, name: str, sources: list[tuple[Ring, Bytes, bool]]

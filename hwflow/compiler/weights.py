@@ -55,14 +55,14 @@ def mac_conv_weights(
 
 
 def matrix_weights(
-    weights: npt.NDArray[np.int8], outputs: int, unpack4: bool, config: AcceleratorConfig
+    weights: npt.NDArray[np.int8], unpack4: bool, config: AcceleratorConfig
 ) -> Bytes:
-    """int8[inputs, n] of an FC with `outputs` >= n outputs, the last ones with zero weights.
+    """int8[inputs, outputs] of an FC.
 
     Step s of a group is one word: byte (i*C + j)*Km + m for input (s*R + i)*Km + m and output j of
     the group; `unpack4`: as 4-bit values, byte 2n in the low half of byte n.
     """
-    inputs = weights.shape[0]
+    inputs, outputs = weights.shape
     cols, rows, depth = config.cols, config.rows, config.mac_depth
     groups, steps = ceil_div(outputs, cols), ceil_div(inputs, config.fc_inputs)
     padded = _pad(weights, a0=steps * config.fc_inputs, a1=groups * cols)
@@ -70,16 +70,12 @@ def matrix_weights(
     words = np.ascontiguousarray(split).reshape(groups, steps, -1).view(np.uint8)
     if not unpack4:
         return words
-    return (words[..., ::2] & 15) | (words[..., 1::2] << 4)
+    packed: Bytes = (words[..., ::2] & np.uint8(15)) | (words[..., 1::2] << np.uint8(4))
+    return packed
 
 
-def constant_records(
-    count: int,
-    scalar: ScalarParams | None,
-    vector: VectorParams | None,
-    config: AcceleratorConfig,
-) -> Bytes:
-    """`count` records of 256 bits, one group each word; channels beyond the parameters' are 0.
+def constant_records(scalar: ScalarParams | None, vector: VectorParams | None) -> Bytes:
+    """One record of 256 bits for each channel; fields of absent parameters are 0.
 
     Raises:
         FlowError: a constant that does not fit its field.
@@ -92,6 +88,7 @@ def constant_records(
         for field in CONSTANT_FIELDS:
             if not field.name.startswith("scalar_"):
                 columns[field.name] = getattr(vector, field.name)
+    count = len(next(iter(columns.values())))
     bits = np.zeros((count, CONSTANT_BITS), np.uint8)
     _fill(bits, columns)
     return np.packbits(bits, axis=1, bitorder="little").reshape(count, 1, CONSTANT_BITS // 8)
@@ -104,6 +101,5 @@ def _fill(bits: Bytes, columns: Mapping[str, npt.NDArray[Any]]) -> None:
             values = columns[field.name].astype(np.int64)
             if values.size and (values.min() < field.low or values.max() > field.high):
                 raise FlowError(f"constant {field.name} does not fit {field.low}..{field.high}")
-            raw = (values[:, None] >> np.arange(field.bits)) & 1
-            bits[: len(values), at : at + field.bits] = raw
+            bits[:, at : at + field.bits] = (values[:, None] >> np.arange(field.bits)) & 1
         at += field.bits

@@ -74,9 +74,7 @@ def _signs(conv: Instruction, state: State, where: Taps) -> tuple[Floats, Ints]:
     """
     width, words = state.config.popcount_width, conv["words"]
     word = np.arange(words)
-    packed = state.bit.read(
-        where.slots[..., None], conv["src_base"], conv["src_words"], word
-    )
+    packed = state.bit.read(where.slots[..., None], conv["src_base"], conv["src_words"], word)
     bits = np.unpackbits(packed, axis=-1, bitorder="little")
     bits[..., -1, conv["last_k"] :] = 1
     signs = (2 * bits.astype(np.float32) - 1) * where.valid[..., None, None]
@@ -98,9 +96,7 @@ def _binary_weights(conv: Instruction, state: State) -> Floats:
 def _bytes(conv: Instruction, state: State, where: Taps) -> Floats:
     """s8 operands (N, slots, taps, channels of the stored words), 0 on masked taps."""
     word = np.arange(conv["src_words"])
-    values = state.byte.read(
-        where.slots[..., None], conv["src_base"], conv["src_words"], word
-    )
+    values = state.byte.read(where.slots[..., None], conv["src_base"], conv["src_words"], word)
     flat = values.reshape(*values.shape[:3], -1).astype(np.float32)
     return flat * where.valid[..., None]
 

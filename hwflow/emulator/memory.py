@@ -46,7 +46,7 @@ class BankedMemory:
         values: Array,
         lanes: slice = slice(None),
     ) -> None:
-        """values (N, slots, lanes) to word `word` of the slots; other lanes keep their content."""
+        """Writes values (N, slots, lanes) to word `word` of the slots, other lanes stay."""
         rows = self._rows(slots, base, words, word)
         self.data[:, slots % self._banks, rows, lanes] = values
 

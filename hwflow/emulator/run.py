@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -121,9 +122,7 @@ class _Machine:
             self.result.scales[layer] = values
         else:
             signatures = [numerics.logits_signature(row) for row in values]
-            self.result = Emulation(
-                **{**self.result.__dict__, "logits": values, "logit_signatures": signatures}
-            )
+            self.result = replace(self.result, logits=values, logit_signatures=signatures)
 
     def _conv_step(self) -> bool:
         if not self._convs or self._state.scale_tokens < self._convs[0]["groups"]:

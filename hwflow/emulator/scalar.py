@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
@@ -15,40 +13,14 @@ Instruction = dict[str, int]
 Ints = npt.NDArray[np.int32]
 
 
-@dataclass(frozen=True)
-class _Scalar:
-    acc_shift: int
-    alpha: Ints
-    beta: Ints
-    shift: Ints
-    lo: int
-    hi: int
-
-
-@dataclass(frozen=True)
-class _Slopes:
-    """Fields of `numerics.VectorConstants` that `affine_pair` uses, and the rest."""
-
-    acc_shift: int
-    alpha: Ints
-    alpha_shift: Ints
-    beta: Ints
-    bias_x: Ints
-    out_shift: Ints
-    pos: Ints
-    neg: Ints
-    bias_y: Ints
-    bias_y_shift: Ints
-    offset: Ints
-    out_bits: int
-
-
 def run_mean(entry: Instruction, state: State) -> Ints:
     """Means (N, count) of the channel sums, into vector memory A."""
     count = entry["count"]
     names = ("alpha", "beta", "shift")
     arrays = {name: np.array([entry[name]], np.int32) for name in names}
-    constants = _Scalar(entry["acc_shift"], lo=entry["lo"], hi=entry["hi"], **arrays)
+    constants = numerics.ScalarParams(
+        acc_shift=entry["acc_shift"], lo=entry["lo"], hi=entry["hi"], **arrays
+    )
     means = numerics.scalar(state.sums[:, :count], constants)
     state.vectors["means"][:, :count] = means
     state.sum_tokens -= -(-count // state.config.cols)
@@ -70,13 +42,13 @@ def run_fc(entry: Instruction, state: State) -> tuple[Ints, ArrayCounts]:
         first = group * config.cols
         count = min(config.cols, outputs - first)
         records = state.take_constants(count)
-        constants = _Scalar(
-            entry["acc_shift"],
-            records["scalar_alpha"],
-            records["scalar_beta"],
-            records["scalar_shift"],
-            entry["lo"],
-            entry["hi"],
+        constants = numerics.ScalarParams(
+            acc_shift=entry["acc_shift"],
+            alpha=records["scalar_alpha"],
+            beta=records["scalar_beta"],
+            shift=records["scalar_shift"],
+            lo=entry["lo"],
+            hi=entry["hi"],
         )
         values = numerics.scalar(sums[:, :count], constants)
         if entry["dest"] == FcDest.HIDDEN:
@@ -111,7 +83,9 @@ def run_affine(entry: Instruction, state: State) -> None:
 def _set_constants(state: State, first: int, records: dict[str, Ints], s: Ints) -> None:
     lanes = slice(first, first + s.shape[1])
     fields = {name: v for name, v in records.items() if not name.startswith("scalar_")}
-    pair = numerics.affine_pair(_Slopes(acc_shift=0, out_bits=0, **fields), s)
+    pair = numerics.affine_pair(
+        numerics.VectorParams(acc_shift=0, out_bits=numerics.STORED_BITS, **fields), s
+    )
     for name, values in state.constants.items():
         values[lanes] = records[name]
     for name, values in pair._asdict().items():

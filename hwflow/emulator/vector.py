@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
@@ -16,19 +14,8 @@ from hwflow.isa import Residual, Store
 Instruction = dict[str, int]
 Ints = npt.NDArray[np.int32]
 BYTE_BITS = 8
-
-
-@dataclass(frozen=True)
-class _Constants:
-    """A channel group's constants, as hwflow.numerics takes them."""
-
-    acc_shift: int
-    alpha: Ints
-    alpha_shift: Ints
-    beta: Ints
-    bias_x: Ints
-    out_shift: Ints
-    out_bits: int
+NO_VALUES: Ints = np.zeros(0, np.int32)
+"""For constants that are already folded into p, n and q."""
 
 
 def run_conv(conv: Instruction, state: State) -> EmulatedLayer:
@@ -43,10 +30,10 @@ def run_conv(conv: Instruction, state: State) -> EmulatedLayer:
     y_saturated = np.zeros(state.images, np.int32)
     for cg, total in enumerate(accumulators(conv, state)):
         result = _group_output(conv, state, cg, slots, total)
-        y = result.y
-        real = slice(conv["last_cols"] if cg == conv["groups"] - 1 else cols)
-        t_saturated += result.t_saturated[..., real].sum(axis=(1, 2), dtype=np.int32)
-        y_saturated += result.y_saturated[..., real].sum(axis=(1, 2), dtype=np.int32)
+        real = np.arange(cols) < (conv["last_cols"] if cg == conv["groups"] - 1 else cols)
+        y = np.where(real, result.y, 0)
+        t_saturated += (result.t_saturated & real).sum(axis=(1, 2), dtype=np.int32)
+        y_saturated += (result.y_saturated & real).sum(axis=(1, 2), dtype=np.int32)
         _store(conv, state, cg, slots, y)
         if conv["mean_en"]:
             means.append(_write_means(conv, state, cg, slots, y))
@@ -79,7 +66,10 @@ def _group_output(
     lanes = slice(cg * cols, (cg + 1) * cols)
     chosen = {name: values[lanes] for name, values in state.constants.items()}
     out_bits = BYTE_BITS if conv["store"] == Store.BYTES else numerics.STORED_BITS
-    constants = _Constants(acc_shift=conv["acc_shift"], out_bits=out_bits, **chosen)
+    slopes = dict.fromkeys(("pos", "neg", "bias_y", "bias_y_shift", "offset"), NO_VALUES)
+    constants = numerics.VectorParams(
+        acc_shift=conv["acc_shift"], out_bits=out_bits, **chosen, **slopes
+    )
     v = numerics.vector_sum(
         total,
         constants,
@@ -145,9 +135,7 @@ def _write_pool(conv: Instruction, state: State, cg: int, y: Ints) -> Ints:
     size, stride = numerics.POOL_SIZE, numerics.POOL_STRIDE
     top, left = conv["pool_top"], conv["pool_left"]
     images, in_h, in_w, cols = y.shape
-    padded = np.zeros(
-        (images, stride * height + size, stride * width + size, cols), np.int32
-    )
+    padded = np.zeros((images, stride * height + size, stride * width + size, cols), np.int32)
     padded[:, top : top + in_h, left : left + in_w] = y
     total = np.zeros((images, height, width, cols), np.int32)
     for dy in range(size):

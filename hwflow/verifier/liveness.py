@@ -10,8 +10,10 @@ from hwflow.verifier.tokens import RING_TOKENS, TokenMachine, queue_of, ring_wor
 
 
 def tokens(context: Context) -> Iterator[str]:
-    """Runs loader and consumers as far as each goes; consumption depends on tokens only, so
-    one order of events stands for all."""
+    """Runs loader and consumers as far as each goes.
+
+    Consumption depends on tokens only, so one order of events stands for all.
+    """
     config = context.config
     machine = TokenMachine(config)
     for where, instruction in context.of(*Op):

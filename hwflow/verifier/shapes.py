@@ -164,7 +164,7 @@ def scalars(context: Context) -> Iterator[str]:
     for where, entry in context.of(Op.MEAN, Op.FC, Op.AFFINE):
         layer, op = entry["layer"], Op(entry["op"])
         served, before = convs.get(layer), convs.get(layer - 1)
-        padded = served["groups"] * config.cols if served else -1
+        channels = out_channels(served, config) if served else -1
         if op is Op.MEAN:
             count = entry["count"]
             if before is None or not before["sums_en"]:
@@ -172,18 +172,16 @@ def scalars(context: Context) -> Iterator[str]:
             else:
                 yield from _expect(where, entry, {"count": out_channels(before, config)})
         elif op is Op.AFFINE:
-            yield from _expect(where, entry, {"count": padded})
+            yield from _expect(where, entry, {"count": channels})
         else:
             dest = FcDest(entry["dest"]) if entry["dest"] <= FcDest.LOGITS else None
             if dest is None:
                 yield f"{where}: dest is {entry['dest']}, expected 0..2"
             yield from _expect(where, entry, {"inputs": hidden if entry["hidden"] else count})
-            yield from _expect(
-                where, entry, {"steps": ceil_div(entry["inputs"], config.fc_inputs)}
-            )
+            yield from _expect(where, entry, {"steps": ceil_div(entry["inputs"], config.fc_inputs)})
             yield from _between(where, "outputs", entry["outputs"], 1, 1 << 16)
             if dest is FcDest.SCALE:
-                yield from _expect(where, entry, {"outputs": padded})
+                yield from _expect(where, entry, {"outputs": channels})
             if dest is FcDest.HIDDEN:
                 hidden = entry["outputs"]
                 yield from _between(where, "outputs", hidden, 1, config.channel_limit)
@@ -211,4 +209,3 @@ def ring_fit(context: Context) -> Iterator[str]:
         if words > limit:
             name = RING_TOKENS[ring].value
             yield f"{where}: a group has {words} words, the {name} holds {limit}"
-
