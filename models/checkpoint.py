@@ -35,10 +35,11 @@ def expected_shapes(config: PokeBNNConfig) -> dict[str, tuple[int, ...]]:
     """Shape of every inference array by its path, e.g. `params/init_conv/kernel`, sorted."""
     model = PokeBNN(config, Mode(dtype=jnp.float32))
     image = jax.ShapeDtypeStruct((1, *config.image_shape), jnp.float32)
-    variables = jax.eval_shape(model.init, jax.random.key(0), image)
+    variables: Any = jax.eval_shape(model.init, jax.random.key(0), image)
+    arrays: dict[str, Any] = flatten_dict(variables, sep="/")
     shapes = {
-        name: array.shape
-        for name, array in flatten_dict(variables, sep="/").items()
+        name: tuple(array.shape)
+        for name, array in arrays.items()
         if "/stats/" not in name and not name.startswith("intermediates/")
     }
     return dict(sorted(shapes.items()))
@@ -49,7 +50,7 @@ def inference_variables(config: PokeBNNConfig, variables: Mapping[str, Any]) -> 
 
     Raises FlowError that names the first array that is missing, misshapen or not finite.
     """
-    found = flatten_dict(variables, sep="/")
+    found: dict[str, Any] = flatten_dict(variables, sep="/")
     kept: dict[str, npt.NDArray[np.float32]] = {}
     for name, shape in expected_shapes(config).items():
         if name not in found:
@@ -81,7 +82,7 @@ def save_checkpoint(
 ) -> None:
     """Writes a checkpoint folder; each file atomically, the same network as the same bytes."""
     folder = Path(folder)
-    arrays = flatten_dict(inference_variables(config, variables), sep="/")
+    arrays: dict[str, Any] = flatten_dict(inference_variables(config, variables), sep="/")
     stored = {
         name: array.astype(ml_dtypes.bfloat16) if name.endswith("/kernel") else array
         for name, array in arrays.items()
@@ -166,7 +167,8 @@ def forward(
 
     def run(arrays: Mapping[str, Any], pixels: jax.Array) -> tuple[jax.Array, Variables]:
         x = normalise(pixels, config, mode)
-        logits, kept = model.apply(arrays, x, mutable=["intermediates"])
+        result: Any = model.apply(arrays, x, mutable=["intermediates"])
+        logits, kept = result
         return logits, kept["intermediates"]
 
     with jax.disable_jit(exact):

@@ -52,7 +52,7 @@ class QuantConv(nn.Module):
         w = self.param("kernel", nn.initializers.lecun_normal(), shape)
         bound = GetBounds(self.mode, self.per_channel, name="GetBounds_0")(x)
         x = barrier(quantise_input(x, bound, self.bits, self.sign))
-        w = quantise_weight(w, self.bits).astype(self.mode.dtype)
+        w = jnp.asarray(quantise_weight(w, self.bits), self.mode.dtype)
         if self.groups == 1:
             total = convolve(x, w, self.stride, self.padding)
         else:
@@ -78,6 +78,6 @@ class QuantDense(nn.Module):
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         bound = GetBounds(self.mode, self.per_channel, name="GetBounds_0")(x)
         x = quantise_input(x, bound, self.bits, "symmetric")
-        w = quantise_weight(w, self.bits).astype(self.mode.dtype)
+        w = jnp.asarray(quantise_weight(w, self.bits), self.mode.dtype)
         total = jax.lax.dot(x, w, preferred_element_type=jnp.float32)
         return add_bias(total, bias, self.mode)

@@ -14,6 +14,7 @@ from models.config import preset
 from models.data import FASHION_MNIST, load_images
 from models.train.config import TrainConfig
 from models.train.loop import train
+from models.train.teacher import prepare_teacher
 from models.train.xla import restart_with_settings
 
 DEFAULTS = TrainConfig()
@@ -32,6 +33,9 @@ def main(
     l2: float = DEFAULTS.l2,
     shift: Annotated[int, typer.Option(help="random translation, pixels")] = DEFAULTS.shift,
     label_smoothing: float = DEFAULTS.label_smoothing,
+    distillation: Annotated[float, typer.Option(help="weight of the teacher's predictions")]
+    = DEFAULTS.distillation,
+    teacher_epochs: Annotated[int, typer.Option(help="epochs the teacher is trained")] = 6,
     seed: int = DEFAULTS.seed,
     limit: Annotated[int | None, typer.Option(help="use only the first N images of a set")] = None,
 ) -> None:
@@ -49,12 +53,16 @@ def main(
             l2=l2,
             shift=shift,
             label_smoothing=label_smoothing,
+            distillation=distillation,
             seed=seed,
         )
         sets = [load_images(data, split) for split in ("train", "test")]
         if limit is not None:
             sets = [images.subset(limit) for images in sets]
-        result = train(config, settings, sets[0], sets[1], out)
+        teacher = None
+        if distillation > 0:
+            teacher = prepare_teacher(config, settings, sets[0], teacher_epochs, out)
+        result = train(config, settings, sets[0], sets[1], out, teacher=teacher)
     except FlowError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)

@@ -34,13 +34,14 @@ from models.train.step import (
     make_predict,
     make_train_step,
 )
+from models.train.teacher import Teacher
 
 STATE = "train_state.msgpack"
 LOG = "train_log.jsonl"
 SETTINGS = "train_config.json"
 EVALUATION_BATCH = 250
 RECALIBRATION_BATCHES = 100
-Teacher = Callable[[jax.Array], jax.Array]
+SELECTION_IMAGES = 10_000
 
 
 class TrainResult(NamedTuple):
@@ -64,8 +65,9 @@ def evaluate(config: PokeBNNConfig, variables: Tree, data: ImageSet) -> float:
     return evaluate_with(make_predict(config), variables, data)
 
 
-def evaluate_with(predict: Callable[[Tree, jax.Array], jax.Array], variables: Tree,
-                  data: ImageSet) -> float:
+def evaluate_with(
+    predict: Callable[[Tree, jax.Array], jax.Array], variables: Tree, data: ImageSet
+) -> float:
     """Like `evaluate`, with a jitted predict function that is used again and again."""
     correct = 0
     for start in range(0, len(data), EVALUATION_BATCH):
@@ -103,9 +105,14 @@ def train(
 
     After each epoch `folder` holds the resumable state, the log (one JSON object per epoch) and
     a checkpoint of the network so far. A run that is resumed equals one that was not
-    interrupted. teacher: (normalised-free uint8 images) -> probabilities, used when
-    `settings.distillation` > 0. Raises FlowError when the folder holds another run.
+    interrupted. `teacher` is needed when `settings.distillation` > 0. Raises FlowError when the
+    folder holds another run.
     """
+    if (teacher is None) != (settings.distillation == 0):
+        raise FlowError(
+            f"distillation={settings.distillation} with{'out' if teacher is None else ''} a "
+            "teacher: give both or neither"
+        )
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     _claim(folder, config, settings)
@@ -139,7 +146,7 @@ def train(
                 images = jnp.asarray(
                     shift_and_flip(data.images[chosen], rng, settings.shift, settings.flip)
                 )
-                soft = teacher(images) if teacher and settings.distillation else None
+                soft = teacher(images) if teacher else None
                 moving = epoch * per_epoch + index < freeze_step
                 state, metrics = functions[moving](
                     state, images, jnp.asarray(data.labels[chosen]), soft
@@ -177,7 +184,7 @@ def _finish(
 ) -> TrainResult:
     """Recalibrates the batch norms, keeps the better of the two by *training* accuracy."""
     predict = make_predict(config)
-    sample = data.subset(10 * EVALUATION_BATCH * 4)
+    sample = data.subset(SELECTION_IMAGES)
     recalibrated = recalibrate(config, variables, data, settings.batch_size)
     before, after = (evaluate_with(predict, v, sample) for v in (variables, recalibrated))
     chosen = recalibrated if after >= before else variables
@@ -210,9 +217,9 @@ def _restore(folder: Path, fresh: TrainState) -> tuple[TrainState, list[dict[str
     if not path.exists():
         return fresh, []
     try:
-        stored = flax.serialization.msgpack_restore(path.read_bytes())
+        stored: Any = flax.serialization.msgpack_restore(path.read_bytes())
         log = [json.loads(line) for line in stored["log"]]
-        state = flax.serialization.from_state_dict(fresh, stored["state"])
+        state: Any = flax.serialization.from_state_dict(fresh, stored["state"])
     except Exception as error:  # msgpack and flax raise many kinds on damaged bytes
         raise FlowError(f"{path}: cannot be resumed ({error}); remove it to start over") from error
     return jax.tree.map(jnp.asarray, state), log

@@ -109,7 +109,7 @@ def make_train_step(
         x = normalise(images, config, mode)
 
         def objective(params: Tree) -> tuple[jax.Array, tuple[jax.Array, Tree]]:
-            logits, updates = model.apply(
+            result: Any = model.apply(
                 {
                     "params": params,
                     "batch_stats": state.batch_stats,
@@ -118,16 +118,18 @@ def make_train_step(
                 x,
                 mutable=["batch_stats", "get_bounds"],
             )
+            logits, updates = result
             return loss_function(logits, labels, teacher, train), (logits, updates)
 
         (loss, (logits, updates)), gradient = jax.value_and_grad(objective, has_aux=True)(
             state.params
         )
         change, optimiser_state = optimiser.update(gradient, state.optimiser, state.params)
+        params: Any = optax.apply_updates(state.params, change)
         accuracy = jnp.mean(jnp.argmax(logits, axis=-1) == labels)
         new = TrainState(
             step=state.step + 1,
-            params=optax.apply_updates(state.params, change),
+            params=params,
             batch_stats=updates["batch_stats"],
             get_bounds=updates["get_bounds"],
             optimiser=optimiser_state,
@@ -143,7 +145,7 @@ def make_predict(config: PokeBNNConfig) -> Callable[[Tree, jax.Array], jax.Array
     model = PokeBNN(config, mode)
 
     def predict(variables: Tree, images: jax.Array) -> jax.Array:
-        logits = model.apply(variables, normalise(images, config, mode))
+        logits: Any = model.apply(variables, normalise(images, config, mode))
         return jnp.argmax(logits, axis=-1)
 
     return jax.jit(predict)
@@ -156,6 +158,7 @@ def make_batch_statistics(config: PokeBNNConfig) -> Callable[[Tree, jax.Array], 
 
     def statistics(variables: Tree, images: jax.Array) -> Tree:
         x = normalise(images, config, mode)
-        return model.apply(variables, x, mutable=["batch_stats"])[1]["batch_stats"]
+        result: Any = model.apply(variables, x, mutable=["batch_stats"])
+        return result[1]["batch_stats"]
 
     return jax.jit(statistics)

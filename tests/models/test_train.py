@@ -4,6 +4,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -16,6 +17,7 @@ from models.train.augment import shift_and_flip
 from models.train.config import TrainConfig
 from models.train.loop import LOG, STATE, evaluate, train
 from models.train.step import learning_rate
+from models.train.teacher import TEACHER, prepare_teacher
 
 TINY = PokeBNNConfig(
     name="tiny",
@@ -93,6 +95,28 @@ def test_interrupted_run_ends_with_the_same_bytes(
     assert len(log_of(tmp_path)) == 1
     train(TINY, SETTINGS, DATA, TEST, tmp_path)
     assert (tmp_path / ARRAYS).read_bytes() == (finished / ARRAYS).read_bytes()
+
+
+@pytest.mark.slow
+def test_teacher_is_trained_once_and_teaches(tmp_path: Path) -> None:
+    settings = dataclasses.replace(SETTINGS, epochs=2, distillation=0.9)
+    teacher = prepare_teacher(TINY, settings, DATA, 3, tmp_path)
+    probabilities = np.asarray(teacher(jnp.asarray(TEST.images)))
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, rtol=1e-5)
+    assert np.mean(probabilities.argmax(axis=1) == TEST.labels) >= 0.9
+    again = prepare_teacher(TINY, settings, DATA, 3, tmp_path)
+    np.testing.assert_array_equal(again(jnp.asarray(TEST.images)), probabilities)
+    train(TINY, settings, DATA, TEST, tmp_path, teacher=teacher)
+    assert log_of(tmp_path)[-1]["test_accuracy"] >= 0.8
+    (tmp_path / TEACHER).write_bytes(b"damaged")
+    with pytest.raises(FlowError, match="not a teacher"):
+        prepare_teacher(TINY, settings, DATA, 3, tmp_path)
+
+
+def test_distillation_needs_a_teacher(tmp_path: Path) -> None:
+    settings = dataclasses.replace(SETTINGS, distillation=0.5)
+    with pytest.raises(FlowError, match="without a teacher"):
+        train(TINY, settings, DATA, TEST, tmp_path)
 
 
 def test_folder_of_another_run_is_refused(finished: Path) -> None:
