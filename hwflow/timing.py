@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from hwflow.config import AcceleratorConfig
 
 
@@ -79,3 +81,60 @@ def back_end_drain(config: AcceleratorConfig, *, pool: bool) -> int:
     """Last pixel group in to `idle`: everything is written, and signature and counts are complete."""
     drain = max(mean_latency() + 1, sum_token_latency(), signature_latency(config))
     return max(drain, pool_latency(config) + 1) if pool else drain
+
+
+WEIGHT_ADDRESS = 6
+"""Issue of a binary step to the address of its weight word at column 0; the 8-bit ring is addressed then, too."""
+
+ACTIVATIONS = WEIGHT_ADDRESS + 1
+"""Issue of a step to its R activation words at the arrays: slot, division (2), bank address, memory, rotation, selection."""
+
+BANK_ADDRESS = 4
+"""Issue of a step to the addresses of the feature memory's banks."""
+
+EVENTS = 4
+"""Cycle of an event to the front end's `events`, `layer_start` and `layer_done` that report it."""
+
+STORE_WRITE = 3
+"""`bits_store` or `bytes_store` to the write of the feature memory's banks."""
+
+
+def conv_setup_cycles(config: AcceleratorConfig) -> int:
+    """Cycles of `setup` of a CONV: one a row for its coordinates, one to load them.
+
+    The first is the cycle after the instruction's acceptance, the first step may be issued in the cycle after the last.
+    """
+    return config.rows + 1
+
+
+def binary_group_latency(config: AcceleratorConfig) -> int:
+    """Issue of a tile's last step to `group` with its row group 0: PE (2), last column, deskew (2), S = 2*pop - N.
+
+    Row group g follows g cycles later.
+    """
+    return ACTIVATIONS + 2 + config.cols + 2
+
+
+def mac_array_latency() -> int:
+    """Operands and weights at the MAC array to its accumulators: operand registers, products, accumulators."""
+    return 3
+
+
+def mac_group_latency() -> int:
+    """Issue of a tile's last step with `mac` to `group` with its row group 0."""
+    return ACTIVATIONS + mac_array_latency() + 1
+
+
+def matvec_tree_latency(config: AcceleratorConfig) -> int:
+    """Registers of the tree that adds the R rows' accumulators: one every two levels."""
+    return max(1, math.ceil((config.rows - 1).bit_length() / 2))
+
+
+def matvec_latency(config: AcceleratorConfig) -> int:
+    """Last step of a matrix-vector product to `matvec_result`: ring (2), array, tree."""
+    return 2 + mac_array_latency() + matvec_tree_latency(config)
+
+
+def conv_finish_cycles() -> int:
+    """Last cycle in which something of a CONV was under way to the cycle in which the next may be accepted."""
+    return EVENTS + 2

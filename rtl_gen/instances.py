@@ -3,17 +3,19 @@
 Amaranth copies a submodule's logic at every use, which makes wide arrays slow to elaborate and bloats the Verilog
 (toolchain notes: 256 submodules 19 s, one module instantiated 256 times 1.6 s). Inside `emit`, `repeat` converts a
 component to a Verilog module of its own and hands out `Instance`s of it; `emit` appends every such module, and every
-`source`, exactly once after the top's text. Outside `emit` (pysim) `repeat` is an error: units are simulated alone there.
+`source`, exactly once after the top's text. Outside `emit` (pysim) `repeat` is an error; `copies` serves both worlds.
 """
 
 from __future__ import annotations
 
 import contextvars
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from amaranth.back import verilog
-from amaranth.hdl import ClockSignal, Instance, ResetSignal, Value
+from amaranth.hdl import ClockSignal, Instance, Module, ResetSignal, Value
 from amaranth.lib import wiring
 
 
@@ -104,6 +106,28 @@ def repeat(component: wiring.Component, name: str) -> RepeatedModule:
     module = RepeatedModule(name, text, inputs, outputs, clocked)
     library.modules[name] = module
     return module
+
+
+def copies(m: Module, make: Callable[[], wiring.Component], name: str, count: int) -> list[Any]:
+    """`count` copies of a component below `m`, as objects with the component's members to connect.
+
+    Inside `emit` they are instances of one module `name`, in pysim plain submodules made by `make`.
+    """
+    units: list[Any] = []
+    if not emitting():
+        for index in range(count):
+            unit = make()
+            m.submodules[f"{name}_{index}"] = unit
+            units.append(unit)
+        return units
+    component = make()
+    module = repeat(component, name)
+    for index in range(count):
+        unit = component.signature.create(path=(f"{name}_{index}",))
+        ports = {"__".join(map(str, path)): value for path, _, value in component.signature.flatten(unit)}
+        m.submodules[f"{name}_{index}"] = module.instance(**ports)
+        units.append(unit)
+    return units
 
 
 def source(name: str, text: str) -> None:

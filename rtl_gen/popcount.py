@@ -38,7 +38,7 @@ class Popcount(wiring.Component):
                 "hwflow_popcount", p_WIDTH=self.width, p_OUT=len(self.n), i_a=self.a, o_n=self.n
             )
             return m
-        level: list[Value] = [self.a[i] for i in range(self.width)]
+        level: list[Value] = list(self.a)
         depth = 0
         while len(level) > 1:
             pairs: list[Value] = []

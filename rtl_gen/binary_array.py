@@ -1,0 +1,207 @@
+"""The binary array: R x C processing elements, systolic in both directions.
+
+Activations of row group g (rows g*G..g*G+G-1) enter column 0 g cycles after group 0 and hop one column a cycle. Weights of
+column j come from column j's own slice of the weight ring, addressed one cycle later per column, and hop down one row
+group a cycle. So row group g of column j works g + j cycles after the first PE. Sums leave in the same order; a small
+memory per column holds them until the last column's are there.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import or_
+
+from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from hwflow.config import AcceleratorConfig
+from rtl_gen import instances
+from rtl_gen.pe import BinaryPE, popcount_bits
+
+
+def _systolic_members(config: AcceleratorConfig) -> dict[str, int]:
+    """What hops from column to column, with widths: one bit per row group of step, first, last; one per row of add."""
+    return {
+        "act": config.rows * config.popcount_width,
+        "add": config.rows,
+        "step": config.row_groups,
+        "first": config.row_groups,
+        "last": config.row_groups,
+        "read_en": 1,
+        "read_addr": (config.weight_words - 1).bit_length(),
+        "stamp": (2 * config.cols - 1).bit_length(),
+    }
+
+
+class BinaryColumn(wiring.Component):
+    """R PEs, one column's weights and its deskew memory.
+
+    Members:
+        <name>_in, <name>_out: the hopping signals, `out` one cycle after `in`; `read_*` leads `act` by one cycle.
+        write_en, write_addr, write_data: In: one word of this column's weights.
+        collect, collect_addr: In: read the deskew memory; `sums` follows one cycle later.
+        sums: Out: G sums of a row group, whose stamp was `collect_addr`.
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self._config = config
+        hops = _systolic_members(config)
+        super().__init__(
+            {f"{name}_in": In(bits) for name, bits in hops.items()}
+            | {f"{name}_out": Out(bits) for name, bits in hops.items()}
+            | {
+                "write_en": In(1),
+                "write_addr": In(hops["read_addr"]),
+                "write_data": In(config.popcount_width),
+                "collect": In(1),
+                "collect_addr": In(hops["stamp"]),
+                "sums": Out(config.pixel_lanes * popcount_bits(config)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Weights, PEs, deskew memory, hops."""
+        m = Module()
+        config = self._config
+        width, lanes = config.popcount_width, config.pixel_lanes
+        m.submodules.weights = memory = Memory(shape=width, depth=config.weight_words, init=[])
+        write, read = memory.write_port(), memory.read_port()
+        m.d.comb += [
+            write.en.eq(self.write_en),
+            write.addr.eq(self.write_addr),
+            write.data.eq(self.write_data),
+            read.en.eq(self.read_en_in),
+            read.addr.eq(self.read_addr_in),
+        ]
+        weight: Value = read.data
+        results: list[list[Signal]] = [[] for _ in range(lanes)]
+        for group in range(config.row_groups):
+            for lane in range(lanes):
+                row = group * lanes + lane
+                m.submodules[f"pe_{row}"] = pe = BinaryPE(config)
+                m.d.comb += [
+                    pe.act.eq(self.act_in.word_select(row, width)),
+                    pe.weight.eq(weight),
+                    pe.step.eq(self.step_in[group]),
+                    pe.add.eq(self.add_in[row]),
+                    pe.step_next.eq(self.step_out[group]),
+                    pe.first_next.eq(self.first_out[group]),
+                    pe.last_next.eq(self.last_out[group]),
+                ]
+                results[lane].append(pe.result)
+            if group + 1 < config.row_groups:
+                below = Signal(width, name=f"weight_{group + 1}", reset_less=True)
+                with m.If(self.step_in[group]):
+                    m.d.sync += below.eq(weight)
+                weight = below
+
+        done = Signal()
+        m.d.sync += done.eq((self.step_out & self.last_out).any())
+        m.submodules.deskew = deskew = Memory(shape=len(self.sums), depth=2 * config.cols, init=[])
+        deskew_write, deskew_read = deskew.write_port(), deskew.read_port()
+        m.d.comb += [
+            deskew_write.en.eq(done),
+            deskew_write.addr.eq(self.stamp_in),
+            # Row groups finish in different cycles (a tile takes at least R/G cycles) and are 0 otherwise.
+            deskew_write.data.eq(Cat(reduce(or_, lane) for lane in results)),
+            deskew_read.en.eq(self.collect),
+            deskew_read.addr.eq(self.collect_addr),
+            self.sums.eq(deskew_read.data),
+        ]
+        with m.If(self.step_in.any()):
+            m.d.sync += [self.act_out.eq(self.act_in), self.add_out.eq(self.add_in)]
+        for name in ("step", "first", "last", "read_en", "read_addr", "stamp"):
+            m.d.sync += getattr(self, f"{name}_out").eq(getattr(self, f"{name}_in"))
+        return m
+
+
+class BinaryArray(wiring.Component):
+    """C columns, the skew of the row groups in front of them and the deskew behind.
+
+    Members (rows and lanes low first):
+        act: In, R words of K bits; add: In, R bits; step, first, last: In: this cycle's step.
+        read_en, read_addr: In: the step's weight word, one cycle before `act`.
+        write_en (C bits), write_addr, write_data (one beat): In: words of beat_bits/K columns.
+        collect: In, for R/G consecutive cycles from `collect_latency` cycles after a tile's last step on.
+        sums: Out, G*C popcounts (pixel-major), one cycle after `collect`.
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self._config = config
+        self.collect_latency = config.cols + BinaryPE.latency
+        super().__init__(
+            {
+                "act": In(config.rows * config.popcount_width),
+                "add": In(config.rows),
+                "step": In(1),
+                "first": In(1),
+                "last": In(1),
+                "read_en": In(1),
+                "read_addr": In(range(config.weight_words)),
+                "write_en": In(config.cols),
+                "write_addr": In(range(config.weight_words)),
+                "write_data": In(config.beat_bits),
+                "collect": In(1),
+                "sums": Out(config.vector_lanes * popcount_bits(config)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Skew registers and the chain of columns."""
+        m = Module()
+        config = self._config
+        lanes, width, bits = config.pixel_lanes, config.popcount_width, popcount_bits(config)
+        columns = instances.copies(m, lambda: BinaryColumn(config), "binary_column", config.cols)
+        hops = list(_systolic_members(config))
+
+        stamp = Signal(range(2 * config.cols))
+        m.d.sync += stamp.eq(stamp + 1)
+        rows: list[Value] = []
+        adds: list[Value] = []
+        controls: list[Value] = []
+        for group in range(config.row_groups):
+            act: Value = self.act[group * lanes * width : (group + 1) * lanes * width]
+            add: Value = self.add[group * lanes : (group + 1) * lanes]
+            control: Value = Cat(self.step, self.first, self.last) if group == 0 else controls[-1]
+            if group > 0:
+                later = Signal(3, name=f"control_{group}")
+                m.d.sync += later.eq(control)
+                control = later
+            for hop in range(group):
+                act_later = Signal(lanes * width, name=f"act_{group}_{hop}", reset_less=True)
+                add_later = Signal(lanes, name=f"add_{group}_{hop}", reset_less=True)
+                m.d.sync += [act_later.eq(act), add_later.eq(add)]
+                act, add = act_later, add_later
+            rows.append(act)
+            adds.append(add)
+            controls.append(control)
+        first = columns[0]
+        m.d.comb += [
+            first.act_in.eq(Cat(rows)),
+            first.add_in.eq(Cat(adds)),
+            first.step_in.eq(Cat(control[0] for control in controls)),
+            first.first_in.eq(Cat(control[1] for control in controls)),
+            first.last_in.eq(Cat(control[2] for control in controls)),
+            first.read_en_in.eq(self.read_en),
+            first.read_addr_in.eq(self.read_addr),
+            first.stamp_in.eq(stamp),
+        ]
+        beat_columns = config.beat_bits // width
+        for index, column in enumerate(columns):
+            if index > 0:
+                for name in hops:
+                    m.d.comb += getattr(column, f"{name}_in").eq(getattr(columns[index - 1], f"{name}_out"))
+            m.d.comb += [
+                column.write_en.eq(self.write_en[index]),
+                column.write_addr.eq(self.write_addr),
+                column.write_data.eq(self.write_data.word_select(index % beat_columns, width)),
+                column.collect.eq(self.collect),
+                # The stamp of the cycle in which column 0 had this row group, C cycles ago.
+                column.collect_addr.eq(stamp ^ config.cols),
+            ]
+            for lane in range(lanes):
+                target = self.sums.word_select(lane * config.cols + index, bits)
+                m.d.comb += target.eq(column.sums.word_select(lane, bits))
+        return m

@@ -1,0 +1,226 @@
+"""Feature memories (bit planes; 8-bit features): NB banks, read R pixels of one tap a cycle, written G pixels a cycle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from hwflow import timing
+from hwflow.config import AcceleratorConfig
+from rtl_gen import instances
+from rtl_gen.bank_division import quotient
+from rtl_gen.interfaces import GROUP_BITS, ROW_BITS, SLOT_BITS
+
+
+def rotated(m: Module, words: Sequence[Value], by: Signal, name: str) -> list[Value]:
+    """`words` rotated down, element k = words[(k + by) % len], by one level of multiplexers per bit of `by`."""
+    count = len(words)
+    level = list(words)
+    for bit in range(len(by)):
+        step = 1 << bit
+        turned: list[Value] = []
+        for k in range(count):
+            word = Signal(len(words[0]), name=f"{name}_{bit}_{k}")
+            m.d.comb += word.eq(Mux(by[bit], level[(k + step) % count], level[k]))
+            turned.append(word)
+        level = turned
+    return level
+
+
+class FeatureBank(wiring.Component):
+    """One bank: a synchronous memory of `depth` words of `chunk*chunks` bits, written by chunks.
+
+    Members: read_en, read_addr In, read_data Out one cycle later; write_en (a bit per chunk), write_addr, write_data In.
+    """
+
+    def __init__(self, depth: int, chunk: int, chunks: int) -> None:
+        self._depth = depth
+        self._chunk = chunk
+        super().__init__(
+            {
+                "read_en": In(1),
+                "read_addr": In(range(depth)),
+                "read_data": Out(chunk * chunks),
+                "write_en": In(chunks),
+                "write_addr": In(range(depth)),
+                "write_data": In(chunk * chunks),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """The memory."""
+        m = Module()
+        m.submodules.memory = memory = Memory(shape=len(self.read_data), depth=self._depth, init=[])
+        write = memory.write_port(granularity=self._chunk)
+        read = memory.read_port()
+        m.d.comb += [
+            read.en.eq(self.read_en),
+            read.addr.eq(self.read_addr),
+            self.read_data.eq(read.data),
+            write.en.eq(self.write_en),
+            write.addr.eq(self.write_addr),
+            write.data.eq(self.write_data),
+        ]
+        return m
+
+
+class FeatureMemory(wiring.Component):
+    """NB banks between the vector unit and an array.
+
+    Members:
+        read_en, read_addr (NB row numbers), rem, stride2, fill, fill_mask: In: one read; rows follow `read_latency` later:
+        rows: Out, R words; row i = bank (rem + st*i) mod NB, ORed with `fill_mask` if `fill`. `stride2`, `fill_mask` stable.
+        store: In {valid, slot, mask[G], cg, data[G chunks]}: chunk cg of pixels slot.. where `mask`; see `store_layout`.
+        base, words: In, of the stored tensor (row of slot 0, words per pixel), stable while stores are under way.
+        direct: In {valid, bank, row, data}: one whole word, at no time together with a store.
+        busy: Out: a store is under way; when it falls, reads issued from then on see it.
+    """
+
+    read_latency = 3
+
+    def __init__(self, name: str, config: AcceleratorConfig, *, depth: int, chunk: int, chunks: int) -> None:
+        self._name = name
+        self._config = config
+        self._depth, self._chunk, self._chunks = depth, chunk, chunks
+        word = chunk * chunks
+        super().__init__(
+            {
+                "read_en": In(1),
+                "read_addr": In(config.banks * ROW_BITS),
+                "rem": In(range(config.banks)),
+                "stride2": In(1),
+                "fill": In(1),
+                "fill_mask": In(word),
+                "rows": Out(config.rows * word),
+                "store": In(self.store_layout(config, chunk)),
+                "base": In(ROW_BITS),
+                "words": In(GROUP_BITS),
+                "direct": In(
+                    data.StructLayout({"valid": 1, "bank": range(config.banks), "row": ROW_BITS, "data": word})
+                ),
+                "busy": Out(1),
+            }
+        )
+
+    @staticmethod
+    def store_layout(config: AcceleratorConfig, chunk: int) -> data.StructLayout:
+        """`interfaces.store_layout` with each pixel's chunk as plain bits."""
+        return data.StructLayout(
+            {
+                "valid": 1,
+                "slot": SLOT_BITS,
+                "mask": config.pixel_lanes,
+                "cg": GROUP_BITS,
+                "data": data.ArrayLayout(chunk, config.pixel_lanes),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Banks, read side, write side."""
+        m = Module()
+        banks = instances.copies(
+            m,
+            lambda: FeatureBank(self._depth, self._chunk, self._chunks),
+            f"{self._name}_bank",
+            self._config.banks,
+        )
+        self._read_side(m, banks)
+        self._write_side(m, banks)
+        return m
+
+    def _read_side(self, m: Module, banks: Sequence[FeatureBank]) -> None:
+        count, rows = self._config.banks, self._config.rows
+        word = self._chunk * self._chunks
+        addr_bits = (self._depth - 1).bit_length()
+        for index, bank in enumerate(banks):
+            m.d.comb += [
+                bank.read_en.eq(self.read_en),
+                bank.read_addr.eq(self.read_addr.word_select(index, ROW_BITS)[:addr_bits]),
+            ]
+        enables = [Signal(name=f"enable_{n}") for n in range(2)]
+        fills = [Signal(name=f"fill_{n}") for n in range(2)]
+        rem = Signal.like(self.rem)
+        m.d.sync += [
+            Cat(enables).eq(Cat(self.read_en, enables[0])),
+            Cat(fills).eq(Cat(self.fill, fills[0])),
+            rem.eq(self.rem),
+        ]
+        turned = rotated(m, [bank.read_data for bank in banks], rem, "turn")
+        held = [Signal(word, name=f"held_{k}", reset_less=True) for k in range(count)]
+        with m.If(enables[0]):
+            m.d.sync += [register.eq(value) for register, value in zip(held, turned, strict=True)]
+        fill = Mux(fills[1], self.fill_mask, 0)
+        fill_now = Signal(word)
+        m.d.comb += fill_now.eq(fill)
+        with m.If(enables[1]):
+            m.d.sync += self.rows.eq(
+                Cat(Mux(self.stride2, held[2 * row % count], held[row]) | fill_now for row in range(rows))
+            )
+
+    def _write_side(self, m: Module, banks: Sequence[FeatureBank]) -> None:
+        config = self._config
+        count, lanes, chunks = config.banks, config.pixel_lanes, self._chunks
+        store = self.store
+        chunk_bits = (chunks - 1).bit_length()
+
+        stages = [Signal(name=f"store_valid_{n}") for n in range(timing.STORE_WRITE)]
+        m.d.sync += Cat(stages).eq(Cat(store.valid, stages[:-1]))
+        m.d.comb += self.busy.eq(store.valid | Cat(stages).any())
+
+        q = Signal.like(quotient(store.slot, count))
+        slot = Signal(SLOT_BITS)
+        masks = [Signal(lanes, name=f"mask_{n}") for n in range(2)]
+        values = [Signal(lanes * self._chunk, name=f"values_{n}", reset_less=True) for n in range(2)]
+        groups = [Signal(GROUP_BITS, name=f"cg_{n}") for n in range(2)]
+        origin = Signal(ROW_BITS)
+        with m.If(store.valid):
+            m.d.sync += [
+                q.eq(quotient(store.slot, count)),
+                slot.eq(store.slot),
+                origin.eq(self.base + (store.cg >> chunk_bits)),
+                masks[0].eq(store.mask),
+                values[0].eq(store.data.as_value()),
+                groups[0].eq(store.cg),
+            ]
+        rem = Signal(range(count))
+        row = Signal(ROW_BITS)
+        with m.If(stages[0]):
+            m.d.sync += [
+                rem.eq(slot - q * count),
+                row.eq(origin + q * self.words),
+                masks[1].eq(masks[0]),
+                values[1].eq(values[0]),
+                groups[1].eq(groups[0]),
+            ]
+        # Bank b takes pixel (b - rem) mod NB: the pixels turned up by rem, which is down by NB - rem.
+        back = Signal(range(count + 1))
+        m.d.comb += back.eq(count - rem)
+        pixels = [
+            Cat(masks[1][lane], values[1].word_select(lane, self._chunk)) if lane < lanes else Const(0, 1 + self._chunk)
+            for lane in range(count)
+        ]
+        turned = rotated(m, pixels, back, "spread")
+        next_row = Signal(ROW_BITS)
+        m.d.comb += next_row.eq(row + self.words)
+        for index, bank in enumerate(banks):
+            enable = Signal(chunks, name=f"write_en_{index}")
+            address = Signal.like(bank.write_addr, name=f"write_addr_{index}")
+            content = Signal.like(bank.write_data, name=f"write_data_{index}", reset_less=True)
+            selected = Cat((groups[1][:chunk_bits] == chunk) if chunks > 1 else 1 for chunk in range(chunks))
+            m.d.sync += enable.eq(0)
+            with m.If(self.direct.valid):
+                with m.If(self.direct.bank == index):
+                    m.d.sync += enable.eq(~0)
+                m.d.sync += [address.eq(self.direct.row), content.eq(self.direct.data)]
+            with m.Elif(stages[1]):
+                with m.If(turned[index][0]):
+                    m.d.sync += enable.eq(selected)
+                m.d.sync += [
+                    address.eq(Mux(index < rem, next_row, row)),
+                    content.eq(Cat(turned[index][1:] for _ in range(chunks))),
+                ]
+            m.d.comb += [bank.write_en.eq(enable), bank.write_addr.eq(address), bank.write_data.eq(content)]

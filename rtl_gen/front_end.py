@@ -1,0 +1,303 @@
+"""The front end: sequencer, feature memories, weight rings and both arrays; its output is the group stream."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hwflow import timing
+from hwflow.config import AcceleratorConfig
+from rtl_gen import interfaces
+from rtl_gen.binary_array import BinaryArray
+from rtl_gen.delay import delayed
+from rtl_gen.feature_memory import FeatureMemory
+from rtl_gen.group_drain import GroupDrain
+from rtl_gen.mac_array import MacArray
+from rtl_gen.mac_ring import MacRing
+from rtl_gen.pe import popcount_bits
+from rtl_gen.sequencer import STATUS, STEP, Sequencer
+from rtl_gen.slot_counters import COUNTS, SlotCounters
+from rtl_gen.tap_address import TapAddress
+from rtl_gen.weight_ring import WeightRing
+
+SETTLE = 4
+"""Cycles without anything in flight before the back end's `backend_idle` is believed: it may lag the last group by three."""
+
+
+class FrontEnd(wiring.Component):
+    """Ports as in docs/architecture.md, "Components and their ports".
+
+    `current` changes only after `layer_done`. `layer_start` and `layer_done` bound, both inclusive, the cycles whose
+    `events` belong to the layer; all three are `timing.EVENTS` cycles late.
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self._config = config
+        super().__init__(
+            {
+                "instruction": In(stream.Signature(interfaces.CONV)),
+                "current": Out(interfaces.CONV),
+                "layer_start": Out(1),
+                "layer_done": Out(1),
+                "backend_idle": In(1),
+                "weights_write": In(interfaces.beat_write_layout(config)),
+                "weights_free": Out(range(config.weight_words * config.weight_beats + 1)),
+                "macs_write": In(interfaces.macs_write_layout(config)),
+                "macs_free": Out(range(config.mac_words * config.mac_word_bytes + 1)),
+                "bytes_write": In(interfaces.bytes_write_layout(config)),
+                "scale_available": In(1),
+                "scale_take": Out(1),
+                "group": Out(interfaces.group_layout(config)),
+                "bits_store": In(interfaces.store_layout(config, 1)),
+                "bytes_store": In(interfaces.store_layout(config, 8)),
+                "matvec": In(interfaces.matvec_layout(config)),
+                "matvec_level": Out(range(config.mac_words + 1)),
+                "matvec_result": Out(interfaces.matvec_result_layout(config)),
+                "events": Out(interfaces.events_layout(config)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Issue, fetch, compute, drain, report."""
+        m = Module()
+        config = self._config
+        m.submodules.sequencer = sequencer = Sequencer(config)
+        m.submodules.weight_ring = weight_ring = WeightRing(config)
+        m.submodules.mac_ring = mac_ring = MacRing(config)
+        conv = self.current
+        wiring.connect(m, wiring.flipped(self.instruction), sequencer.instruction)
+        m.d.comb += [
+            conv.eq(sequencer.current),
+            sequencer.level.eq(Mux(conv.mac, mac_ring.level, weight_ring.level)),
+            sequencer.scale_available.eq(self.scale_available),
+            self.scale_take.eq(sequencer.claim),
+            weight_ring.write.eq(self.weights_write),
+            self.weights_free.eq(weight_ring.free),
+            mac_ring.write.eq(self.macs_write),
+            self.macs_free.eq(mac_ring.free),
+            self.matvec_level.eq(mac_ring.level),
+            mac_ring.matvec.eq(self.matvec.valid),
+            mac_ring.release.eq(self.matvec.release),
+            mac_ring.word_offset.eq(self.matvec.word),
+        ]
+        for ring, chosen in ((weight_ring, ~conv.mac), (mac_ring, conv.mac)):
+            m.d.comb += [
+                ring.words.eq(conv.weight_words),
+                ring.claim.eq(sequencer.claim & chosen),
+                ring.step.eq(sequencer.issue & chosen),
+                ring.tile_end.eq(sequencer.tile_end),
+                ring.group_end.eq(sequencer.group_end),
+            ]
+        # From here on a plain number n after a name is the cycle counted from the step's issue.
+        steps = [data.View(STEP, s) for s in delayed(m, sequencer.step, timing.ACTIVATIONS - 1, "step")]
+        taps = delayed(m, sequencer.unmasked, timing.ACTIVATIONS - 2, "unmasked")
+        bits, octets, stores_busy = self._memories(m, steps)
+        drain = self._drain(m, sequencer, steps)
+        self._arrays(m, steps, taps[-1], bits, octets, weight_ring, mac_ring, drain)
+        self._report(m, sequencer, steps, drain, stores_busy)
+        return m
+
+    def _memories(
+        self, m: Module, steps: list[data.View[data.StructLayout]]
+    ) -> tuple[FeatureMemory, FeatureMemory, Value]:
+        """Feature memories and the addresses both share."""
+        config, conv = self._config, self.current
+        cols = config.cols
+        m.submodules.tap_address = tap = TapAddress(config)
+        lanes = (cols // config.mac_depth - 1).bit_length()
+        step = steps[0]
+        word = Mux(conv.mac, Mux(conv.grouped, step.cg >> conv.group_shift, step.word >> lanes), step.word)
+        m.d.comb += [
+            tap.slot.eq(step.slot),
+            tap.word.eq(word),
+            tap.base.eq(conv.src_base),
+            tap.words.eq(conv.src_words),
+            tap.stride2.eq(conv.stride2),
+        ]
+        width = config.popcount_width
+        m.submodules.bit_memory = bits = FeatureMemory(
+            "bit", config, depth=config.bit_rows, chunk=cols, chunks=width // cols
+        )
+        m.submodules.byte_memory = octets = FeatureMemory(
+            "byte", config, depth=config.byte_rows, chunk=8 * cols, chunks=1
+        )
+        here = steps[timing.BANK_ADDRESS - 1]
+        for memory, chosen, store in ((bits, ~conv.mac, self.bits_store), (octets, conv.mac, self.bytes_store)):
+            m.d.comb += [
+                memory.read_en.eq(here.valid & chosen),
+                memory.read_addr.eq(tap.addresses),
+                memory.rem.eq(tap.rem),
+                memory.stride2.eq(conv.stride2),
+                memory.store.eq(store),
+            ]
+        # Bits beyond the last channel read as 1; their weights are 0, so XNOR gives 0.
+        mask = Signal(width)
+        m.d.sync += mask.eq(Cat(conv.last_k <= bit for bit in range(width)))
+        m.d.comb += [
+            bits.fill.eq(here.last_word),
+            bits.fill_mask.eq(mask),
+            bits.base.eq(conv.bits_base),
+            bits.words.eq(conv.bits_words),
+            octets.base.eq(conv.store_base),
+            octets.words.eq(conv.groups),
+            octets.direct.eq(self.bytes_write),
+        ]
+        return bits, octets, bits.busy | octets.busy
+
+    def _drain(
+        self, m: Module, sequencer: Sequencer, steps: list[data.View[data.StructLayout]]
+    ) -> GroupDrain:
+        """N per row and the tile's record."""
+        config, conv = self._config, self.current
+        m.submodules.drain = drain = GroupDrain(config)
+        step = steps[1]
+        channels = Signal(range(config.popcount_width + 1))
+        m.d.comb += channels.eq(Mux(step.last_word, conv.last_k, config.popcount_width))
+        for row in range(config.rows):
+            count = Signal(popcount_bits(config), name=f"count_{row}")
+            with m.If(step.valid & ~conv.mac):
+                m.d.sync += count.eq(
+                    Mux(step.first, 0, count) + Mux(sequencer.unmasked[row], channels, 0)
+                )
+            m.d.comb += drain.tile.counts[row].eq(count)
+        pixels = Signal(config.rows)
+        m.d.sync += pixels.eq(sequencer.pixels)
+        done = steps[2]
+        m.d.comb += [
+            drain.mac.eq(conv.mac),
+            drain.write.eq(done.valid & done.last),
+            drain.tile.slot.eq(done.out_slot),
+            drain.tile.pixels.eq(pixels),
+            drain.tile.cg.eq(done.cg),
+            drain.tile.last_of_group.eq(done.last_tile),
+        ]
+        return drain
+
+    def _arrays(
+        self,
+        m: Module,
+        steps: list[data.View[data.StructLayout]],
+        unmasked: Signal,
+        bits: FeatureMemory,
+        octets: FeatureMemory,
+        weight_ring: WeightRing,
+        mac_ring: MacRing,
+        drain: GroupDrain,
+    ) -> None:
+        """Both arrays, the matrix-vector path and the group stream."""
+        config, conv = self._config, self.current
+        cols, lanes = config.cols, config.pixel_lanes
+        m.submodules.binary_array = binary = BinaryArray(config)
+        m.submodules.mac_array = macs = MacArray(config)
+        step = steps[timing.ACTIVATIONS - 1]
+        m.d.comb += [
+            binary.act.eq(bits.rows),
+            binary.add.eq(unmasked),
+            binary.step.eq(step.valid & ~conv.mac),
+            binary.first.eq(step.first),
+            binary.last.eq(step.last),
+            binary.collect.eq(drain.collect & ~conv.mac),
+        ]
+        for name in ("read_en", "read_addr", "write_en", "write_addr", "write_data"):
+            m.d.comb += getattr(binary, name).eq(getattr(weight_ring, name))
+
+        vector = [data.View(self.matvec.shape(), s) for s in self._vector_stages(m)]
+        request = vector[-1]
+        m.d.comb += [
+            macs.step.eq((step.valid & conv.mac) | request.valid),
+            macs.matvec.eq(request.valid),
+            macs.first.eq(Mux(request.valid, request.first, step.first)),
+            macs.last.eq(Mux(request.valid, request.last, step.last)),
+            macs.slice.eq(mac_ring.slice),
+            macs.lane.eq(step.word),
+            macs.adds.eq(unmasked),
+            macs.cg.eq(step.cg),
+            macs.grouped.eq(conv.grouped),
+            macs.group_shift.eq(conv.group_shift),
+            macs.rows.eq(octets.rows),
+            macs.vector.eq(request.operands.as_value()),
+            macs.word.eq(mac_ring.word),
+            macs.phase.eq(drain.phase),
+            self.matvec_result.valid.eq(macs.finished),
+            self.matvec_result.sums.eq(macs.totals),
+        ]
+
+        group, head = self.group, drain.head
+        pop_bits, acc_bits = popcount_bits(config), interfaces.ACC_BITS
+        m.d.sync += group.valid.eq(drain.valid)
+        with m.If(drain.valid):
+            m.d.sync += [
+                group.slot.eq(head.slot + drain.phase * lanes),
+                group.mask.eq(head.pixels.word_select(drain.phase, lanes)),
+                group.cg.eq(head.cg),
+                group.last_of_group.eq(head.last_of_group & (drain.phase == config.row_groups - 1)),
+            ]
+            with m.If(conv.mac):
+                m.d.sync += group.data.as_value().eq(macs.sums)
+            with m.Else():
+                for lane in range(lanes):
+                    agreeing_of = Signal(pop_bits, name=f"n_{lane}")
+                    m.d.comb += agreeing_of.eq(
+                        head.counts.as_value().word_select(drain.phase * lanes + lane, pop_bits)
+                    )
+                    for column in range(cols):
+                        index = lane * cols + column
+                        total = Signal(signed(acc_bits), name=f"s_{index}")
+                        agreeing = binary.sums.word_select(index, pop_bits)
+                        m.d.comb += total.eq((agreeing << 1) - agreeing_of)
+                        m.d.sync += group.data[index].eq(total)
+
+    def _vector_stages(self, m: Module) -> list[Value]:
+        """The matrix-vector request, delayed to meet its ring word; operands move only when there are some."""
+        stages: list[Value] = [self.matvec.as_value()]
+        for stage in range(MacRing.matvec_latency):
+            before = data.View(self.matvec.shape(), stages[-1])
+            register = Signal(self.matvec.shape(), name=f"matvec_{stage}")
+            m.d.sync += register.valid.eq(before.valid)
+            with m.If(before.valid):
+                m.d.sync += register.eq(before)
+            stages.append(register.as_value())
+        return stages
+
+    def _report(
+        self,
+        m: Module,
+        sequencer: Sequencer,
+        steps: list[data.View[data.StructLayout]],
+        drain: GroupDrain,
+        stores_busy: Value,
+    ) -> None:
+        """Events, start and done of the layer."""
+        config = self._config
+        flight = Signal(range(config.cols + 32))
+        leaving = Signal()
+        quiet = Signal(range(SETTLE + 1))
+        m.d.comb += leaving.eq(drain.valid & (drain.phase == config.row_groups - 1))
+        m.d.sync += flight.eq(flight + sequencer.tile_end - leaving)
+        with m.If(sequencer.issue | (flight != 0)):
+            m.d.sync += quiet.eq(0)
+        with m.Elif(quiet != SETTLE):
+            m.d.sync += quiet.eq(quiet + 1)
+        m.d.comb += sequencer.finished.eq((quiet == SETTLE) & self.backend_idle & ~stores_busy)
+
+        m.submodules.slots = slots = SlotCounters(config)
+        step = steps[1]
+        m.d.comb += [
+            slots.conv.eq(self.current),
+            slots.valid.eq(step.valid),
+            slots.last_word.eq(step.last_word),
+            slots.last_group.eq(step.last_group),
+            slots.pixels.eq(sequencer.pixels),
+            slots.unmasked.eq(sequencer.unmasked),
+        ]
+        status = data.View(STATUS, delayed(m, sequencer.status, timing.EVENTS, "status")[-1])
+        m.d.comb += [
+            self.layer_start.eq(status.start),
+            self.layer_done.eq(status.done),
+            sequencer.reported.eq(status.done),
+        ]
+        for name in ("issue", "setup", "stall_weights", "stall_scale", "stall_interval", "drain"):
+            m.d.comb += self.events[name].eq(status[name])
+        for name in COUNTS:
+            m.d.comb += self.events[name].eq(slots.counts[name])

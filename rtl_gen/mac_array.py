@@ -1,0 +1,188 @@
+"""The MAC array: R x C elements of Km 8-bit products, for convolutions on bytes and matrix-vector products."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hwflow import timing
+from hwflow.config import AcceleratorConfig
+from rtl_gen import instances
+from rtl_gen.interfaces import ACC_BITS, SUM_BITS
+from rtl_gen.mac_operands import GROUP_SHIFT_LIMIT, MacOperands
+from rtl_gen.mac_pe import MacPE
+
+
+class MacColumn(wiring.Component):
+    """R elements of one output channel, their weights and the sum over the rows.
+
+    Members (stage n = n cycles after the array's inputs):
+        step, matvec, slice, word: In, stage 0; word: R*Km bytes of the ring's word, row-major.
+        operands: In, R*Km bytes, stage 1. steps: In, `step` of stages 1 and 2; adds: In, R bits, stage 1;
+        first, last: In, stage 2.
+        finished: In, one bit per register of the row tree: a matrix-vector sum enters it.
+        phase: In; sums: Out, G x s24: results of row group `phase`, combinational.
+        total: Out, s32: sum over the rows.
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self._config = config
+        bits = 8 * config.fc_inputs
+        super().__init__(
+            {
+                "step": In(1),
+                "matvec": In(1),
+                "slice": In(range(config.rows)),
+                "word": In(bits),
+                "operands": In(bits),
+                "steps": In(2),
+                "adds": In(config.rows),
+                "first": In(1),
+                "last": In(1),
+                "finished": In(timing.matvec_tree_latency(config)),
+                "phase": In(range(config.row_groups)),
+                "sums": Out(config.pixel_lanes * ACC_BITS),
+                "total": Out(signed(SUM_BITS)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Weight registers, elements, drain multiplexer, tree."""
+        m = Module()
+        config = self._config
+        rows, bits = config.rows, 8 * config.mac_depth
+        weights = Signal(rows * bits, reset_less=True)
+        with m.If(self.step):
+            with m.If(self.matvec):
+                m.d.sync += weights.eq(self.word)
+            with m.Else(), m.Switch(self.slice):
+                for row in range(rows):
+                    with m.Case(row):
+                        m.d.sync += weights.eq(Cat(self.word.word_select(row, bits) for _ in range(rows)))
+        results: list[Signal] = []
+        for row in range(rows):
+            m.submodules[f"pe_{row}"] = pe = MacPE(config)
+            m.d.comb += [
+                pe.operands.eq(self.operands.word_select(row, bits)),
+                pe.weights.eq(weights.word_select(row, bits)),
+                pe.step.eq(self.steps[0]),
+                pe.add.eq(self.adds[row]),
+                pe.step_next.eq(self.steps[1]),
+                pe.first_next.eq(self.first),
+                pe.last_next.eq(self.last),
+            ]
+            results.append(pe.result)
+        with m.Switch(self.phase):
+            for group in range(config.row_groups):
+                with m.Case(group):
+                    chosen = results[group * config.pixel_lanes : (group + 1) * config.pixel_lanes]
+                    m.d.comb += self.sums.eq(Cat(result[:ACC_BITS] for result in chosen))
+        level = results
+        for stage in range(timing.matvec_tree_latency(config)):
+            with m.If(self.finished[stage]):
+                level = _quarter(m, level, stage)
+        m.d.comb += self.total.eq(level[0])
+        return m
+
+
+def _quarter(m: Module, level: list[Signal], stage: int) -> list[Signal]:
+    """Registers with the sums of four neighbours each, under the condition the caller opened."""
+    registers: list[Signal] = []
+    for index in range(0, len(level), 4):
+        register = Signal(signed(SUM_BITS), name=f"tree_{stage}_{index // 4}", reset_less=True)
+        total: Value = level[index]
+        for other in level[index + 1 : index + 4]:
+            total = total + other
+        m.d.sync += register.eq(total)
+        registers.append(register)
+    return registers
+
+
+class MacArray(wiring.Component):
+    """C columns behind R operand selectors; both modes share them, one at a time.
+
+    Members:
+        step, first, last, matvec, slice, lane, adds (R bits), cg, grouped, group_shift: In, of this cycle's step.
+        rows: In, R words of C bytes (convolution); vector: In, R*Km bytes (matrix-vector); word: In, ring word.
+        phase: In; sums: Out, G*C x s24 (pixel-major) of row group `phase`; results appear `latency` cycles after the
+            last step and stay until the next tile's.
+        finished: Out; totals: Out, C x s32: `timing.matvec_tree_latency` later, of a matrix-vector product.
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self._config = config
+        self.latency = timing.mac_array_latency()
+        super().__init__(
+            {
+                "step": In(1),
+                "first": In(1),
+                "last": In(1),
+                "matvec": In(1),
+                "slice": In(range(config.rows)),
+                "lane": In(range(config.cols // config.mac_depth)),
+                "adds": In(config.rows),
+                "cg": In(GROUP_SHIFT_LIMIT),
+                "grouped": In(1),
+                "group_shift": In(2),
+                "rows": In(8 * config.rows * config.cols),
+                "vector": In(8 * config.fc_inputs),
+                "word": In(8 * config.mac_word_bytes),
+                "phase": In(range(config.row_groups)),
+                "sums": Out(config.vector_lanes * ACC_BITS),
+                "finished": Out(1),
+                "totals": Out(config.cols * SUM_BITS),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Control registers of stages 1 and 2, selectors, columns."""
+        m = Module()
+        config = self._config
+        rows, cols, bits = config.rows, config.cols, 8 * config.mac_depth
+        selectors = instances.copies(m, lambda: MacOperands(config), "mac_operands", rows)
+        columns = instances.copies(m, lambda: MacColumn(config), "mac_column", cols)
+        steps = Signal(2)
+        adds = Signal(rows)
+        controls = [Signal(3, name=f"control_{n + 1}") for n in range(2)]
+        finished = Signal(timing.matvec_tree_latency(config) + 1)
+        m.d.sync += [
+            steps.eq(Cat(self.step, steps[0])),
+            controls[0].eq(Cat(self.first, self.last, self.matvec)),
+            controls[1].eq(controls[0]),
+            finished.eq(Cat(steps[1] & controls[1][1] & controls[1][2], finished[:-1])),
+            adds.eq(Mux(self.matvec, ~0, self.adds)),
+        ]
+        m.d.comb += self.finished.eq(finished[-1])
+        for row, selector in enumerate(selectors):
+            m.d.comb += [
+                selector.step.eq(self.step),
+                selector.matvec.eq(self.matvec),
+                selector.grouped.eq(self.grouped),
+                selector.group_shift.eq(self.group_shift),
+                selector.cg.eq(self.cg),
+                selector.lane.eq(self.lane),
+                selector.word.eq(self.rows.word_select(row, 8 * cols)),
+                selector.vector.eq(self.vector.word_select(row, bits)),
+            ]
+        for index, column in enumerate(columns):
+            m.d.comb += [
+                column.step.eq(self.step),
+                column.matvec.eq(self.matvec),
+                column.slice.eq(self.slice),
+                column.word.eq(Cat(self.word.word_select(row * cols + index, bits) for row in range(rows))),
+                column.operands.eq(
+                    Cat(Cat(s.first.word_select(index, 8), s.rest[8:]) for s in selectors)
+                ),
+                column.steps.eq(steps),
+                column.adds.eq(adds),
+                column.first.eq(controls[1][0]),
+                column.last.eq(controls[1][1]),
+                column.finished.eq(finished[:-1]),
+                column.phase.eq(self.phase),
+                self.totals.word_select(index, SUM_BITS).eq(column.total),
+            ]
+            for lane in range(config.pixel_lanes):
+                target = self.sums.word_select(lane * cols + index, ACC_BITS)
+                m.d.comb += target.eq(column.sums.word_select(lane, ACC_BITS))
+        return m

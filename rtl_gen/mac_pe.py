@@ -1,0 +1,73 @@
+"""One processing element of the 8-bit MAC array."""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import add
+
+from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hwflow.config import AcceleratorConfig
+from rtl_gen.interfaces import SUM_BITS
+
+
+class MacPE(wiring.Component):
+    """Adds Km signed products a step.
+
+    Members:
+        operands, weights: In, Km bytes (s8) each, operands of this cycle's step.
+        step, add: In: a step is there; it counts (else it adds 0).
+        step_next, first_next, last_next: In: step, first, last of the step one cycle earlier.
+        result: Out, s32: the sum of the last finished tile, `latency` cycles after its last step, kept until the next.
+    """
+
+    latency = 2
+
+    operands: Signal
+    weights: Signal
+    step: Signal
+    add: Signal
+    step_next: Signal
+    first_next: Signal
+    last_next: Signal
+    result: Signal
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self._depth = config.mac_depth
+        super().__init__(
+            {
+                "operands": In(8 * self._depth),
+                "weights": In(8 * self._depth),
+                "step": In(1),
+                "add": In(1),
+                "step_next": In(1),
+                "first_next": In(1),
+                "last_next": In(1),
+                "result": Out(signed(SUM_BITS)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Two stages: multiply and add, accumulate."""
+        m = Module()
+        depth = self._depth
+        products: list[Signal] = []
+        for index in range(depth):
+            product = Signal(signed(16), name=f"product_{index}")
+            m.d.comb += product.eq(
+                self.operands.word_select(index, 8).as_signed() * self.weights.word_select(index, 8).as_signed()
+            )
+            products.append(product)
+        partial = Signal(signed(16 + (depth - 1).bit_length()), reset_less=True)
+        total = Signal(signed(SUM_BITS), reset_less=True)
+        following = Signal(signed(SUM_BITS))
+        m.d.comb += following.eq(Mux(self.first_next, 0, total) + partial)
+        with m.If(self.step):
+            m.d.sync += partial.eq(Mux(self.add, reduce(add, products), 0))
+        with m.If(self.step_next):
+            m.d.sync += total.eq(following)
+            with m.If(self.last_next):
+                m.d.sync += self.result.eq(following)
+        return m

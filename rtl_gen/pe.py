@@ -1,0 +1,77 @@
+"""One processing element of the binary array."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hwflow.config import AcceleratorConfig
+from rtl_gen.popcount import Popcount
+
+KERNEL_LIMIT = 7
+"""Largest kernel the instruction's 3-bit field holds."""
+
+
+def popcount_bits(config: AcceleratorConfig) -> int:
+    """Bits of a popcount sum, and of N: at most 7x7 taps of all channels, the last word padded to K."""
+    return (KERNEL_LIMIT**2 * (config.channel_limit + config.popcount_width)).bit_length()
+
+
+class BinaryPE(wiring.Component):
+    """Counts agreeing bits of one pixel and one output channel over the steps of a tile.
+
+    ```
+    act -xnor-> popcount -> [count] -> + -> [sum] -> [result]     [x] = register
+    weight ^                            ^-- first ? 0 : sum
+    ```
+    Members:
+        act, weight: In, K bits, operands of this cycle's step.
+        step, add: In: a step is there; it counts (else the step adds 0).
+        step_next, first_next, last_next: In: step, first, last of the step one cycle earlier.
+        result: Out: the tile's sum for one cycle, `latency` cycles after its last step; else 0.
+    """
+
+    latency = 2
+
+    act: Signal
+    weight: Signal
+    step: Signal
+    add: Signal
+    step_next: Signal
+    first_next: Signal
+    last_next: Signal
+    result: Signal
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self._width = config.popcount_width
+        super().__init__(
+            {
+                "act": In(self._width),
+                "weight": In(self._width),
+                "step": In(1),
+                "add": In(1),
+                "step_next": In(1),
+                "first_next": In(1),
+                "last_next": In(1),
+                "result": Out(popcount_bits(config)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Two stages: count, accumulate."""
+        m = Module()
+        m.submodules.popcount = popcount = Popcount(self._width)
+        count = Signal.like(popcount.n, reset_less=True)
+        total = Signal.like(self.result, reset_less=True)
+        following = Signal.like(self.result)
+        m.d.comb += [
+            popcount.a.eq(~(self.act ^ self.weight)),
+            following.eq(Mux(self.first_next, 0, total) + count),
+        ]
+        with m.If(self.step):
+            m.d.sync += count.eq(Mux(self.add, popcount.n, 0))
+        with m.If(self.step_next):
+            m.d.sync += total.eq(following)
+        m.d.sync += self.result.eq(Mux(self.step_next & self.last_next, following, 0))
+        return m
