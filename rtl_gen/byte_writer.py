@@ -140,7 +140,7 @@ class ByteWriter(wiring.Component):
             word.first.eq(head.first & (part == 0)),
             word.base.eq(head.base),
             word.words.eq(head.words),
-            word_data.eq(head.data.as_value().word_select(part, 8 * config.cols)),
+            word_data.eq(head.data.word_select(part, 8 * config.cols)),
             fifo.r_en.eq(part == parts - 1),
             self.idle.eq(~self.beat.valid & (fifo.level == 0) & ~self.write.valid),
         ]

@@ -76,6 +76,7 @@ class ResultArbiter(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         inside, holder, chosen = Signal(), Signal(), Signal()
         m.d.comb += chosen.eq(Mux(inside, holder, ~self.first.valid))
@@ -122,6 +123,7 @@ class LayerRecords(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         names = isa.LAYER_COUNTERS
         layout = record_layout(len(names))
