@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from hwflow.cli import ace, doctor, lower, reconcile, train
+from hwflow.cli import ace, doctor, lower, quantise, reconcile, train
 from hwflow.errors import FlowError
 
 BAD_INPUT = 2
@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 app.command("doctor")(doctor.doctor)
 app.command("train")(train.train)
+app.command("quantise")(quantise.quantise)
 app.command("lower")(lower.lower)
 app.command("ace")(ace.ace)
 app.command("reconcile")(reconcile.reconcile)

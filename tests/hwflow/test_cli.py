@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hwflow.cli.output import staged
 from hwflow.errors import FlowError
+from hwflow.paths import TRAINED
+from models.integer.random import random_network
 
-COMMANDS = ("doctor", "train", "ace")
+COMMANDS = ("doctor", "train", "quantise", "lower", "ace", "reconcile")
 
 
 def hwflow(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -88,3 +92,90 @@ def test_staged_writes_all_or_nothing(tmp_path: Path) -> None:
     assert sorted(p.name for p in out.iterdir()) == ["other", "whole"]
     with pytest.raises(FlowError, match="is a file"), staged(out / "whole"):
         pass
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("network") / "small.network"
+    random_network(5).save(path)
+    return path
+
+
+def test_lower_writes_the_same_bytes_twice(network: Path, tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        done = hwflow("lower", "--checkpoint", str(network), "--out", folder, "--json", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["folder"] == folder
+    names = sorted(p.name for p in (tmp_path / "a").iterdir())
+    assert names == ["manifest.json", "memory.bin", "schedule.bin", "schedule.json"]
+    for name in names:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("--target", "sim-smal"), "did you mean sim-small"),
+        (("--target", "none.yaml"), "none.yaml does not exist"),
+        (("--checkpoint", "gone.network"), "gone.network"),
+        (("--out", "occupied"), "occupied"),
+    ],
+)
+def test_lower_refuses(
+    arguments: tuple[str, ...], named: str, network: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "occupied").mkdir()
+    given = ("--checkpoint", str(network), "--out", "made", *arguments)
+    assert named in refused(hwflow("lower", *given, cwd=tmp_path))
+    assert [p.name for p in tmp_path.iterdir()] == ["occupied"]
+
+
+@pytest.mark.parametrize("damage", ["cut", "altered"])
+def test_damaged_network_file(damage: str, network: Path, tmp_path: Path) -> None:
+    data = network.read_bytes()
+    middle = len(data) // 2
+    bad = data[:middle] if damage == "cut" else data[:middle] + b"?" + data[middle + 1 :]
+    (tmp_path / "bad.network").write_bytes(bad)
+    done = hwflow("lower", "--checkpoint", "bad.network", "--out", "made", cwd=tmp_path)
+    assert "bad.network" in refused(done)
+    assert not (tmp_path / "made").exists()
+
+
+def test_truncated_checkpoint(tmp_path: Path) -> None:
+    shutil.copytree(TRAINED, tmp_path / "cut")
+    path = tmp_path / "cut" / "checkpoint.msgpack"
+    path.write_bytes(path.read_bytes()[:-1000])
+    message = refused(hwflow("quantise", "--checkpoint", "cut", "--out", "q.network", cwd=tmp_path))
+    assert "cut/checkpoint.msgpack" in message
+    assert not (tmp_path / "q.network").exists()
+
+
+@pytest.mark.parametrize(
+    ("shape", "label", "named"),
+    [((4, 20, 28), 0, "(20, 28, 1)"), ((4, 28, 28), 10, "10 classes")],
+)
+def test_images_that_do_not_fit(
+    shape: tuple[int, ...], label: int, named: str, tmp_path: Path
+) -> None:
+    labels = np.full(shape[0], label, np.int32)
+    np.savez(tmp_path / "odd.npz", images=np.zeros(shape, np.uint8), labels=labels)
+    message = refused(hwflow("quantise", "--data", "odd.npz", "--out", "q.network", cwd=tmp_path))
+    assert "odd.npz" in message
+    assert named in message
+    assert [p.name for p in tmp_path.iterdir()] == ["odd.npz"]
+
+
+def test_reconcile_without_a_run(tmp_path: Path) -> None:
+    message = refused(hwflow("reconcile", "--run", "nowhere", cwd=tmp_path))
+    assert "nowhere/simulation.json" in message
+    assert "hwflow sim" in message
+
+
+def test_reconcile_refuses_what_is_no_result(network: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    made = hwflow(
+        "lower", "--checkpoint", str(network), "--out", str(run / "program"), cwd=tmp_path
+    )
+    assert made.returncode == 0, made.stderr
+    (run / "simulation.json").write_text('{"frames": [{}]}')
+    assert "run/simulation.json" in refused(hwflow("reconcile", "--run", "run", cwd=tmp_path))
