@@ -7,7 +7,8 @@ Widths follow docs/architecture.md. Multi-lane data is an `ArrayLayout` with pix
 from __future__ import annotations
 
 from amaranth.hdl import signed, unsigned
-from amaranth.lib import data
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
 
 from hwflow import isa
 from hwflow.config import AcceleratorConfig
@@ -177,3 +178,18 @@ def bytes_write_layout(config: AcceleratorConfig) -> data.StructLayout:
     return data.StructLayout(
         {"valid": 1, "bank": range(config.banks), "row": ROW_BITS, "data": 8 * config.cols}
     )
+
+
+class MemoryPort(wiring.Signature):
+    """Read port of the memory, seen from the accelerator: requests out, their beats in, in order.
+
+    A request's first beat may come in the cycle after the request is taken, not before; beats are always accepted.
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        super().__init__(
+            {
+                "request": Out(stream.Signature(MEMORY_REQUEST)),
+                "data": In(stream.Signature(config.beat_bits)),
+            }
+        )

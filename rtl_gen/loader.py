@@ -143,6 +143,7 @@ class Loader(wiring.Component):
             ~self._fetching
             & ~self._loading
             & self._instructions.empty
+            & (self._conv_queue.level == 0)
             & (Cat(*self._outstanding.values()) == 0)
             & self._byte_writer.idle
         )

@@ -1,0 +1,144 @@
+"""The accelerator's top: front end, back end, scalar engine, loader, records (docs/architecture.md)."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hwflow import timing
+from hwflow.config import AcceleratorConfig
+from rtl_gen.back_end import BackEnd
+from rtl_gen.constant_ring import ConstantRing
+from rtl_gen.front_end import FrontEnd
+from rtl_gen.interfaces import COUNTER_BITS, SCALAR_TAP, MemoryPort, tap_layout
+from rtl_gen.loader import CONV_QUEUE, Loader
+from rtl_gen.records import LayerRecords, ResultArbiter
+from rtl_gen.scalar_engine import ScalarEngine
+
+TAPS = ("tap_store", "tap_mean", "tap_pool")
+
+
+class Accelerator(wiring.Component):
+    """Executes the schedule at `schedule_address` once per `start`. Elaborates only inside rtl_gen.instances.emit.
+
+    Members: `start` In, taken while not `busy`, in frame cycle 0; `schedule_address` In, beats, with `start`;
+    `busy` Out, from the cycle after `start` to `done`; `done` Out, pulses when the END record has left: the next
+    `start` may come in the following cycle; `memory` the read port; `result` Out stream of 64-bit words (isa.Record);
+    `tap_*` Out, for simulation.
+    """
+
+    start: Signal
+    schedule_address: Signal
+    busy: Signal
+    done: Signal
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self._config = config
+        super().__init__(
+            {
+                "start": In(1),
+                "schedule_address": In(32),
+                "busy": Out(1),
+                "done": Out(1),
+                "memory": Out(MemoryPort(config)),
+                "result": Out(stream.Signature(64)),
+                **{name: Out(tap_layout(config)) for name in TAPS},
+                "tap_scalar": Out(SCALAR_TAP),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """The units and their connections."""
+        m = Module()
+        config = self._config
+        m.submodules.loader = loader = Loader(config)
+        m.submodules.constants = constants = ConstantRing(config)
+        m.submodules.front_end = front = FrontEnd(config)
+        m.submodules.back_end = back = BackEnd(config)
+        m.submodules.scalar_engine = scalar = ScalarEngine(config)
+        m.submodules.records = records = LayerRecords(config)
+        m.submodules.arbiter = arbiter = ResultArbiter()
+
+        # A frame.
+        begin = Signal()
+        cycle = Signal(COUNTER_BITS)
+        m.d.comb += [begin.eq(self.start & ~self.busy), self.done.eq(scalar.frame_done)]
+        m.d.sync += cycle.eq(Mux(begin, 1, cycle + 1))
+        with m.If(begin):
+            m.d.sync += self.busy.eq(1)
+        with m.Elif(self.done):
+            m.d.sync += self.busy.eq(0)
+        m.d.comb += [
+            loader.start.eq(begin),
+            loader.schedule_address.eq(self.schedule_address),
+            scalar.restart.eq(begin),
+        ]
+
+        # Memory and rings.
+        wiring.connect(m, loader.request, wiring.flipped(self.memory.request))
+        wiring.connect(m, wiring.flipped(self.memory.data), loader.beat)
+        m.d.comb += [
+            front.weights_write.eq(loader.weights_write),
+            loader.weights_free.eq(front.weights_free),
+            front.macs_write.eq(loader.macs_write),
+            loader.macs_free.eq(front.macs_free),
+            front.bytes_write.eq(loader.bytes_write),
+            constants.write.eq(loader.constants_write),
+            loader.constants_free.eq(constants.free),
+            scalar.record.eq(constants.record),
+            scalar.record_level.eq(constants.level),
+            constants.take.eq(scalar.record_take),
+        ]
+
+        # CONV: a layer begins only when its record will find room.
+        conv = front.instruction
+        open_convs = Signal(range(CONV_QUEUE))
+        m.d.comb += [
+            conv.payload.eq(loader.conv.payload),
+            conv.valid.eq(loader.conv.valid & records.ready),
+            loader.conv.ready.eq(conv.ready & records.ready),
+            front.backend_idle.eq(back.idle),
+            back.current.eq(front.current),
+            back.layer_start.eq(front.layer_start),
+            back.group.eq(front.group),
+            front.bits_store.eq(back.bits_store),
+            front.bytes_store.eq(back.bytes_store),
+        ]
+        m.d.sync += open_convs.eq(open_convs + (conv.valid & conv.ready) - front.layer_done)
+
+        # Scalar engine.
+        wiring.connect(m, loader.scalar, scalar.instruction)
+        m.d.comb += [
+            back.sums_address.eq(scalar.sums_address),
+            scalar.sums_data.eq(back.sums_data),
+            scalar.sum_token.eq(back.sum_token),
+            back.constants_write.eq(scalar.constants_write),
+            front.scale_available.eq(scalar.scale_available),
+            scalar.scale_take.eq(front.scale_take),
+            front.matvec.eq(scalar.matvec),
+            scalar.matvec_level.eq(front.matvec_level),
+            scalar.matvec_result.eq(front.matvec_result),
+            scalar.cycle.eq(cycle),
+            scalar.byte_counts.eq(loader.byte_counts),
+            scalar.quiet.eq(loader.idle & (open_convs == 0) & records.idle),
+        ]
+
+        # Records; the front end reports its events late.
+        m.d.comb += [
+            records.layer.eq(front.current.layer),
+            records.layer_start.eq(front.layer_start),
+            records.layer_done.eq(front.layer_done),
+            records.events.eq(front.events),
+            records.layer_signature.eq(back.layer_signature),
+            records.saturated_t.eq(back.saturated_t),
+            records.saturated_y.eq(back.saturated_y),
+            records.cycle.eq(cycle - timing.EVENTS),
+        ]
+        wiring.connect(m, records.words, arbiter.first)
+        wiring.connect(m, scalar.result, arbiter.second)
+        wiring.connect(m, arbiter.result, wiring.flipped(self.result))
+
+        m.d.comb += [getattr(self, name).eq(getattr(back, name)) for name in TAPS]
+        m.d.comb += self.tap_scalar.eq(scalar.tap_scalar)
+        return m
