@@ -88,7 +88,8 @@ def convolutions(context: Context) -> Iterator[str]:
         for axis, pad in (("h", "pad_top"), ("w", "pad_left")):
             yield from _between(where, pad, conv[pad], 0, kernel - 1)
             last = (conv[f"out_{axis}"] - 1) * stride - conv[pad]
-            yield from _between(where, f"last window of {axis}", last, 0, conv[f"in_{axis}"] - 1)
+            low, high = 1 - kernel, conv[f"in_{axis}"] - 1
+            yield from _between(where, f"start of the last window in {axis}", last, low, high)
         cin = (conv["words"] - 1) * depth + conv["last_k"]
         if mac and not grouped:
             yield from _expect(where, conv, {"src_words": ceil_div(cin, config.cols)})
