@@ -138,3 +138,33 @@ def matvec_latency(config: AcceleratorConfig) -> int:
 def conv_finish_cycles() -> int:
     """Last cycle in which something of a CONV was under way to the cycle in which the next may be accepted."""
     return EVENTS + 2
+
+
+# Depths that decide when control stalls, shared by the RTL and the cycle model.
+
+BURST = 16
+"""Beats of a memory request, at most."""
+
+PREFETCHED = 8
+"""Instructions requested and not yet dispatched, at most."""
+
+CONV_QUEUE = 4
+"""CONVs waiting for the sequencer."""
+
+SCALAR_QUEUE = 8
+"""Instructions waiting for the scalar engine."""
+
+REQUESTS_AHEAD = 16
+"""Requests whose beats have not all arrived, at most."""
+
+RESULT_WORDS = 32
+"""Words the scalar engine keeps for the result stream."""
+
+LAYER_RECORDS = 4
+"""Layer records kept until the result stream takes them."""
+
+BYTE_WRITER_BEATS = 32
+"""Beats kept by the image writer where a beat holds several words."""
+
+SETTLE = 4
+"""Cycles without anything in flight before the back end's `backend_idle` is believed: it may lag the last group by three."""

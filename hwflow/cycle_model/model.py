@@ -1,0 +1,168 @@
+"""The whole accelerator's control for one frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from hwflow import isa, timing
+from hwflow.config import AcceleratorConfig
+from hwflow.cycle_model.front_end import LayerTiming, MacRing, Sequencer, WeightRing
+from hwflow.cycle_model.loader import Loader
+from hwflow.cycle_model.parts import BufferedFifo, MemoryPort
+from hwflow.cycle_model.scalar import ScalarEngine, ScalarTiming
+from hwflow.errors import FlowError
+
+CYCLE_LIMIT = 1 << 32
+
+
+@dataclass(frozen=True)
+class FrameTiming:
+    """Cycles of one frame, evidence level `cycle-model`.
+
+    cycles: start to last logit (isa.END_COUNTERS); total: start to `done`, inclusive; layers and scalars in order
+    of execution; bytes: what was read from memory, by isa.END_COUNTERS.
+    """
+
+    cycles: int
+    total: int
+    layers: tuple[LayerTiming, ...]
+    scalars: tuple[ScalarTiming, ...]
+    bytes: Mapping[str, int]
+
+
+class ConstantRing:
+    """Records that can be taken and beats that may be written."""
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self._beats = config.constant_beats
+        self.level = 0
+        self.free = config.constant_words * self._beats
+        self._beat = 0
+        self._written = False
+
+    def step(self, write: bool, take: bool) -> None:
+        """One clock edge; a record counts two cycles after its last beat's write."""
+        self.level += self._written - take
+        self.free += take * self._beats - write
+        self._written = False
+        if write:
+            self._beat += 1
+            if self._beat == self._beats:
+                self._beat = 0
+                self._written = True
+
+
+class Results:
+    """LAYER records and the arbiter of the result stream; the host takes a word a cycle."""
+
+    def __init__(self) -> None:
+        self._fifo: BufferedFifo[int] = BufferedFifo(timing.LAYER_RECORDS)
+        self._index = 0
+        self._inside = False
+        self._scalar = False
+
+    @property
+    def ready(self) -> bool:
+        """A CONV may begin."""
+        return self._fifo.level <= timing.LAYER_RECORDS - 2
+
+    @property
+    def idle(self) -> bool:
+        """No LAYER record is left."""
+        return self._fifo.level == 0
+
+    def step(self, layer_done: bool, scalar_word: int | None) -> bool:
+        """One clock edge; True when the scalar engine's word was taken."""
+        scalar = self._scalar if self._inside else not self._fifo.readable
+        done = taken = False
+        if scalar:
+            taken = scalar_word is not None
+            if taken:
+                self._inside, self._scalar = not scalar_word, True
+        elif self._fifo.readable:
+            done = self._index == len(isa.LAYER_COUNTERS)
+            self._index = 0 if done else self._index + 1
+            self._inside, self._scalar = not done, False
+        self._fifo.step(1 if layer_done else None, done)
+        return taken
+
+
+def simulate_cycles(
+    schedule: Sequence[Mapping[str, int]],
+    config: AcceleratorConfig,
+    *,
+    latency: int = 8,
+    bandwidth: Fraction = Fraction(1),
+) -> FrameTiming:
+    """Cycles of one frame of a decoded schedule.
+
+    latency: cycles from an accepted memory request to its first beat; bandwidth: beats a cycle, at most 1.
+
+    Raises:
+        FlowError: the schedule does not come to its END.
+    """
+    memory = MemoryPort(latency, bandwidth)
+    loader = Loader(config, schedule, memory)
+    weights, macs, constants = WeightRing(config), MacRing(config), ConstantRing(config)
+    sequencer, scalar, results = Sequencer(config), ScalarEngine(config), Results()
+    open_convs = 0
+    idle_for = 0
+    cycle = 0
+    while True:
+        arrival = loader.arrival
+        quiet = loader.idle and open_convs == 0 and results.idle
+        conv_read = sequencer.ready and results.ready
+        conv = loader.conv.head if conv_read and loader.conv.readable else None
+        scalar_read = scalar.ready
+        scalar_instruction = loader.scalar.head if scalar_read and loader.scalar.readable else None
+        free = (weights.free, macs.free, constants.free)
+
+        level = macs.level if sequencer.mac else weights.level
+        mac = sequencer.mac
+        sequencer.step(cycle, conv, level, scalar.scale_tokens != 0)
+        word = scalar.word
+        word_taken = results.step(sequencer.layer_done, word)
+        taken, vector = scalar.step(
+            cycle,
+            scalar_instruction,
+            constants.level,
+            macs.level,
+            sequencer.sum_token,
+            bool(sequencer.claimed),
+            quiet,
+            word_taken,
+        )
+        loader.step(cycle, cycle == 0, free, conv_read, scalar_read)
+        claimed, released = sequencer.claimed, sequencer.released
+        weights.step(arrival.kind == isa.Ring.WEIGHTS, 0 if mac else claimed, 0 if mac else released)
+        macs.step(
+            arrival.kind == isa.Ring.MACS,
+            arrival.unpack4,
+            claimed if mac else 0,
+            released if mac else 0,
+            vector,
+        )
+        constants.step(arrival.kind == isa.Ring.CONSTANTS, taken)
+        open_convs += (conv is not None) - sequencer.layer_done
+        if scalar.frame_done:
+            return FrameTiming(
+                scalar.last_logit,
+                cycle + 1,
+                tuple(sequencer.reports),
+                tuple(scalar.reports),
+                dict(loader.bytes),
+            )
+        busy = claimed or taken or arrival.kind >= 0 or sequencer.sum_token
+        idle_for = 0 if busy else idle_for + 1
+        if idle_for > _patience(schedule, latency, bandwidth):
+            raise FlowError(
+                f"the schedule stands still after cycle {cycle - idle_for}; it was not verified"
+            )
+        cycle += 1
+
+
+def _patience(schedule: Sequence[Mapping[str, int]], latency: int, bandwidth: Fraction) -> int:
+    """Cycles in which nothing moves between units, of any schedule that goes on: a channel group at its slowest."""
+    return 1 << 20
