@@ -46,8 +46,7 @@ def v_limit(folded: Folded, t_largest: float, shortcuts: int) -> int:
 
 def init_v_exponent(folded: Folded) -> int:
     """Exponent of v in PokeInit: t never saturates, whatever the image."""
-    worst = np.abs(folded.gain) * folded.sum_max + np.abs(folded.beta) + np.abs(folded.bias_x)
-    return exponent_below(T_MAX, float(np.max(worst)) * 1.001)
+    return exponent_below(T_MAX, float(np.max(folded.reach())) * 1.001)
 
 
 def output_limit(folded: Folded, largest: float, f_v: int) -> int:

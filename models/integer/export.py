@@ -69,6 +69,8 @@ def export_network(
     ranges = calibrate(config, variables, folded, images)
     f_init, exponents = choose(config, second.folded, folded, ranges)
     per_image_channel = np.broadcast_to(first.in_scale, (config.image_channels,))
+    s8_scale = np.broadcast_to(second.in_scale, (config.init_channels,))
+    first_folded = first.folded.with_whole_offset(s8_scale)
     network = IntegerNetwork(
         name=config.name,
         image_shape=config.image_shape,
@@ -78,9 +80,9 @@ def export_network(
             first_init_params(
                 config,
                 first.weights,
-                first.folded,
-                2.0 ** init_v_exponent(first.folded),
-                np.broadcast_to(second.in_scale, (config.init_channels,)),
+                first_folded,
+                2.0 ** init_v_exponent(first_folded),
+                s8_scale,
             ),
             second_init_params(
                 config,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -112,6 +112,26 @@ class Folded:
     bias_y: Reals
     offset: Reals
     sum_max: npt.NDArray[np.int64]
+
+    def reach(self) -> Reals:
+        """Largest |t| over all inputs, without shortcuts, float64[C]."""
+        sums = np.abs(self.gain) * self.sum_max.astype(np.float64)
+        return sums + np.abs(self.beta) + np.abs(self.bias_x)
+
+    def with_whole_offset(self, y_scale: Reals) -> Folded:
+        """The same layer with offset a whole number of steps of y, as the integer form has it.
+
+        The rest, up to half a step, which counts on the coarse grid of an s8 output, moves into
+        bias_x: exact on the steeper branch of the DPReLU, where most of the signal is, and off by
+        rest * (1 - ratio of slopes) on the other. Only for layers without SE.
+        """
+        whole = np.floor(self.offset * y_scale + 0.5) / y_scale
+        steeper = np.where(np.abs(self.pos) >= np.abs(self.neg), self.pos, self.neg)
+        rest = self.offset - whole
+        # A branch so flat that the step is out of its reach cannot carry the rest.
+        carried = np.abs(rest) < np.abs(steeper) * self.reach()
+        shift = np.divide(rest, steeper, out=np.zeros_like(rest), where=carried)
+        return replace(self, bias_x=self.bias_x - shift, offset=whole)
 
     def params(
         self, layer: str, v_scale: float, y_scale: Reals | float, out_bits: int
