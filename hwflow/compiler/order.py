@@ -12,7 +12,7 @@ from hwflow.verifier.tokens import Token, TokenMachine
 
 
 def order(items: list[Item], config: AcceleratorConfig) -> list[Item]:
-    """The items in the order in which they are to be fetched.
+    """The items in the order in which they are to be fetched; END, the last one, stays the last.
 
     The loader works in order, so an item whose ring is full holds up all others. A model of the
     consumers with coarse durations gives each ring's room over time; of the items whose ring has
@@ -24,12 +24,13 @@ def order(items: list[Item], config: AcceleratorConfig) -> list[Item]:
     """
     machine = TokenMachine(config)
     streams: dict[Token | None, deque[tuple[int, Item]]] = {}
-    for need, item in enumerate(items):
+    *body, end = items
+    for need, item in enumerate(body):
         streams.setdefault(item.token, deque()).append((need, item))
     overhead = INSTRUCTION_BYTES // config.memory_bytes
     merged: list[Item] = []
     time = 0.0
-    while len(merged) < len(items):
+    while len(merged) < len(body):
         machine.run(until=time)
         heads = [stream[0] for stream in streams.values() if stream]
         ready = [(n, i) for n, i in heads if i.token is None or machine.room(i.token) >= i.amount]
@@ -53,4 +54,4 @@ def order(items: list[Item], config: AcceleratorConfig) -> list[Item]:
                 machine.deliver(item.token, item.amount)
         else:
             machine.enqueue(item.instruction)
-    return merged
+    return [*merged, end]
