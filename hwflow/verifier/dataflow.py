@@ -16,6 +16,7 @@ _RESIDUAL = {
     Residual.SIDE: Memory.SIDE,
     Residual.POOL: Memory.POOL,
 }
+INPUT, LOCAL, LONG, MEAN = "input", "local shortcut", "long shortcut", "mean"
 _STORE = {Store.MAIN: Memory.MAIN, Store.SIDE: Memory.SIDE, Store.BYTES: Memory.BYTE}
 
 
@@ -64,9 +65,9 @@ def _reads(conv: Instruction, config: AcceleratorConfig) -> list[tuple[Region, i
         cin = ceil_div(cout, 1 << conv["group_shift"])
     memory = Memory.BYTE if mac else Memory.BIT
     size = (conv["in_h"], conv["in_w"])
-    regions = [(Region("input", memory, conv["src_base"], *size, conv["src_words"]), cin)]
+    regions = [(Region(INPUT, memory, conv["src_base"], *size, conv["src_words"]), cin)]
     out = (conv["out_h"], conv["out_w"])
-    for operand, name in (("r", "local shortcut"), ("r1", "long shortcut")):
+    for operand, name in (("r", LOCAL), ("r1", LONG)):
         source = Residual(conv[f"{operand}_src"])
         if source is not Residual.NONE:
             words = conv[f"{operand}_groups"]
@@ -85,7 +86,7 @@ def _writes(conv: Instruction, config: AcceleratorConfig) -> list[tuple[Region, 
         region = Region("sign bits", Memory.BIT, conv["bits_base"], *size, conv["bits_words"])
         regions.append((region, cout))
     if conv["mean_en"]:
-        region = Region("mean", Memory.SIDE, conv["mean_base"], *size, conv["mean_groups"])
+        region = Region(MEAN, Memory.SIDE, conv["mean_base"], *size, conv["mean_groups"])
         regions.append((region, ceil_div(cout, 1 << conv["mean_shift"])))
     if conv["pool_en"]:
         pooled = (conv["pool_h"], conv["pool_w"])
@@ -94,21 +95,19 @@ def _writes(conv: Instruction, config: AcceleratorConfig) -> list[tuple[Region, 
     return regions
 
 
-def _too_few(
-    read: Region, found: tuple[Region, int], channels: int, config: AcceleratorConfig
-) -> str:
+def _too_few(read: Region, found: _Live, channels: int, config: AcceleratorConfig) -> str:
     """Why a tensor cannot be read with more channels than it has, or nothing.
 
     A local shortcut is extended with zeros: lanes beyond the last channel of an output or pooled
     tensor hold 0, but those of a mean tensor may never have been written. A long shortcut repeats
     its words, so they must be full.
     """
-    written, there = found
+    there = found.channels
     if there >= channels:
         return ""
-    if read.role == "local shortcut":
-        return f"has {there} channels, fewer than {channels}" if written.role == "mean" else ""
-    if read.role == "long shortcut" and there % config.cols == 0:
+    if read.role == LOCAL:
+        return f"has {there} channels, fewer than {channels}" if found.region.role == MEAN else ""
+    if read.role == LONG and there % config.cols == 0:
         return ""
     return f"has {there} channels, {channels} are read"
 
@@ -117,7 +116,7 @@ def _clashes(
     reads: list[tuple[Region, int]], writes: list[tuple[Region, int]], config: AcceleratorConfig
 ) -> Iterator[str]:
     """Results over operands, except element by element in place, and results over each other."""
-    in_place = [read for read, _ in reads if read.role != "input"]
+    in_place = [read for read, _ in reads if read.role != INPUT]
     for index, (write, _) in enumerate(writes):
         for read, _ in reads:
             allowed = index == 0 and read in in_place and read.same_place(write)
@@ -128,43 +127,55 @@ def _clashes(
                 yield f"its {write} overlaps its {other}"
 
 
+@dataclass(frozen=True)
+class _Live:
+    """A tensor that has not been overwritten, its channels and the layer that wrote it."""
+
+    region: Region
+    channels: int
+    writer: int
+
+
 def tensors(context: Context) -> Iterator[str]:
     """Walks the layers in order and keeps the list of live tensors."""
     config = context.config
-    live: list[tuple[Region, int]] = []
-
-    def write(where: str, region: Region, channels: int) -> Iterator[str]:
-        limit = capacity(config, region.memory)
-        end = region.base + region.rows(config)
-        if end > limit:
-            yield f"{where}: {region} ends at row {end} of {limit}"
-        live[:] = [entry for entry in live if not entry[0].overlaps(region, config)]
-        live.append((region, channels))
-
+    live: list[_Live] = []
     first = context.convs.get(0)
     for where, load in context.of(Op.LOAD):
         if load["ring"] == Ring.BYTES and first is not None:
             yield from _load_image(context, where, load, first, live)
     for where, conv in context.of(Op.CONV):
-        if conv["store"] not in _STORE:
-            continue
         reads, writes = _reads(conv, config), _writes(conv, config)
         for region, channels in reads:
-            found = next((e for e in live if e[0].same_place(region)), None)
-            if found is None:
-                yield f"{where}: no live tensor is where it reads its {region}"
-            else:
-                problem = _too_few(region, found, channels, config)
-                if problem:
-                    yield f"{where}: its {region} {problem}"
+            for problem in _operand(region, channels, live, conv["layer"], config):
+                yield f"{where}: {problem}"
         yield from (f"{where}: {message}" for message in _clashes(reads, writes, config))
         for region, channels in writes:
-            yield from write(where, region, channels)
+            end = region.base + region.rows(config)
+            if end > capacity(config, region.memory):
+                limit = capacity(config, region.memory)
+                yield f"{where}: its {region} ends at row {end} of {limit}"
+            live = [t for t in live if not t.region.overlaps(region, config)]
+            live.append(_Live(region, channels, conv["layer"]))
+
+
+def _operand(
+    region: Region, channels: int, live: list[_Live], layer: int, config: AcceleratorConfig
+) -> Iterator[str]:
+    """Input and local shortcut are forms of the output of the layer before."""
+    found = next((t for t in live if t.region.same_place(region)), None)
+    if found is None:
+        yield f"no live tensor is where it reads its {region}"
+        return
+    if region.role != LONG and found.writer != layer - 1:
+        yield f"its {region} was written by layer {found.writer}, not by the one before"
+    problem = _too_few(region, found, channels, config)
+    if problem:
+        yield f"its {region} {problem}"
 
 
 def _load_image(
-    context: Context, where: str, load: Instruction, first: Instruction,
-    live: list[tuple[Region, int]],
+    context: Context, where: str, load: Instruction, first: Instruction, live: list[_Live],
 ) -> Iterator[str]:  # fmt: skip
     config, shape = context.config, context.manifest.image.stored_shape
     if load["words"] != pixel_words(config, Memory.BYTE, shape[2]):
@@ -178,7 +189,7 @@ def _load_image(
     if end > capacity(config, Memory.BYTE):
         yield f"{where}: the image ends at row {end} of {capacity(config, Memory.BYTE)}"
     region = Region("image", Memory.BYTE, load["base"], shape[0], shape[1], load["words"])
-    live.append((region, shape[2]))
+    live.append(_Live(region, shape[2], -1))
     whole = Region("image", Memory.BYTE, load["base"], 1, slots, load["words"])
     for written, _ in _writes(first, config):
         if written.overlaps(whole, config):

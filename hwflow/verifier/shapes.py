@@ -37,9 +37,28 @@ def framing(context: Context) -> Iterator[str]:
     dense = len(order)
     for where, instruction in context.of(Op.MEAN, Op.FC, Op.AFFINE, Op.END, Op.LOAD):
         yield from _between(where, "layer", instruction["layer"], 0, dense)
+    for where, conv in context.of(Op.CONV):
+        yield from _as_in_manifest(context, where, conv)
     images = [i for _, i in context.of(Op.LOAD) if i["ring"] == Ring.BYTES]
     if len(images) != 1:
         yield f"schedule: {len(images)} LOADs into the byte memory, expected 1"
+
+
+def _as_in_manifest(context: Context, where: str, conv: Instruction) -> Iterator[str]:
+    known = {layer.number: layer for layer in context.manifest.layers}.get(conv["layer"])
+    if known is None:
+        yield f"{where}: the manifest has no such layer"
+        return
+    expected = {
+        "kernel": known.kernel,
+        "stride2": known.stride - 1,
+        "in_h": known.in_shape[0],
+        "in_w": known.in_shape[1],
+        "out_h": known.out_shape[0],
+        "out_w": known.out_shape[1],
+        "groups": ceil_div(known.out_shape[2], context.config.cols),
+    }
+    yield from _expect(where, conv, expected)
 
 
 def loads(context: Context) -> Iterator[str]:
@@ -86,10 +105,14 @@ def convolutions(context: Context) -> Iterator[str]:
         yield from _between(where, "last_k", conv["last_k"], 1, 1 if grouped else depth)
         yield from _between(where, "last_cols", conv["last_cols"], 1, config.cols)
         for axis, pad in (("h", "pad_top"), ("w", "pad_left")):
-            yield from _between(where, pad, conv[pad], 0, kernel - 1)
-            last = (conv[f"out_{axis}"] - 1) * stride - conv[pad]
-            low, high = 1 - kernel, conv[f"in_{axis}"] - 1
-            yield from _between(where, f"start of the last window in {axis}", last, low, high)
+            geometry = (conv[f"out_{axis}"], conv[pad])
+            same = numerics.same_padding(conv[f"in_{axis}"], kernel, stride)[:2]
+            valid = ((conv[f"in_{axis}"] - kernel) // stride + 1, 0)
+            if geometry not in (same, valid):
+                yield (
+                    f"{where}: out_{axis}, {pad} are {geometry}, expected {same} (SAME) or "
+                    f"{valid} (VALID)"
+                )
         cin = (conv["words"] - 1) * depth + conv["last_k"]
         if mac and not grouped:
             yield from _expect(where, conv, {"src_words": ceil_div(cin, config.cols)})
