@@ -210,7 +210,7 @@ class FrontEnd(wiring.Component):
             macs.first.eq(Mux(request.valid, request.first, step.first)),
             macs.last.eq(Mux(request.valid, request.last, step.last)),
             macs.slice.eq(mac_ring.slice),
-            macs.lane.eq(step.word),
+            macs.lane.eq(step.word[: (cols // config.mac_depth - 1).bit_length()]),
             macs.adds.eq(unmasked),
             macs.cg.eq(step.cg),
             macs.grouped.eq(conv.grouped),

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from hwflow import timing
 from hwflow.config import AcceleratorConfig
 from rtl_gen.delay import delayed
-from rtl_gen.interfaces import GROUP_BITS, SLOT_BITS
+from rtl_gen.interfaces import GROUP_BITS, SLOT_BITS, index
 from rtl_gen.pe import popcount_bits
 
 
@@ -48,7 +48,7 @@ class GroupDrain(wiring.Component):
                 "tile": In(layout),
                 "collect": Out(1),
                 "valid": Out(1),
-                "phase": Out(range(config.row_groups)),
+                "phase": Out(index(config.row_groups)),
                 "head": Out(layout),
             }
         )
@@ -60,9 +60,11 @@ class GroupDrain(wiring.Component):
         # `collect` is two cycles before `group` shows the sums.
         binary = timing.binary_group_latency(config) - 2 - self.write_delay
         mac = timing.mac_group_latency() - 2 - self.write_delay
-        flight = delayed(m, self.write, binary, "flight")
+        # Two lines: a tile of the MAC array must not come out again when a binary layer follows at once.
+        flight_mac = delayed(m, self.write & self.mac, mac, "flight_mac")[-1]
+        flight_binary = delayed(m, self.write & ~self.mac, binary, "flight_binary")[-1]
         start = Signal()
-        m.d.comb += start.eq(Mux(self.mac, flight[mac], flight[binary]))
+        m.d.comb += start.eq(flight_mac | flight_binary)
 
         depth = 1 << (binary + 1).bit_length()
         m.submodules.tiles = tiles = Memory(shape=self.tile.shape().size, depth=depth, init=[])

@@ -85,7 +85,7 @@ def repeat(component: wiring.Component, name: str) -> RepeatedModule:
 
     Raises:
         RuntimeError: called outside `emit`.
-        ValueError: the name is taken by another circuit.
+        ValueError: the name is taken by another circuit, or a port has width 0.
     """
     library = _library.get()
     if library is None:
@@ -95,6 +95,9 @@ def repeat(component: wiring.Component, name: str) -> RepeatedModule:
     for path, member, value in component.signature.flatten(component):
         ports = inputs if member.flow == wiring.In else outputs
         ports["__".join(map(str, path))] = len(Value.cast(value))
+    empty = [port for port, width in (inputs | outputs).items() if not width]
+    if empty:
+        raise ValueError(f"{name}.{empty[0]} has no bits; Verilog has no ports of width 0")
     text = _convert(component, name)
     known = library.modules.get(name)
     if known is not None:

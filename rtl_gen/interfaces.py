@@ -25,6 +25,11 @@ MEMORY_REQUEST = data.StructLayout({"address": 32, "beats": 8})
 """A read of `beats` (1..16) consecutive beats from beat `address`."""
 
 
+def index(count: int) -> range:
+    """Shape of an index into `count` things, at least one bit wide: Verilog has no ports of width 0."""
+    return range(max(2, count))
+
+
 def fields_layout(fields: tuple[isa.Field, ...]) -> data.StructLayout:
     """Layout of an instruction or constant record, first field in the lowest bits."""
     return data.StructLayout(

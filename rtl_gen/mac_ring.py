@@ -15,8 +15,10 @@ from rtl_gen.interfaces import macs_write_layout
 
 
 class MacRing(wiring.Component):
-    """FIFO of `mac_words` words. A convolution reads a group's words once per tile, a slice of C*Km bytes a step; a
-    matrix-vector product addresses words from the read pointer on.
+    """FIFO of `mac_words` words, serving convolutions and matrix-vector products.
+
+    A convolution reads a group's words once per tile, a slice of C*Km bytes a step; a matrix-vector product addresses
+    words from the read pointer on.
 
     Members:
         write: In, a beat; `unpack4` beats fill 2B bytes and start at even beats of a word. free: Out, bytes.

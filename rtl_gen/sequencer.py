@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -176,9 +176,8 @@ class Sequencer(wiring.Component):
         with m.If(wait != 0):
             m.d.sync += wait.eq(wait - 1)
         with m.Switch(state):
-            with m.Case(State.IDLE):
-                with m.If(self.instruction.valid):
-                    m.d.sync += [state.eq(State.SETUP), conv.eq(self.instruction.payload), row.eq(0)]
+            with m.Case(State.IDLE), m.If(self.instruction.valid):
+                m.d.sync += [state.eq(State.SETUP), conv.eq(self.instruction.payload), row.eq(0)]
             with m.Case(State.SETUP):
                 m.d.comb += status.setup.eq(1)
                 m.d.sync += row.eq(row + 1)
@@ -208,9 +207,8 @@ class Sequencer(wiring.Component):
                 m.d.comb += [status.drain.eq(1), status.done.eq(self.finished)]
                 with m.If(self.finished):
                     m.d.sync += state.eq(State.REPORT)
-            with m.Case(State.REPORT):
-                with m.If(self.reported):
-                    m.d.sync += state.eq(State.IDLE)
+            with m.Case(State.REPORT), m.If(self.reported):
+                m.d.sync += state.eq(State.IDLE)
 
     def _slots(
         self, m: Module, restart: Signal, row_end: Signal, last_x: Signal, dx: Signal

@@ -18,11 +18,13 @@ COUNTS = ("useful", "masked", "k_padding", "channel_padding", "pixel_padding")
 def counts_layout(config: AcceleratorConfig) -> data.StructLayout:
     """One count per kind, each up to P or M slots."""
     bits = max(config.binary_macs, config.mac_lanes).bit_length()
-    return data.StructLayout({name: bits for name in COUNTS})
+    return data.StructLayout(dict.fromkeys(COUNTS, bits))
 
 
 class SlotCounters(wiring.Component):
-    """For V pixels that exist, U of them unmasked, c columns and k channels in use, of R, C and K (Km with `mac`):
+    """Counts of one step.
+
+    For V pixels that exist, U of them unmasked, c columns and k channels in use, of R, C and K (Km with `mac`):
     pixel_padding = (R-V)*C*K, channel_padding = V*(C-c)*K, k_padding = V*c*(K-k), masked = (V-U)*c*k, useful = U*c*k.
 
     Members: conv In, stable; valid, last_word, last_group, pixels, unmasked In, of a step; counts Out, `latency` cycles
