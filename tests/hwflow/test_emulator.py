@@ -51,7 +51,11 @@ ARCHITECTURES: dict[str, PokeBNNConfig] = {
     "odd maps": small_config(image=(18, 14, 3), stages=((1, 8, 1), (2, 16, 2))),
     "truncated": small_config(image=(10, 8, 1), stages=((1, 8, 1), (1, 20, 1), (1, 32, 2))),
     "ragged": small_config(
-        image=(14, 10, 2), init_channels=12, init_out=24, stages=((2, 10, 1), (1, 14, 2)), classes=13
+        image=(14, 10, 2),
+        init_channels=12,
+        init_out=24,
+        stages=((2, 10, 1), (1, 14, 2)),
+        classes=13,
     ),
     "one pixel": small_config(image=(6, 6, 1), stages=((1, 8, 2), (1, 8, 2), (1, 8, 1))),
     "wide": small_config(image=(8, 12, 1), init_channels=32, init_out=64, stages=((2, 32, 1),)),
