@@ -10,11 +10,15 @@ import numpy.typing as npt
 
 from hwflow import numerics
 from hwflow.signature import logits_signature, signature
-from models.integer import network as evaluation
+from models.integer import layers as evaluation
+from models.integer.network import map_images
 from models.integer.params import IntegerNetwork
 
 Ints = npt.NDArray[np.int32]
 Instruction = Mapping[str, int]
+
+BATCH = 16
+"""Images evaluated at a time; bounds memory."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -57,11 +61,20 @@ def expected_images(
     Raises:
         FlowError: images of another shape or type.
     """
-    trace = evaluation.trace(network, images)
-    names = layer_names(network)
+    result: list[ExpectedImage] = []
+    for at in range(0, len(images), BATCH):
+        # In numpy the same layers need no compilation, which takes longer than a few images.
+        trace = evaluation.forward(network, map_images(network, images[at : at + BATCH]))
+        result += _split(trace, layer_names(network), convs)
+    return result
+
+
+def _split(
+    trace: evaluation.Trace, names: tuple[str, ...], convs: Mapping[int, Instruction]
+) -> list[ExpectedImage]:
     traces = (*trace.init, *trace.convs)
     result: list[ExpectedImage] = []
-    for image in range(len(images)):
+    for image in range(len(trace.logits)):
         layers: list[ExpectedLayer] = []
         for number, layer in enumerate(traces):
             conv = convs[number]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -12,7 +12,7 @@ from sim.network import Progress as Report
 
 
 @contextmanager
-def bar(images: int, *, title: str = "simulating") -> Iterator[Report]:
+def bar(images: int, *, title: str = "simulating") -> Generator[Report]:
     """Shows images done and cycles simulated; yields the callback that `simulate` takes as `progress`."""
     columns = (
         TextColumn("{task.description}"),
