@@ -89,6 +89,9 @@ def sim(
     Every layer's signature, the logits and, when traced, every stored value must equal the
     integer network's; exit status 1 when something differs.
     """
+    from sim.simulators import find_simulator
+
+    find_simulator()
     network = integer_network(checkpoint, calibration, se_bits)
     compiled = _program(program, network, target)
     chosen = _images(data, images, network)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -14,14 +15,21 @@ import pytest
 from hwflow.cli.output import staged
 from hwflow.errors import FlowError
 from hwflow.paths import TRAINED
-from models.integer.random import random_network
+from models.integer.params import IntegerNetwork
+from models.integer.random import random_images, random_network
 
-COMMANDS = ("doctor", "train", "quantise", "lower", "ace", "reconcile")
+COMMANDS = ("doctor", "train", "quantise", "lower", "sim", "ace", "reconcile")
 
 
-def hwflow(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def hwflow(
+    *arguments: str, cwd: Path, path: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Runs the command line in `cwd`, with PATH set to `path` when given."""
     command = [sys.executable, "-m", "hwflow.cli.main", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    environment = {**os.environ, **({} if path is None else {"PATH": path})}
+    return subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
 
 
 def refused(done: subprocess.CompletedProcess[str]) -> str:
@@ -179,3 +187,61 @@ def test_reconcile_refuses_what_is_no_result(network: Path, tmp_path: Path) -> N
     assert made.returncode == 0, made.stderr
     (run / "simulation.json").write_text('{"frames": [{}]}')
     assert "run/simulation.json" in refused(hwflow("reconcile", "--run", "run", cwd=tmp_path))
+
+
+def test_sim_without_a_compiler(network: Path, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    for tool in ("make", "perl"):
+        (tmp_path / "bin" / tool).symlink_to(shutil.which(tool) or tool)
+    path = str(tmp_path / "bin")
+    message = refused(hwflow("sim", "--checkpoint", str(network), cwd=tmp_path, path=path))
+    assert "g++ is not installed" in message
+    assert [p.name for p in tmp_path.iterdir()] == ["bin"]
+
+
+def images_for(network: Path, folder: Path, count: int) -> Path:
+    shape = IntegerNetwork.load(network).image_shape
+    path = folder / "images.npz"
+    np.savez(path, images=random_images(1, count, shape), labels=np.zeros(count, np.int32))
+    return path
+
+
+def test_sim_wants_more_images_than_there_are(network: Path, tmp_path: Path) -> None:
+    data = images_for(network, tmp_path, 3)
+    given = ("--checkpoint", str(network), "--data", str(data), "--images", "4", "--out", "made")
+    message = refused(hwflow("sim", *given, cwd=tmp_path))
+    assert "has 3 images, 4 wanted" in message
+    assert [p.name for p in tmp_path.iterdir()] == ["images.npz"]
+
+
+@pytest.mark.parametrize(
+    ("name", "position"), [("memory.bin", 5000), ("schedule.bin", 100), ("manifest.json", 300)]
+)
+def test_sim_refuses_a_damaged_build(
+    name: str, position: int, network: Path, tmp_path: Path
+) -> None:
+    build = tmp_path / "build"
+    made = hwflow("lower", "--checkpoint", str(network), "--out", str(build), cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    data = bytearray((build / name).read_bytes())
+    data[position] ^= 1
+    (build / name).write_bytes(data)
+    given = ("--checkpoint", str(network), "--program", "build", "--out", "made")
+    message = refused(hwflow("sim", *given, cwd=tmp_path))
+    assert name in message
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.slow
+def test_simulated_counters_reconcile(tmp_path: Path) -> None:
+    done = hwflow("sim", "--images", "2", "--out", "run", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    summary = json.loads(done.stdout)
+    assert summary["passed"] is True
+    assert summary["evidence"] == "rtl-sim"
+    assert len(summary["predictions"]) == 2
+    for name in ("simulation.json", "junit.xml", "summary.json"):
+        assert (tmp_path / "run" / name).is_file()
+    done = hwflow("reconcile", "--run", "run", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert json.loads(done.stdout)["problems"] == []
