@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 
-from amaranth.hdl import Cat, Const, Module, Signal, signed
+from amaranth.hdl import Cat, Module, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -36,14 +36,14 @@ class LogitSignature(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """The circuit."""
         m = Module()
-        message = Signal(64)
         crc = Signal(32)
         crc_valid = Signal()
-        m.d.comb += message.eq(Cat(self.index, Const(0, 16), self.logit))
+        # A parity of chosen bits, not of masked words: Verilator 5.48 folds one of the latter wrongly.
+        message = {**dict(enumerate(self.index)), **dict(enumerate(self.logit, start=32))}
         bits = []
         for bit in range(32):
-            mask = sum(1 << n for n, effect in enumerate(_EFFECTS) if effect >> bit & 1)
-            bits.append((message & mask).xor() ^ (_ZERO >> bit & 1))
+            chosen = (value for n, value in message.items() if _EFFECTS[n] >> bit & 1)
+            bits.append(Cat(chosen).xor() ^ (_ZERO >> bit & 1))
         m.d.sync += [crc.eq(Cat(bits)), crc_valid.eq(self.valid)]
         with m.If(self.restart):
             m.d.sync += self.total.eq(0)
