@@ -29,12 +29,12 @@ from rtl_gen.interfaces import (
     store_layout,
     tap_layout,
 )
-from rtl_gen.lane_constants import LaneConstants
 from rtl_gen.pixel_queue import PixelQueue
 from rtl_gen.pool import Pool
 from rtl_gen.popcount import Popcount
 from rtl_gen.residual_memory import ResidualMemory
 from rtl_gen.signature import Signature
+from rtl_gen.vector_lanes import vector_lanes
 
 MEAN_STAGE = lane.Y_STAGE + channel_mean.LATENCY
 ROW_AHEAD = 2
@@ -104,7 +104,9 @@ class BackEnd(wiring.Component):
 
         shortcuts = self._shortcuts(m, slot, cg, last, valid)
         keep = columns(lane.KEEP_STAGE, "keep_columns")
-        elements, t_saturated, y_saturated = self._lanes(m, cg, keep, shortcuts)
+        elements, t_saturated, y_saturated = vector_lanes(
+            m, config, current, group.data, self.constants_write, cg, keep, shortcuts
+        )
 
         # Counted only where an element is stored: its pixel and its channel exist.
         for flags, stage, counter, name in (
@@ -261,71 +263,6 @@ class BackEnd(wiring.Component):
             m.d.sync += word.eq(chosen)
             results.append(word)
         return results[0], results[1]
-
-    def _lanes(
-        self, m: Module, cg: list[Signal], keep: Signal, shortcuts: tuple[Signal, Signal]
-    ) -> tuple[Signal, Signal, Signal]:
-        """Constants of C columns and the G*C lanes: (elements, t saturated, y saturated)."""
-        config, current, write = self.config, self.current, self.constants_write
-        column_bits = (config.cols - 1).bit_length()
-        # Written one cycle late: the difference is taken here, once for all columns.
-        names = ("alpha", "alpha_shift", "p", "n", "out_shift", "q")
-        new = {
-            f"new_{name}": Signal.like(getattr(write, name), name=f"new_{name}") for name in names
-        }
-        m.d.sync += [new[f"new_{name}"].eq(getattr(write, name)) for name in names]
-        new["new_bias"] = Signal(signed(lane.BIAS_BITS), name="new_bias")
-        m.d.sync += new["new_bias"].eq(write.beta - write.bias_x)
-        row = Signal(GROUP_BITS, name="new_row")
-        columns = Signal(config.cols, name="new_columns")
-        m.d.sync += [
-            row.eq(write.channel[column_bits:]),
-            columns.eq(
-                Cat(*(write.valid & (write.channel[:column_bits] == j) for j in range(config.cols)))
-            ),
-        ]
-        constants_module = instances.repeat(LaneConstants(config), "hwflow_lane_constants")
-        lane_module = instances.repeat(lane.Lane(), "hwflow_lane")
-        elements = Signal(config.vector_lanes * STORED_BITS)
-        t_saturated, y_saturated = Signal(config.vector_lanes), Signal(config.vector_lanes)
-        widths = {
-            "alpha": 16,
-            "alpha_shift": 5,
-            "bias": lane.BIAS_BITS,
-            "p": 14,
-            "n": 14,
-            "out_shift": 5,
-            "q": 24,
-        }
-        for column in range(config.cols):
-            values = {name: Signal(bits, name=f"{name}_{column}") for name, bits in widths.items()}
-            m.submodules[f"constants_{column}"] = constants_module.instance(
-                write=columns[column],
-                row=row,
-                cg1=cg[lane.ALPHA_STAGE - 1],
-                cg3=cg[lane.BIAS_STAGE - 1],
-                cg5=cg[lane.SLOPE_STAGE - 1],
-                cg8=cg[lane.OFFSET_STAGE - 1],
-                **new,
-                **values,
-            )
-            for pixel in range(config.pixel_lanes):
-                at = pixel * config.cols + column
-                m.submodules[f"lane_{pixel}_{column}"] = lane_module.instance(
-                    total=Value.cast(self.group.data[at]),
-                    acc_shift=current.acc_shift,
-                    r=shortcuts[0].word_select(at, STORED_BITS),
-                    r_shift=current.r_shift,
-                    r1=shortcuts[1].word_select(at, STORED_BITS),
-                    r1_shift=current.r1_shift,
-                    keep=keep[column],
-                    narrow=current.store == Store.BYTES,
-                    t_saturated=t_saturated[at],
-                    y=elements.word_select(at, STORED_BITS),
-                    y_saturated=y_saturated[at],
-                    **values,
-                )
-        return elements, t_saturated, y_saturated
 
     def _means(self, m: Module, elements: Signal) -> Signal:
         """The G pixels' channel means, in MEAN_STAGE."""
