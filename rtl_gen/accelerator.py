@@ -8,11 +8,12 @@ from amaranth.lib.wiring import In, Out
 
 from hwflow import timing
 from hwflow.config import AcceleratorConfig
+from hwflow.timing import CONV_QUEUE
 from rtl_gen.back_end import BackEnd
 from rtl_gen.constant_ring import ConstantRing
 from rtl_gen.front_end import FrontEnd
 from rtl_gen.interfaces import COUNTER_BITS, SCALAR_TAP, MemoryPort, tap_layout
-from rtl_gen.loader import CONV_QUEUE, Loader
+from rtl_gen.loader import Loader
 from rtl_gen.records import LayerRecords, ResultArbiter
 from rtl_gen.scalar_engine import ScalarEngine
 

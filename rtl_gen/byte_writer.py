@@ -9,11 +9,9 @@ from amaranth.lib.wiring import In, Out
 
 from hwflow import isa
 from hwflow.config import AcceleratorConfig
+from hwflow.timing import BYTE_WRITER_BEATS
 from rtl_gen.delay import successor
 from rtl_gen.interfaces import ROW_BITS, bytes_write_layout
-
-WAITING_BEATS = 32
-"""Beats kept where a beat holds several words."""
 
 WORDS_BITS = next(f.bits for f in isa.FIELDS[isa.Op.LOAD] if f.name == "words")
 
@@ -29,7 +27,7 @@ class ByteWriter(wiring.Component):
     """Cuts or joins beats to words of C bytes and counts bank and row as slots go by.
 
     Word w of slot i goes to bank i % NB, row base + (i // NB)*words + w. Where B <= C a word is written in the cycle
-    after its last beat. Where B > C a beat takes B/C cycles, and a FIFO of `WAITING_BEATS` takes what arrives meanwhile.
+    after its last beat. Where B > C a beat takes B/C cycles, and a FIFO of `BYTE_WRITER_BEATS` takes what arrives meanwhile.
 
     Members: `beat` In, always accepted (the loader keeps to `free`, beats that may still arrive); `write` to the byte
     memory; `idle` Out: every accepted beat has been written.
@@ -40,7 +38,7 @@ class ByteWriter(wiring.Component):
         super().__init__(
             {
                 "beat": In(byte_writer_layout(config)),
-                "free": Out(range(WAITING_BEATS + 1)),
+                "free": Out(range(BYTE_WRITER_BEATS + 1)),
                 "write": Out(bytes_write_layout(config)),
                 "idle": Out(1),
             }
@@ -58,7 +56,7 @@ class ByteWriter(wiring.Component):
             self._cut(m, word, word_data)
         else:
             self._join(m, word, word_data)
-            m.d.comb += self.free.eq(WAITING_BEATS)
+            m.d.comb += self.free.eq(BYTE_WRITER_BEATS)
 
         index = Signal(WORDS_BITS)
         bank = Signal(range(config.banks))
@@ -129,13 +127,13 @@ class ByteWriter(wiring.Component):
         config = self._config
         parts = config.memory_bytes // config.cols
         layout = self.beat.shape()
-        m.submodules.fifo = fifo = SyncFIFOBuffered(width=layout.size, depth=WAITING_BEATS)
+        m.submodules.fifo = fifo = SyncFIFOBuffered(width=layout.size, depth=BYTE_WRITER_BEATS)
         part = Signal(range(parts))
         head = data.View(layout, fifo.r_data)
         m.d.comb += [
             fifo.w_data.eq(self.beat),
             fifo.w_en.eq(self.beat.valid),
-            self.free.eq(WAITING_BEATS - fifo.level),
+            self.free.eq(BYTE_WRITER_BEATS - fifo.level),
             word.valid.eq(fifo.r_rdy),
             word.first.eq(head.first & (part == 0)),
             word.base.eq(head.base),

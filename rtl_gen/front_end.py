@@ -21,9 +21,6 @@ from rtl_gen.slot_counters import COUNTS, SlotCounters
 from rtl_gen.tap_address import TapAddress
 from rtl_gen.weight_ring import WeightRing
 
-SETTLE = 4
-"""Cycles without anything in flight before the back end's `backend_idle` is believed: it may lag the last group by three."""
-
 
 class FrontEnd(wiring.Component):
     """Ports as in docs/architecture.md, "Components and their ports".
@@ -272,14 +269,14 @@ class FrontEnd(wiring.Component):
         config = self._config
         flight = Signal(range(config.cols + 32))
         leaving = Signal()
-        quiet = Signal(range(SETTLE + 1))
+        quiet = Signal(range(timing.SETTLE + 1))
         m.d.comb += leaving.eq(drain.valid & (drain.phase == config.row_groups - 1))
         m.d.sync += flight.eq(flight + sequencer.tile_end - leaving)
         with m.If(sequencer.issue | (flight != 0)):
             m.d.sync += quiet.eq(0)
-        with m.Elif(quiet != SETTLE):
+        with m.Elif(quiet != timing.SETTLE):
             m.d.sync += quiet.eq(quiet + 1)
-        m.d.comb += sequencer.finished.eq((quiet == SETTLE) & self.backend_idle & ~stores_busy)
+        m.d.comb += sequencer.finished.eq((quiet == timing.SETTLE) & self.backend_idle & ~stores_busy)
 
         m.submodules.slots = slots = SlotCounters(config)
         step = steps[1]

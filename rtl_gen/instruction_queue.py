@@ -9,11 +9,9 @@ from amaranth.lib.wiring import In, Out
 
 from hwflow import isa
 from hwflow.config import AcceleratorConfig
+from hwflow.timing import PREFETCHED
 from rtl_gen.delay import successor
 from rtl_gen.interfaces import beat_write_layout
-
-PREFETCHED = 8
-"""Instructions requested and not yet dispatched, at most."""
 
 INSTRUCTION_BITS = 8 * isa.INSTRUCTION_BYTES
 

@@ -12,6 +12,7 @@ from amaranth.lib.wiring import In, Out
 
 from hwflow import isa, timing
 from hwflow.config import AcceleratorConfig
+from hwflow.timing import BURST, CONV_QUEUE, REQUESTS_AHEAD, SCALAR_QUEUE
 from rtl_gen.byte_writer import ByteWriter
 from rtl_gen.instruction_queue import InstructionQueue
 from rtl_gen.interfaces import (
@@ -27,15 +28,6 @@ from rtl_gen.interfaces import (
 from rtl_gen.scalar_engine import byte_counts_layout
 
 LOAD = fields_layout(isa.FIELDS[isa.Op.LOAD])
-
-BURST = 16
-"""Beats of a request, at most."""
-
-CONV_QUEUE = 4
-SCALAR_QUEUE = 8
-
-REQUESTS_AHEAD = 16
-"""Requests whose beats have not all arrived, at most."""
 
 FREE_BITS = 24
 """Width of the counts of free room and of outstanding beats."""

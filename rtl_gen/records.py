@@ -9,10 +9,8 @@ from amaranth.lib.wiring import In, Out
 
 from hwflow import isa
 from hwflow.config import AcceleratorConfig
+from hwflow.timing import LAYER_RECORDS
 from rtl_gen.interfaces import COUNTER_BITS, LAYER_BITS, RESULT_WORD, events_layout
-
-LAYER_RECORDS = 4
-"""Layer records kept until the result stream takes them."""
 
 
 def record_layout(counters: int) -> data.StructLayout:

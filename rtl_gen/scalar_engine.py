@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 from hwflow import isa, timing
 from hwflow.config import AcceleratorConfig
 from hwflow.numerics import SE_ONE
+from hwflow.timing import RESULT_WORDS
 from rtl_gen.affine import AffineUnit
 from rtl_gen.delay import delayed, successor
 from rtl_gen.interfaces import (
@@ -37,9 +38,6 @@ FC = fields_layout(isa.FIELDS[isa.Op.FC])
 
 COUNT_BITS = 16
 TOKEN_BITS = GROUP_BITS + 1
-
-RESULT_WORDS = 32
-"""Words kept for the result stream; logits are issued only while all of them would find room."""
 
 PAIR_FIELDS = ("pos", "neg", "bias_y", "bias_y_shift", "offset")
 VECTOR_FIELDS = ("alpha", "alpha_shift", "beta", "bias_x", "out_shift")
