@@ -78,13 +78,13 @@ class AcceleratorConfig:
             )
         if self.weight_beats < 1:
             raise FlowError(
-                f"target {self.name}: a binary weight word has cols*popcount_width = {self.cols * self.popcount_width} bits, "
-                f"less than a memory beat; nearest valid memory_bytes: {self.cols * self.popcount_width // 8}"
+                f"target {self.name}: a binary weight word has cols*popcount_width = {self.cols * self.popcount_width} "
+                f"bits, less than a memory beat; nearest valid memory_bytes: {self.cols * self.popcount_width // 8}"
             )
         if self.mac_word_bytes % (2 * self.memory_bytes):
             raise FlowError(
-                f"target {self.name}: a word of the 8-bit ring has rows*cols*mac_depth = {self.mac_word_bytes} bytes, but must "
-                f"hold whole pairs of beats; nearest valid memory_bytes: {max(8, self.mac_word_bytes // 2)}"
+                f"target {self.name}: a word of the 8-bit ring has rows*cols*mac_depth = {self.mac_word_bytes} bytes, but "
+                f"must hold whole pairs of beats; nearest valid memory_bytes: {max(8, self.mac_word_bytes // 2)}"
             )
 
     # Derived sizes -------------------------------------------------------------------------------

@@ -112,7 +112,7 @@ FIELDS: Mapping[Op, tuple[Field, ...]] = {
         _f("stride2", 1, "0: stride 1, 1: stride 2"),
         _f("pad_top", 2, "padding rows above"),
         _f("pad_left", 2, "padding columns on the left"),
-        _f("row_aligned", 1, "1: every output row starts a new tile; 0: tiles run over row ends (needs stride 1, in_w == out_w)"),
+        _f("row_aligned", 1, "1: every output row starts a new tile; 0: tiles run over row ends (stride 1, in_w == out_w)"),
         _f("tiles", 16, "tiles of R output pixels per channel group"),
         _f("row_div", 6, "linear tiles: R // out_w"),
         _f("row_mod", 6, "linear tiles: R % out_w"),

@@ -188,8 +188,8 @@ def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int, int]:
 
 
 def pool_mean(sum9: Ints) -> Ints:
-    """A sum of nine values to their mean."""
-    return rsr(sum9 * POOL_RECIPROCAL, RECIPROCAL_SHIFT)
+    """A sum of nine stored values to their mean, saturated: 3641/2**15 is a little more than 1/9."""
+    return saturate(rsr(sum9 * POOL_RECIPROCAL, RECIPROCAL_SHIFT), STORED_BITS)
 
 
 def average_pool(x: Ints) -> Ints:

@@ -89,7 +89,7 @@ class Loader:
         self._seen = [Delay[int](timing.ring_free_latency(), 0) for _ in range(4)]
         self._writer = ByteWriterTiming(config)
         self.arrival = Arrival()
-        self.bytes = {name: 0 for name in isa.END_COUNTERS[1:]}
+        self.bytes = dict.fromkeys(isa.END_COUNTERS[1:], 0)
 
     @property
     def idle(self) -> bool:

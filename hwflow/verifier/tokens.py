@@ -16,9 +16,7 @@ from dataclasses import dataclass, field
 from hwflow.compiler.memories import ceil_div
 from hwflow.config import AcceleratorConfig
 from hwflow.isa import FcDest, Op, Ring
-
-CONV_QUEUE = 4
-SCALAR_QUEUE = 8
+from hwflow.timing import CONV_QUEUE, SCALAR_QUEUE
 
 
 class Token(enum.Enum):
