@@ -1,0 +1,163 @@
+"""Writes an accelerator's Verilog and a JSON description of it; same configuration, same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from amaranth.hdl import Shape
+from amaranth.lib import data, wiring
+
+from hwflow import isa, timing
+from hwflow.config import AcceleratorConfig
+from hwflow.errors import FlowError
+from rtl_gen.accelerator import Accelerator
+from rtl_gen.instances import emit
+from rtl_gen.loader import BURST, CONV_QUEUE, REQUESTS_AHEAD, SCALAR_QUEUE
+from rtl_gen.vector_memory import vector_words
+
+TOP = "accelerator"
+"""Name of the top module, and of the files written."""
+
+
+@dataclass(frozen=True)
+class GeneratedVerilog:
+    """SystemVerilog text of the module `accelerator`, and its description (JSON types only)."""
+
+    text: str
+    description: dict[str, Any]
+
+    def json(self) -> str:
+        """The description as text."""
+        return json.dumps(self.description, indent=1) + "\n"
+
+
+def generate(config: AcceleratorConfig) -> GeneratedVerilog:
+    """The Verilog of `config` and its description: target, ports, memories, queues, latencies, counters."""
+    top = Accelerator(config)
+    text = emit(top, TOP)
+    description = {
+        "top": TOP,
+        "schedule_version": isa.VERSION,
+        "sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "target": config.to_dict(),
+        "derived": {
+            "banks": config.banks,
+            "binary_macs": config.binary_macs,
+            "mac_lanes": config.mac_lanes,
+            "vector_lanes": config.vector_lanes,
+            "beat_bits": config.beat_bits,
+        },
+        "ports": [
+            {"name": "clk", "direction": "in", "bits": 1},
+            {"name": "rst", "direction": "in", "bits": 1},
+            *_ports(top),
+        ],
+        "memories": memories(config),
+        "queues": {
+            "conv": CONV_QUEUE,
+            "scalar": SCALAR_QUEUE,
+            "requests": REQUESTS_AHEAD,
+            "burst_beats": BURST,
+        },
+        "latencies": latencies(config),
+        "counters": {
+            "layer": list(isa.LAYER_COUNTERS),
+            "scalar": list(isa.SCALAR_COUNTERS),
+            "end": list(isa.END_COUNTERS),
+        },
+    }
+    return GeneratedVerilog(text, description)
+
+
+def write(config: AcceleratorConfig, folder: Path) -> tuple[Path, Path]:
+    """Write `accelerator.sv` and `accelerator.json` into `folder` (made if absent); returns their paths.
+
+    Each file is complete or not there.
+
+    Raises:
+        FlowError: the folder cannot be written.
+    """
+    generated = generate(config)
+    verilog, description = folder / f"{TOP}.sv", folder / f"{TOP}.json"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _replace(verilog, generated.text)
+        _replace(description, generated.json())
+    except OSError as error:
+        raise FlowError(
+            f"cannot write {folder}: {error.strerror}; choose a writable folder"
+        ) from error
+    return verilog, description
+
+
+def memories(config: AcceleratorConfig) -> dict[str, dict[str, int]]:
+    """Every memory on chip: banks, words of a bank, bits of a word (docs/architecture.md, memory layouts)."""
+    residual_bits = 16 * config.cols
+    sizes = {
+        "bit": (config.banks, config.bit_rows, config.popcount_width),
+        "byte": (config.banks, config.byte_rows, 8 * config.cols),
+        "main": (config.pixel_lanes, config.main_rows, residual_bits),
+        "side": (config.pixel_lanes, config.side_rows, residual_bits),
+        "pool": (config.pixel_lanes, config.pool_rows, residual_bits),
+        "weight_ring": (config.cols, config.weight_words, config.popcount_width),
+        "mac_ring": (1, config.mac_words, 8 * config.mac_word_bytes),
+        "constant_ring": (1, config.constant_words, isa.CONSTANT_BITS),
+        "vector_a": (1, vector_words(config), 8 * config.fc_inputs),
+        "vector_b": (1, vector_words(config), 8 * config.fc_inputs),
+    }
+    return {
+        name: {"banks": banks, "words": words, "bits": bits}
+        for name, (banks, words, bits) in sizes.items()
+    }
+
+
+def latencies(config: AcceleratorConfig) -> dict[str, int]:
+    """Latencies of the units in clock cycles, by the names of hwflow/timing.py."""
+    return {
+        "scalar_output": timing.scalar_output_latency(),
+        "scale_output": timing.scale_output_latency(),
+        "constant_ring": timing.constant_ring_latency(),
+        "matvec": timing.matvec_latency(config),
+        "binary_group": timing.binary_group_latency(config),
+        "mac_group": timing.mac_group_latency(),
+        "vector": timing.vector_latency(),
+        "sum_token": timing.sum_token_latency(),
+        "signature": timing.signature_latency(config),
+        "back_end_drain": timing.back_end_drain(config, pool=False),
+        "back_end_drain_pool": timing.back_end_drain(config, pool=True),
+    }
+
+
+def _ports(top: wiring.Component) -> Iterator[dict[str, Any]]:
+    """Ports as the Verilog names them; a struct's fields with their lowest bits."""
+    for path, member, value in top.signature.flatten(top):
+        shape = member.shape
+        port: dict[str, Any] = {
+            "name": "__".join(map(str, path)),
+            "direction": "in" if member.flow == wiring.In else "out",
+            "bits": Shape.cast(cast(Any, value).shape()).width,
+        }
+        if isinstance(shape, data.StructLayout):
+            port["fields"] = {
+                str(name): {"low": field.offset, "bits": field.width} for name, field in shape
+            }
+        yield port
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write `text` to `path` in one step."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+        Path(name).replace(path)
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+        raise
