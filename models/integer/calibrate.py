@@ -44,13 +44,15 @@ def set_missing_bounds(
     ]
     if missing:
         model = PokeBNN(config, mode)
-        fresh = model.init(jax.random.key(0), jnp.zeros((1, *config.image_shape)))["get_bounds"]
-        x = normalise(jnp.asarray(images[:BATCH]), config, mode)
-        _, updated = model.apply(
-            {**variables, "get_bounds": fresh}, x, mutable=["get_bounds", "intermediates"]
-        )
-        for name in missing:
-            stored[name] = updated["get_bounds"][name]
+
+        @jax.jit
+        def updated(arrays: Mapping[str, Any], pixels: jax.Array) -> Any:
+            x = normalise(pixels, config, mode)
+            fresh = model.init(jax.random.key(0), x)["get_bounds"]
+            return model.apply({**arrays, "get_bounds": fresh}, x, mutable=["get_bounds"])[1]
+
+        found = updated(variables, jnp.asarray(images[:BATCH]))["get_bounds"]
+        stored |= {name: found[name] for name in missing}
     return {**variables, "get_bounds": stored}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,18 +119,12 @@ def to_grid(x: npt.NDArray[np.float32], exponent: int) -> npt.NDArray[np.int32]:
 
 
 def compare_layers(
-    network: IntegerNetwork,
-    config: PokeBNNConfig,
-    variables: Mapping[str, Any],
-    images: Images,
+    network: IntegerNetwork, runs: Iterable[tuple[Images, ForwardResult]]
 ) -> tuple[LayerComparison, ...]:
-    """Every layer against the float network (float32) on the images."""
-    names = ["PokeInit", *(conv.name for conv in network.convs)]
-    tallies = {name: _Tally() for name in names}
-    for start in range(0, len(images), BATCH):
-        batch = images[start : start + BATCH]
-        wanted = forward(config, variables, batch, jnp.float32)
-        first = integer.trace(network, batch).init[1]
+    """Every layer against what the float network computed for some batches of images."""
+    tallies = {name: _Tally() for name in ["PokeInit", *(conv.name for conv in network.convs)]}
+    for images, wanted in runs:
+        first = integer.trace(network, images).init[1]
         tallies["PokeInit"].add(wanted.poke_init, first, network.convs[0].in_exponent)
         _add_convs(network, wanted, tallies)
     results = [tallies["PokeInit"].result("PokeInit", None, network.convs[0].in_exponent, None)]
@@ -183,11 +177,12 @@ def compare_networks(
     *,
     layer_images: int = BATCH,
 ) -> NetworkComparison:
-    """Layers on the first layer_images images, top-1 of both networks on all of them."""
+    """Layers on the first layer_images images (one batch), top-1 of both networks on all."""
     wanted = float_logits(config, variables, images).argmax(axis=1)
     found = integer.logits(network, images).argmax(axis=1)
+    some = images[:layer_images]
     return NetworkComparison(
-        layers=compare_layers(network, config, variables, images[:layer_images]),
+        layers=compare_layers(network, [(some, forward(config, variables, some, jnp.float32))]),
         images=len(images),
         agreement=float(np.mean(wanted == found)),
         float_top1=None if labels is None else float(np.mean(wanted == labels)),

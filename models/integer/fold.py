@@ -163,13 +163,18 @@ def fold_conv(variables: Variables, spec: PokeConvSpec) -> FoldedConv:
     return FoldedConv(weights=np.asarray(kernel.astype(jnp.bfloat16) >= 0), folded=folded)
 
 
+def _alive(bounds: Reals) -> Reals:
+    """Bounds of 0 replaced by 1: values that were always 0 stay 0 on any grid."""
+    return np.where(bounds > 2 * BOUND_EPSILON, bounds, 1.0)
+
+
 def fold_se(variables: Variables, spec: PokeConvSpec, act_bits: int) -> RealSE:
     """A PokeConv's squeeze-and-excite, its mean quantised to act_bits (4 or 8) bits."""
-    bound = float(variables.bounds(spec.se1_name).max())
+    bound = _alive(variables.bounds(spec.se1_name).max(keepdims=True)).item()
     limit = (1 << (act_bits - 1)) - 1
     fc1, step1 = variables.levels(spec.se1_name, 4, np.array([bound / limit]))
     bias1 = variables.get("params", spec.se1_name, "bias")
-    hidden = variables.bounds(spec.se2_name) / POSITIVE_STEPS
+    hidden = _alive(variables.bounds(spec.se2_name)) / POSITIVE_STEPS
     fc2, step2 = variables.levels(spec.se2_name, 4, hidden)
     bias2 = variables.get("params", spec.se2_name, "bias")
     return RealSE(
