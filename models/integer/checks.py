@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 Wide = npt.NDArray[np.int64]
 S16, S24, S32 = (1 << 15) - 1, (1 << 23) - 1, (1 << 31) - 1
 STORED_MAX = 1 << 15
-SHORTCUT_MAX = STORED_MAX + 2
-"""The constants of the channel mean and of the pool may each round one beyond s16."""
+SHORTCUT_MAX = STORED_MAX + 1
+"""A channel mean of g values may round one beyond s16 where round(2**15/g) * g > 2**15."""
 S8_MAX = 128
 MAX_PIXELS = (1 << 16) - 1
 """An int32 holds the sum of this many s16 values."""

@@ -85,7 +85,7 @@ def pool(x: Wide) -> Wide:
         row, column = 2 * i + dy - top, 2 * j + dx - left
         if 0 <= row < height and 0 <= column < width:
             y[i, j] += x[row, column]
-    return rsr(y * 3641, 15)
+    return np.clip(rsr(y * 3641, 15), -(2**15), 2**15 - 1)
 
 
 def init_conv(conv: InitConvParams, x: Wide) -> Wide:
