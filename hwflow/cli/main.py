@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from hwflow.cli import ace, doctor, lower, quantise, reconcile, sim, train
+from hwflow.cli import ace, doctor, lower, quantise, reconcile, sim, train, verilog
 from hwflow.errors import FlowError
 
 BAD_INPUT = 2
@@ -21,6 +21,7 @@ app.command("doctor")(doctor.doctor)
 app.command("train")(train.train)
 app.command("quantise")(quantise.quantise)
 app.command("lower")(lower.lower)
+app.command("verilog")(verilog.verilog)
 app.command("sim")(sim.sim)
 app.command("ace")(ace.ace)
 app.command("reconcile")(reconcile.reconcile)

@@ -17,8 +17,9 @@ from hwflow.errors import FlowError
 from hwflow.paths import TRAINED
 from models.integer.params import IntegerNetwork
 from models.integer.random import random_images, random_network
+from sim.lint import lint
 
-COMMANDS = ("doctor", "train", "quantise", "lower", "sim", "ace", "reconcile")
+COMMANDS = ("doctor", "train", "quantise", "lower", "verilog", "sim", "ace", "reconcile")
 
 
 def hwflow(
@@ -187,6 +188,21 @@ def test_reconcile_refuses_what_is_no_result(network: Path, tmp_path: Path) -> N
     assert made.returncode == 0, made.stderr
     (run / "simulation.json").write_text('{"frames": [{}]}')
     assert "run/simulation.json" in refused(hwflow("reconcile", "--run", "run", cwd=tmp_path))
+
+
+def test_verilog_lints(tmp_path: Path) -> None:
+    done = hwflow("verilog", "--lint", "--out", "made", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    values = json.loads(done.stdout)
+    assert values["warnings"] == []
+    names = sorted(p.name for p in (tmp_path / "made").iterdir())
+    assert names == sorted(values["bytes"]) == ["accelerator.json", "accelerator.sv", "waivers.vlt"]
+
+
+def test_lint_sees_what_is_not_waived(tmp_path: Path) -> None:
+    path = tmp_path / "accelerator.sv"
+    path.write_text("module accelerator(input clk, output logic q); always_comb q = q; endmodule\n")
+    assert lint(path)
 
 
 def test_sim_without_a_compiler(network: Path, tmp_path: Path) -> None:
