@@ -28,8 +28,15 @@ from sim.simulators import Simulator, find_simulator
 RUNTIME_OBJECTS = "verilated*.o"
 """Objects of Verilator's run-time library, the same for every model built with the same options."""
 
-SOUND = ("-fno-const-bit-op-tree",)
-"""Verilator 5.48 gets parities of masked words wrong with this optimisation (tests/sim/test_runner.py shows one)."""
+VERILATE = (
+    "-cc --exe --vpi --timing -Mdir model --prefix Vtop -o simulation -O3 --x-assign fast --x-initial fast "
+    # Verilator 5.48 gets parities of masked words wrong without the last option; a test shows it.
+    "--timescale 1ns/1ns -Wno-fatal -Wno-DECLFILENAME -fno-const-bit-op-tree"
+)
+"""Verilator's options for every model."""
+
+MAKE = "-s OPT_FAST=-O2"
+"""Options of the models' C++ build."""
 
 FST_HEADER = Path("/usr/include/lz4.h")
 """Verilator's FST writer compiles against it; without it waveforms are VCD."""
@@ -122,17 +129,8 @@ def build(
     options = [f"-G{key}={value}" for key, value in sorted((parameters or {}).items())] + list(
         arguments
     )
-    recipe = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
-    described = [
-        recipe,
-        simulator.kind,
-        simulator.version,
-        top,
-        waves,
-        control,
-        options,
-        sorted(files.items()),
-    ]
+    recipe = [VERILATE, MAKE, simulator.kind, simulator.version]
+    described = [*recipe, top, waves, control, options, sorted(files.items())]
     digest = hashlib.sha256(json.dumps(described).encode()).hexdigest()[:20]
     final = cache_folder() / f"{name}-{digest}"
     model = BuiltModel(name, top, final, simulator, waves)
@@ -183,21 +181,8 @@ def _build_verilator(model: BuiltModel, work: Path, files: list[str], options: l
     driver = cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.cpp"
     verilate = [
         *simulator.command,
-        *(
-            "-cc",
-            "--exe",
-            "--vpi",
-            "--timing",
-            "-Mdir",
-            "model",
-            "--prefix",
-            "Vtop",
-            "-o",
-            "simulation",
-        ),
-        *("--top-module", model.top, "-O3", "--x-assign", "fast", "--x-initial", "fast"),
-        *SOUND,
-        *("-Wno-fatal", "-Wno-DECLFILENAME", "--timescale", "1ns/1ns"),
+        *VERILATE.split(),
+        *("--top-module", model.top),
         *("-LDFLAGS", f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"),
         *traced,
         *options,
@@ -215,14 +200,13 @@ def _build_verilator(model: BuiltModel, work: Path, files: list[str], options: l
     jobs = min(os.cpu_count() or 1, 8)
     make = [
         "make",
-        "-s",
         f"-j{jobs}",
         "-C",
         "model",
         "-f",
         "Vtop.mk",
         *simulator.make_flags,
-        "OPT_FAST=-O2",
+        *MAKE.split(),
     ]
     _call(make, work, environment, model.name)
     if not runtime.is_dir():
@@ -233,8 +217,9 @@ def _build_verilator(model: BuiltModel, work: Path, files: list[str], options: l
             fresh.rename(runtime)
         except OSError:
             shutil.rmtree(fresh)
-    for found in (work / "model").glob("*.[oa]"):
-        found.unlink()
+    for found in (work / "model").iterdir():
+        if found.name != "simulation":
+            found.unlink()
 
 
 def _build_icarus(model: BuiltModel, work: Path, files: list[str], options: list[str]) -> None:
