@@ -288,7 +288,7 @@ async def random_layers(dut: Any) -> None:
     free = number(dut.weights_free), number(dut.macs_free)
     bench = Bench(dut, layers, rng)
     await bench.write_source(layers[0])
-    tally = dict.fromkeys(CLASSES, 0)
+    tally: dict[str, int] = dict.fromkeys(CLASSES, 0)
     for index, layer in enumerate(layers):
         dut._log.info("layer %d %s", index, {k: v for k, v in layer.fields.items() if v})
         bench.supply = float(rng.choice([0.1, 0.5, 0.9, 1.0]))

@@ -139,7 +139,7 @@ def draw_vectors(rng: np.random.Generator, config: AcceleratorConfig) -> list[tu
 def binary_words(layer: Layer, config: AcceleratorConfig) -> Iterator[int]:
     """Weight words of C*K bits in the order of docs/architecture.md."""
     f, width = layer.fields, config.popcount_width
-    kernel, _, cin, cout = layer.weights.shape
+    kernel = f["kernel"]
     for cg in range(f["groups"]):
         for tap in range(kernel * kernel):
             for w in range(f["words"]):
@@ -150,7 +150,6 @@ def binary_words(layer: Layer, config: AcceleratorConfig) -> Iterator[int]:
                 for k, j in np.argwhere(block[:, : config.cols] > 0):
                     word |= 1 << int(j * width + k)
                 yield word
-    assert cin and cout
 
 
 def mac_words(layer: Layer, config: AcceleratorConfig) -> Iterator[Ints]:
@@ -224,7 +223,7 @@ def expected_groups(layer: Layer, config: AcceleratorConfig) -> list[PixelGroup]
             slot = pixels[0][0] * f["out_w"] + pixels[0][1]
             for first in range(0, rows, lanes):
                 chosen = pixels[first : first + lanes]
-                last = cg_last(tile, first, f, rows, lanes)
+                last = _is_last(tile, first, f, rows, lanes)
                 stream.append(
                     PixelGroup(
                         slot + first,
@@ -240,7 +239,7 @@ def expected_groups(layer: Layer, config: AcceleratorConfig) -> list[PixelGroup]
     return stream
 
 
-def cg_last(tile: int, first: int, f: dict[str, int], rows: int, lanes: int) -> int:
+def _is_last(tile: int, first: int, f: dict[str, int], rows: int, lanes: int) -> int:
     """Whether this is the channel group's last pixel group."""
     return int(tile == f["tiles"] - 1 and first == rows - lanes)
 
