@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from hwflow import timing
 from hwflow.config import AcceleratorConfig
 from rtl_gen.delay import delayed
-from rtl_gen.interfaces import GROUP_BITS, SLOT_BITS, index
+from rtl_gen.interfaces import GROUP_BITS, SLOT_BITS, index_shape
 from rtl_gen.pe import popcount_bits
 
 
@@ -48,7 +48,7 @@ class GroupDrain(wiring.Component):
                 "tile": In(layout),
                 "collect": Out(1),
                 "valid": Out(1),
-                "phase": Out(index(config.row_groups)),
+                "phase": Out(index_shape(config.row_groups)),
                 "head": Out(layout),
             }
         )

@@ -25,7 +25,7 @@ MEMORY_REQUEST = data.StructLayout({"address": 32, "beats": 8})
 """A read of `beats` (1..16) consecutive beats from beat `address`."""
 
 
-def index(count: int) -> range:
+def index_shape(count: int) -> range:
     """Shape of an index into `count` things, at least one bit wide: Verilog has no ports of width 0."""
     return range(max(2, count))
 

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from hwflow import timing
 from hwflow.config import AcceleratorConfig
 from rtl_gen import instances
-from rtl_gen.interfaces import ACC_BITS, SUM_BITS, index
+from rtl_gen.interfaces import ACC_BITS, SUM_BITS, index_shape
 from rtl_gen.mac_operands import GROUP_SHIFT_LIMIT, MacOperands
 from rtl_gen.mac_pe import MacPE
 
@@ -41,7 +41,7 @@ class MacColumn(wiring.Component):
                 "first": In(1),
                 "last": In(1),
                 "finished": In(timing.matvec_tree_latency(config)),
-                "phase": In(index(config.row_groups)),
+                "phase": In(index_shape(config.row_groups)),
                 "sums": Out(config.pixel_lanes * ACC_BITS),
                 "total": Out(signed(SUM_BITS)),
             }
@@ -120,7 +120,7 @@ class MacArray(wiring.Component):
                 "last": In(1),
                 "matvec": In(1),
                 "slice": In(range(config.rows)),
-                "lane": In(index(config.cols // config.mac_depth)),
+                "lane": In(index_shape(config.cols // config.mac_depth)),
                 "adds": In(config.rows),
                 "cg": In(GROUP_SHIFT_LIMIT),
                 "grouped": In(1),
@@ -128,7 +128,7 @@ class MacArray(wiring.Component):
                 "rows": In(8 * config.rows * config.cols),
                 "vector": In(8 * config.fc_inputs),
                 "word": In(8 * config.mac_word_bytes),
-                "phase": In(index(config.row_groups)),
+                "phase": In(index_shape(config.row_groups)),
                 "sums": Out(config.vector_lanes * ACC_BITS),
                 "finished": Out(1),
                 "totals": Out(config.cols * SUM_BITS),

@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hwflow.config import AcceleratorConfig
-from rtl_gen.interfaces import index
+from rtl_gen.interfaces import index_shape
 
 GROUP_SHIFT_LIMIT = 3
 """Largest log2 of output channels per input channel of a grouped convolution."""
@@ -34,7 +34,7 @@ class MacOperands(wiring.Component):
                 "grouped": In(1),
                 "group_shift": In(2),
                 "cg": In(GROUP_SHIFT_LIMIT),
-                "lane": In(index(config.cols // config.mac_depth)),
+                "lane": In(index_shape(config.cols // config.mac_depth)),
                 "word": In(8 * config.cols),
                 "vector": In(8 * config.mac_depth),
                 "first": Out(8 * config.cols),

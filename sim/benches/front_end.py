@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from itertools import count
+from itertools import count, pairwise
 from typing import Any
 
 import cocotb
@@ -263,10 +263,10 @@ def check_events(
         assert cycle == issued[(tile + 1) * steps - 1] + latency + phase
     starts = issued[::steps]
     distance = max(1, f["interval"])
-    assert all(b - a >= distance for a, b in zip(starts, starts[1:], strict=False))
+    assert all(b - a >= distance for a, b in pairwise(starts))
     if EAGER and not totals["stall_weights"]:
         tight = max(distance, steps)
-        assert all(b - a == tight for a, b in zip(starts, starts[1:], strict=False))
+        assert all(b - a == tight for a, b in pairwise(starts))
     return totals
 
 
