@@ -1,0 +1,1 @@
+"""Speed of every stage, measured in one run: `python -m bench`."""
