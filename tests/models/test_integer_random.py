@@ -51,3 +51,8 @@ def test_planted_cases() -> None:
 def test_kernel_must_be_a_multiple_of_the_stride() -> None:
     with pytest.raises(FlowError, match="kernel 3 is not a multiple of its stride 2"):
         random_network(0, small_config(init_kernel=3))
+
+
+def test_a_long_shortcut_wider_than_its_output_is_refused() -> None:
+    with pytest.raises(FlowError, match="the long shortcut has 64 channels and the output 32"):
+        random_network(0, small_config(init_out=64))
