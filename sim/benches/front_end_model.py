@@ -248,9 +248,8 @@ def expected_counts(layer: Layer, config: AcceleratorConfig) -> dict[str, int]:
     """Slots by kind over the layer, and issue cycles."""
     f, rows, cols = layer.fields, config.rows, config.cols
     depth = config.mac_depth if f["mac"] else config.popcount_width
-    counts = dict.fromkeys(
-        ("issue", "useful", "masked", "k_padding", "channel_padding", "pixel_padding"), 0
-    )
+    kinds = ("issue", "useful", "masked", "k_padding", "channel_padding", "pixel_padding")
+    counts = {str(kind): 0 for kind in kinds}
     taps = f["kernel"] ** 2
     for cg in range(f["groups"]):
         columns = f["last_cols"] if cg == f["groups"] - 1 else cols
