@@ -7,12 +7,10 @@ import json
 import tempfile
 from pathlib import Path
 
-from rtl_gen.accelerator import Accelerator
-
 import hwflow
 import rtl_gen
 from hwflow.config import AcceleratorConfig
-from rtl_gen.instances import emit
+from rtl_gen.verilog import generate
 from sim import runner
 
 
@@ -27,6 +25,6 @@ def accelerator_sources(config: AcceleratorConfig) -> dict[str, str]:
     if not kept.is_file():
         kept.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=kept.parent, delete=False) as file:
-            file.write(emit(Accelerator(config), "accelerator"))
+            file.write(generate(config).text)
         Path(file.name).replace(kept)
     return {"accelerator.sv": kept.read_text()}

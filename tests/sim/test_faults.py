@@ -54,11 +54,12 @@ def run_with_fault(
 @pytest.mark.slow
 def test_processing_element(tmp_path: Path, network: IntegerNetwork, program: Program) -> None:
     falsified = "good & ~2"
-    _, found = run_with_fault(tmp_path, network, program, "hwflow_binary_pe", "result", falsified)
+    _, found = run_with_fault(tmp_path, network, program, "binary_column.pe_2", "result", falsified)
     layers = expected_layers(network, program)
     first_binary = next(conv for conv in conv_instructions(program).values() if not conv["mac"])
     assert (found.layer, found.unit) == (first_binary["layer"], "vector unit")
     assert found.name == layers[found.layer].name
+    assert found.row == 2, "only the processing elements of row 2 are falsified"
 
 
 @pytest.mark.slow
