@@ -129,13 +129,13 @@ def check_se(layer: str, se: params.SEParams, cin: int, cout: int, in_shape: par
     limit = (1 << (se.act_bits - 1)) - 1
     check_mean(f"{layer} mean", se.mean, in_shape, limit)
     first = limit * np.abs(se.fc1_weights.astype(np.int64)).sum(axis=0)
-    _within(f"{layer} fc1", "|accumulator|", first, 0, S24)
+    _within(f"{layer} fc1", "|accumulator|", first, 0, S32)
     _equal(f"{layer} fc1", "range", (se.fc1.lo, se.fc1.hi), (0, HIDDEN_MAX))
     check_scalar(f"{layer} fc1", se.fc1, -first, first, hidden)
     wide = se.fc2_weights.astype(np.int64)
     highest = HIDDEN_MAX * np.maximum(wide, 0).sum(axis=0)
     lowest = HIDDEN_MAX * np.minimum(wide, 0).sum(axis=0)
-    _within(f"{layer} fc2", "accumulator", [lowest, highest], -S24 - 1, S24)
+    _within(f"{layer} fc2", "accumulator", [lowest, highest], -S32 - 1, S32)
     _equal(f"{layer} fc2", "range", (se.fc2.lo, se.fc2.hi), (0, numerics.SE_ONE))
     check_scalar(f"{layer} fc2", se.fc2, lowest, highest, cout)
 
@@ -223,7 +223,7 @@ def check_dense(network: params.IntegerNetwork) -> None:
     check_mean("dense mean", dense.mean, shape, 127)
     _array("dense", "weights", dense.weights, "int8", shape[2], network.classes)
     sums = 127 * np.abs(dense.weights.astype(np.int64)).sum(axis=0)
-    _within("dense", "|accumulator|", sums, 0, S24)
+    _within("dense", "|accumulator|", sums, 0, S32)
     _equal("dense", "range", (dense.logits.lo, dense.logits.hi), numerics.signed_range(24))
     check_scalar("dense", dense.logits, -sums, sums, network.classes)
 
