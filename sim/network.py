@@ -13,12 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from hwflow.compiler.program import Program
+from hwflow.cycle_model import FrameTiming
 from hwflow.errors import FlowError
 from hwflow.isa import Op
 from models.integer.params import IntegerNetwork
 from sim import runner, taps
 from sim.accelerator import accelerator_sources
 from sim.compare import Difference, first_difference, record_differences
+from sim.cycles import cycle_differences, predicted_frame
 from sim.expected import ExpectedImage, expected_images
 from sim.host import FrameRecords, decode_results
 from sim.memory import MemoryTiming, for_fread
@@ -46,8 +48,9 @@ class FrameResult:
 class SimResult:
     """A run of the accelerator on some images.
 
-    mismatches: one line a record that differs. difference: the first wrong stored value (traced runs).
+    mismatches: one line a record or count of cycles that differs. difference: the first wrong stored value (traced runs).
     compared: whether there was a network to compare with. seconds: of simulation, without building.
+    predicted: the cycle model's frame, which every frame's cycles must equal; None with random stalls.
     """
 
     program: Program
@@ -55,6 +58,7 @@ class SimResult:
     frames: tuple[FrameResult, ...]
     seconds: float
     compared: bool
+    predicted: FrameTiming | None
     mismatches: tuple[str, ...]
     difference: Difference | None
 
@@ -155,12 +159,17 @@ def simulate(
         frames = [frame for part in pool.map(one, range(len(chunks))) for frame in part]
     seconds = time.monotonic() - began
     mismatches, difference = _compare(program, network, images, frames, folders, verilog, trace)
+    predicted = predicted_frame(program, timing)
+    if predicted is not None:
+        for frame in frames:
+            mismatches += cycle_differences(frame.image, frame.cycles, frame.records, predicted)
     return SimResult(
         program=program,
         folder=folder,
         frames=tuple(frames),
         seconds=seconds,
         compared=network is not None,
+        predicted=predicted,
         mismatches=tuple(mismatches),
         difference=difference,
     )

@@ -117,6 +117,7 @@ def to_dict(result: SimResult) -> dict[str, Any]:
         "schedule_hash": manifest.schedule_hash,
         "memory_hash": manifest.memory_hash,
         "compared": result.compared,
+        "cycle_model": result.predicted and result.predicted.total,
         "passed": result.passed,
         "cycles": result.cycles,
         "seconds": round(result.seconds, 3),

@@ -226,6 +226,7 @@ def _summary(outcome: Outcome, data: ImageSet) -> dict[str, Any]:
         "images": done,
         "top1": float(right.mean()),
         "cycles_per_image": int(outcome.cycles[0]),
+        "cycle_model": outcome.first.predicted and outcome.first.predicted.total,
         "cycles": total,
         "seconds": round(outcome.seconds, 3),
         "cycles_per_second": round(total / outcome.seconds),
@@ -271,7 +272,9 @@ def _print(outcome: Outcome, summary: dict[str, Any], out: Path) -> None:
         f"{number(summary['images_per_second'], 2)} images/s (evidence: rtl-sim)"
     )
     if outcome.failed is None:
-        screen.print(f"every image equals the integer network; results in {out}")
+        screen.print(
+            f"every image equals the integer network, every cycle count the cycle model; results in {out}"
+        )
         return
     screen.print(f"NOT EQUAL, in the run that starts at image {outcome.failed_from}:")
     for line in outcome.failed.mismatches[:10]:

@@ -14,14 +14,15 @@ from hwflow.cycle_model.parts import BufferedFifo, MemoryPort
 from hwflow.cycle_model.scalar import ScalarEngine, ScalarTiming
 from hwflow.errors import FlowError
 
-CYCLE_LIMIT = 1 << 32
+PATIENCE = 1 << 20
+"""Cycles in which nothing moves between units, more than any channel group of a verified schedule takes."""
 
 
 @dataclass(frozen=True)
 class FrameTiming:
     """Cycles of one frame, evidence level `cycle-model`.
 
-    cycles: start to last logit (isa.END_COUNTERS); total: start to `done`, inclusive; layers and scalars in order
+    cycles: start to last logit (isa.END_COUNTERS); total: start to `done`; layers and scalars in order
     of execution; bytes: what was read from memory, by isa.END_COUNTERS.
     """
 
@@ -149,20 +150,15 @@ def simulate_cycles(
         if scalar.frame_done:
             return FrameTiming(
                 scalar.last_logit,
-                cycle + 1,
+                cycle,
                 tuple(sequencer.reports),
                 tuple(scalar.reports),
                 dict(loader.bytes),
             )
         busy = claimed or taken or arrival.kind >= 0 or sequencer.sum_token
         idle_for = 0 if busy else idle_for + 1
-        if idle_for > _patience(schedule, latency, bandwidth):
+        if idle_for > PATIENCE:
             raise FlowError(
                 f"the schedule stands still after cycle {cycle - idle_for}; it was not verified"
             )
         cycle += 1
-
-
-def _patience(schedule: Sequence[Mapping[str, int]], latency: int, bandwidth: Fraction) -> int:
-    """Cycles in which nothing moves between units, of any schedule that goes on: a channel group at its slowest."""
-    return 1 << 20

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -128,10 +127,14 @@ class Model:
             else:
                 found = np.zeros_like(total)
             shortcuts.append(found[:, :channels])
-        constants = SimpleNamespace(
+        # The affine pair arrives ready made, so what it is made of does not matter.
+        unused = np.zeros(channels, np.int32)
+        names = ("alpha", "alpha_shift", "beta", "bias_x", "out_shift")
+        constants = numerics.VectorParams(
             acc_shift=f["acc_shift"],
             out_bits=8 if f["store"] == Store.BYTES else 16,
-            **layer.constants,
+            **{name: layer.constants[name].astype(np.int32) for name in names},
+            **dict.fromkeys(("pos", "neg", "bias_y", "bias_y_shift", "offset"), unused),
         )
         v = numerics.vector_sum(
             total[:, :channels], constants, shortcuts[0], f["r_shift"], shortcuts[1], f["r1_shift"]
@@ -153,16 +156,16 @@ class Model:
             which = Residual(f["store"])
             self.write(which, Tensor(f["store_base"], groups, slots), y)
         if f["mean_en"]:
-            expected.means = numerics.channel_mean(y, y.shape[1] >> f["mean_shift"])
+            means = numerics.channel_mean(y, y.shape[1] >> f["mean_shift"])
             tensor = Tensor(f["mean_base"], f["mean_groups"], slots)
-            self.write(Residual.SIDE, tensor, expected.means)
+            self.write(Residual.SIDE, tensor, means)
+            expected.means = means
         if f["pool_en"]:
-            # Nine extreme values give a mean one beyond s16; the pool memory's words are s16.
             pooled = numerics.average_pool(y.reshape(f["out_h"], f["out_w"], -1))
-            pooled = numerics.saturate(pooled, numerics.STORED_BITS)
-            expected.pooled = pooled.reshape(f["pool_h"] * f["pool_w"], -1)
-            tensor = Tensor(f["pool_base"], groups, len(expected.pooled))
-            self.write(Residual.POOL, tensor, expected.pooled)
+            pooled = pooled.reshape(f["pool_h"] * f["pool_w"], -1)
+            tensor = Tensor(f["pool_base"], groups, len(pooled))
+            self.write(Residual.POOL, tensor, pooled)
+            expected.pooled = pooled
         return expected
 
 
