@@ -261,3 +261,27 @@ def test_simulated_counters_reconcile(tmp_path: Path) -> None:
     done = hwflow("reconcile", "--run", "run", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stdout
     assert json.loads(done.stdout)["problems"] == []
+
+
+def test_doctor_finds_all_that_is_needed(tmp_path: Path) -> None:
+    done = hwflow("doctor", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    values = json.loads(done.stdout)
+    assert values["healthy"] is True
+    assert {check["name"] for check in values["checks"] if check["needed"]} >= {
+        "Python",
+        "package jax",
+        "C++ compiler",
+        "simulator",
+        "trained network",
+        "test images",
+    }
+
+
+def test_doctor_names_what_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    done = hwflow("doctor", "--json", cwd=tmp_path, path=str(tmp_path / "bin"))
+    assert done.returncode == 1
+    missing = {c["name"]: c["remedy"] for c in json.loads(done.stdout)["checks"] if not c["ok"]}
+    assert missing["C++ compiler"] == "install the system package g++"
+    assert "simulator" in missing
