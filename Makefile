@@ -32,10 +32,10 @@ sim: $(STAMP) ## unit benches, then IMAGES test images through the whole acceler
 	$(BIN)/hwflow sim --images $(IMAGES) --target $(TARGET) --out $(BUILD)/sim
 
 test: $(STAMP) ## every test but the slow ones
-	$(BIN)/pytest -m "not slow" -n $(JOBS) --dist loadfile
+	$(BIN)/pytest -m "not slow" -n $(JOBS) --dist loadfile --durations=10
 
 test-all: $(STAMP) ## every test
-	$(BIN)/pytest -n $(JOBS) --dist loadfile
+	$(BIN)/pytest -n $(JOBS) --dist loadfile --durations=10
 
 lint: $(STAMP) ## ruff and pyright
 	$(BIN)/ruff check .
