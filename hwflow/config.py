@@ -21,6 +21,9 @@ from hwflow.errors import FlowError
 RESIDUAL_BITS = 16
 """Width of a stored residual element."""
 
+CHANNEL_GROUPS = 511
+"""Most channel groups of a tensor: the instructions' fields for them have 9 bits."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class AcceleratorConfig:
@@ -61,6 +64,12 @@ class AcceleratorConfig:
             _in_range(field, getattr(self, field), 16, 65536)
         _in_range("line_pixels", self.line_pixels, 1, 511)
         _in_range("channel_limit", self.channel_limit, self.cols, 8192)
+        if self.channel_groups_limit > CHANNEL_GROUPS:
+            raise FlowError(
+                f"target {self.name}: channel_limit {self.channel_limit} gives {self.channel_groups_limit} groups of "
+                f"{self.cols} channels, but an instruction counts at most {CHANNEL_GROUPS}; "
+                f"nearest valid: {CHANNEL_GROUPS * self.cols}"
+            )
         if self.rows % self.pixel_lanes:
             nearest = max(g for g in (1, 2, 4, 8, 16) if self.rows % g == 0 and g <= self.pixel_lanes)
             raise FlowError(

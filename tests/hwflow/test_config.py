@@ -60,6 +60,7 @@ def test_consecutive_and_alternate_pixels_fall_into_distinct_banks(
         ({"popcount_width": 128, "memory_bytes": 8}, "memory_bytes", "16"),
         ({"weight_words": 8}, "weight_words", "16"),
         ({"channel_limit": 8}, "channel_limit", "16"),
+        ({"channel_limit": 8192}, "channel_limit", "8176"),
         ({"line_pixels": 512}, "line_pixels", "511"),
     ],
 )
