@@ -68,8 +68,12 @@ def port(dut: Any, name: str) -> Any:
 
 
 def number(handle: Any) -> int:
-    """A signal's value as an unsigned integer."""
-    return int(handle.value)
+    """A signal's value as an unsigned integer.
+
+    Undefined bits (Icarus) read as random ones: a bench that depends on them fails.
+    """
+    value = handle.value
+    return int(value if value.is_resolvable else value.resolve("random"))
 
 
 async def start(dut: Any) -> None:

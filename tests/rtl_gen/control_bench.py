@@ -9,33 +9,10 @@ from typing import Any
 from amaranth.lib import wiring
 from amaranth.sim import Simulator, SimulatorContext
 
-from hwflow.config import AcceleratorConfig
+from sim.benches.unit import UnitBench
+from sim.benches.unit import small_config as small_config
 
 Process = Callable[[SimulatorContext], Coroutine[Any, Any, None]]
-
-
-def small_config(**changes: int | str) -> AcceleratorConfig:
-    """R=4, C=8, K=32, G=2, Km=2, B=8 with small memories, unless changed."""
-    values: dict[str, Any] = {
-        "name": "test",
-        "rows": 4,
-        "cols": 8,
-        "popcount_width": 32,
-        "pixel_lanes": 2,
-        "mac_depth": 2,
-        "memory_bytes": 8,
-        "weight_words": 16,
-        "mac_words": 16,
-        "constant_words": 16,
-        "bit_rows": 64,
-        "byte_rows": 64,
-        "main_rows": 64,
-        "side_rows": 64,
-        "pool_rows": 64,
-        "line_pixels": 16,
-        "channel_limit": 64,
-    }
-    return AcceleratorConfig(**(values | changes))
 
 
 def simulate(
@@ -58,6 +35,12 @@ def simulate(
     for process in (*background, deadline):
         simulator.add_testbench(process, background=True)
     simulator.run()
+
+
+def simulate_unit(bench: UnitBench) -> None:
+    """Run a unit's bench in Amaranth's simulator."""
+    simulate(bench.dut, *bench.processes, background=bench.background)
+    bench.check()
 
 
 async def send(
