@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help venv sim test test-all lint train bench verilog docs clean
+.PHONY: help venv sim test test-all lint train bench verilog clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,7 @@ test-all: $(STAMP) ## every test
 
 lint: $(STAMP) ## ruff and pyright
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
 train: $(STAMP) ## train the small network on Fashion-MNIST: make train DATA=folder-of-IDX-files
@@ -49,10 +50,6 @@ bench: $(STAMP) ## measure the speed of each stage, append to bench/history.json
 
 verilog: $(STAMP) ## Verilog of TARGET in build/verilog
 	$(BIN)/hwflow verilog --target $(TARGET) --out $(BUILD)/verilog/$(TARGET)
-
-docs: $(STAMP) ## docs/ as HTML pages in build/docs
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt '.[docs]'
-	$(BIN)/mkdocs build --quiet --strict --site-dir $(BUILD)/docs
 
 clean: ## remove everything made, .venv included
 	rm -rf $(VENV) $(BUILD) .cache .pytest_cache .ruff_cache .hypothesis *.egg-info
