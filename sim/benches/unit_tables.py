@@ -6,19 +6,70 @@ All benches of a unit are of the same circuit: the first one's `dut` is what is 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
-from sim.benches import arrays
+from sim.benches import (
+    arrays,
+    loader,
+    memories,
+    pooling,
+    records,
+    rings,
+    scalar,
+    scalar_engine,
+    tensors,
+    vector,
+)
 from sim.benches.unit import UnitBench, UnitTop
 
 Table = Mapping[str, Sequence[Callable[[], UnitBench]]]
 
 DATAPATH: Table = {
-    "binary_pe": [arrays.binary_pe],
-    "mac_pe": [arrays.mac_pe],
     "popcount": [arrays.popcount],
+    "binary_pe": [partial(arrays.binary_pe, seed) for seed in (3, 4)],
+    "mac_pe": [partial(arrays.mac_pe, seed) for seed in (3, 4)],
+    "lane": [partial(vector.vector_lane, seed) for seed in range(4)],
+    "lane_constants": [vector.lane_constants],
+    "channel_mean": [partial(tensors.channel_mean, 8, shift) for shift in (1, 2, 3)],
+    "channel_sums": [partial(tensors.channel_sums, 2, gap) for gap in (0.0, 0.4)],
+    "crc_unit": [tensors.crc_unit],
+    "tensor_signature": [partial(tensors.tensor_signature, 2, channels) for channels in (8, 21)],
+    "pixel_queue": [partial(pooling.pixel_queue, 1)],
+    "pool": [partial(pooling.pool, seed) for seed in (1, 2)],
+}
+"""The arrays' elements, the lanes, and what is taken from a layer's output."""
+
+CONTROL: Table = {
+    "scalar_unit": [
+        partial(scalar.scalar_unit, 1, 0, (-7, 7)),
+        partial(scalar.scalar_unit, 2, 5, (0, 32768)),
+        partial(scalar.scalar_unit, 3, 15, (-(2**23), 2**23 - 1)),
+    ],
+    "affine_unit": [partial(scalar.affine_unit, seed) for seed in (1, 2)],
+    "logit_signature": [scalar.logit_signature],
+    "vector_memory": [scalar.vector_memory],
+    "scalar_engine": [partial(scalar_engine.random_program, pace, 2) for pace in (1.0, 0.6, 0.15)],
+    "layer_records": [partial(records.layer_records, stall) for stall in (0.0, 0.9)],
+    "result_arbiter": [records.result_arbiter],
+    "loader": [
+        partial(loader.frames, 16, 0.05),
+        partial(loader.frames, 16, 0.6),
+        partial(loader.image, 16),
+    ],
+}
+"""The scalar engine and its parts, the records, the loader."""
+
+MEMORIES: Table = {
+    "tap_address": [partial(memories.tap_address, 4)],
+    "feature_memory": [partial(memories.feature_memory, 2, 2)],
+    "residual_memory": [partial(memories.residual_memory, 2, False)],
+    "residual_memory_parts": [partial(memories.residual_memory, 2, True)],
+    "constant_ring": [partial(rings.constant_ring, 16)],
+    "weight_ring": [partial(rings.weight_ring, seed) for seed in (1, 2)],
+    "mac_ring": [partial(rings.mac_ring, seed) for seed in (1, 2)],
 }
 
-TABLES: Mapping[str, Table] = {"datapath": DATAPATH}
+TABLES: Mapping[str, Table] = {"datapath": DATAPATH, "control": CONTROL, "memories": MEMORIES}
 
 
 def top(table: Table) -> UnitTop:

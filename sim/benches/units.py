@@ -14,11 +14,11 @@ from sim.benches.unit import run
 from sim.benches.unit_tables import TABLES
 
 TABLE = TABLES[os.environ["HWFLOW_BENCH_UNITS"]]
+CASES = [f"{name}:{number}" for name, benches in TABLE.items() for number in range(len(benches))]
 
 
 @cocotb.test(timeout_time=40, timeout_unit="us")
-@cocotb.parametrize(
-    (("name", "number"), [(name, n) for name, found in TABLE.items() for n in range(len(found))])
-)
-async def unit(dut: Any, name: str, number: int) -> None:
-    await run(dut, TABLE[name][number](), name)
+@cocotb.parametrize(case=CASES)
+async def unit(dut: Any, case: str) -> None:
+    name, number = case.split(":")
+    await run(dut, TABLE[name][int(number)](), name)

@@ -1,35 +1,13 @@
-"""Scalar arithmetic, affine pair, logit signature and vector memory against hwflow.numerics."""
+"""The scalar engine's parts in Amaranth's simulator (sim/benches/scalar.py)."""
 
 from __future__ import annotations
 
-import random
-from types import SimpleNamespace
-from typing import Any
-
-import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hwflow import numerics, timing
-from rtl_gen.affine import AffineUnit
-from rtl_gen.logit_signature import LogitSignature
-from rtl_gen.scalar_unit import ScalarUnit
-from rtl_gen.vector_memory import VectorMemory, vector_words
-from tests.rtl_gen.control_bench import simulate, small_config
-
-
-def scalar_case(rng: random.Random, acc_shift: int) -> dict[str, int]:
-    """Constants within the ranges of docs/numerics.md: |alpha*x'| + |beta| < 2**31."""
-    alpha = rng.choice([rng.randint(-32768, 32767), -32768, 32767, 0, 1])
-    x = rng.choice([rng.randint(-32767, 32767), 0, -1, 32767, -32768])
-    room = 2**31 - 1 - abs(alpha * x)
-    low = (x << acc_shift) - ((1 << acc_shift) >> 1)
-    return {
-        "x": max(-(2**31), min(2**31 - 1, low + rng.randrange(1 << acc_shift))),
-        "alpha": alpha,
-        "beta": rng.randint(-room, room),
-        "shift": rng.randint(0, 30),
-    }
+from rtl_gen.vector_memory import vector_words
+from sim.benches import scalar
+from tests.rtl_gen.control_bench import simulate_unit, small_config
 
 
 @settings(max_examples=12)
@@ -39,137 +17,19 @@ def scalar_case(rng: random.Random, acc_shift: int) -> dict[str, int]:
     st.sampled_from([(-7, 7), (0, 15), (0, 32768), (-(2**23), 2**23 - 1)]),
 )
 def test_scalar_unit(seed: int, acc_shift: int, limits: tuple[int, int]) -> None:
-    rng = random.Random(seed)
-    lo, hi = limits
-    cases = [scalar_case(rng, acc_shift) for _ in range(40)]
-    expected = []
-    for case in cases:
-        rounded = (case["x"] + ((1 << acc_shift) >> 1)) >> acc_shift
-        expected.append(min(max((case["alpha"] * rounded + case["beta"]) >> case["shift"], lo), hi))
-        constants = SimpleNamespace(
-            acc_shift=acc_shift,
-            lo=lo,
-            hi=hi,
-            **{k: np.int64(case[k]) for k in ("alpha", "beta", "shift")},
-        )
-        assert numerics.scalar(np.int64(case["x"]), constants) == expected[-1]
-
-    dut = ScalarUnit()
-    seen: list[tuple[int, int]] = []
-    sent: list[int] = []
-
-    async def bench(ctx: Any) -> None:
-        ctx.set(dut.acc_shift, acc_shift)
-        ctx.set(dut.lo, lo)
-        ctx.set(dut.hi, hi)
-        now = 0
-        waiting = list(cases)
-        while len(seen) < len(cases):
-            go = bool(waiting) and rng.random() < 0.7
-            if go:
-                sent.append(now)
-            ctx.set(dut.value, {"valid": go, **(waiting.pop(0) if go else {})})
-            if ctx.get(dut.valid):
-                seen.append((now, ctx.get(dut.result)))
-            await ctx.tick()
-            now += 1
-
-    simulate(dut, bench)
-    assert [value for _, value in seen] == expected
-    assert [now for now, _ in seen] == [now + timing.scalar_unit_latency() for now in sent]
+    simulate_unit(scalar.scalar_unit(seed, acc_shift, limits))
 
 
 @settings(max_examples=8)
 @given(st.integers(0, 2**32))
 def test_affine_unit(seed: int) -> None:
-    rng = random.Random(seed)
-    limit = numerics.SLOPE_LIMIT
-    cases = []
-    for _ in range(40):
-        s = rng.choice([0, 1, 32767, 32768, rng.randint(0, 32768)])
-        shift = rng.randint(0, 30)
-        # q must fit s24 (proved by the exporter), so a small shift goes with a small bias.
-        bias = rng.randint(-32768, 32767) if shift > 9 else rng.randint(-120, 120)
-        slopes = {
-            name: rng.choice([limit, -limit, 0, rng.randint(-limit, limit)])
-            for name in ("pos", "neg")
-        }
-        offset = rng.randint(-(2**22), 2**22)
-        cases.append({"s": s, **slopes, "bias_y": bias, "bias_y_shift": shift, "offset": offset})
-    arrays = {name: np.array([case[name] for case in cases], np.int64) for name in cases[0]}
-    pair = numerics.affine_pair(SimpleNamespace(**arrays), arrays["s"])
-    expected = list(zip(*(np.asarray(value).tolist() for value in pair), strict=True))
-
-    dut = AffineUnit()
-    seen: list[tuple[int, int, int]] = []
-    times: list[int] = []
-
-    async def bench(ctx: Any) -> None:
-        for now in range(len(cases) + timing.affine_unit_latency()):
-            if ctx.get(dut.valid):
-                times.append(now)
-                seen.append((ctx.get(dut.p), ctx.get(dut.n), ctx.get(dut.q)))
-            ctx.set(
-                dut.channel, {"valid": now < len(cases), **(cases[now] if now < len(cases) else {})}
-            )
-            await ctx.tick()
-        seen.append((ctx.get(dut.p), ctx.get(dut.n), ctx.get(dut.q)))
-
-    simulate(dut, bench)
-    assert seen[: len(cases)] == expected
-    assert times[0] == timing.affine_unit_latency()
+    simulate_unit(scalar.affine_unit(seed))
 
 
 def test_logit_signature() -> None:
-    rng = random.Random(5)
-    dut = LogitSignature()
-    frames = [np.array([rng.randint(-(2**23), 2**23 - 1) for _ in range(n)]) for n in (1, 10, 17)]
-    seen: list[int] = []
-
-    async def bench(ctx: Any) -> None:
-        for logits in frames:
-            ctx.set(dut.restart, 1)
-            await ctx.tick()
-            ctx.set(dut.restart, 0)
-            for index, logit in enumerate(logits):
-                while rng.random() < 0.3:
-                    await ctx.tick()
-                ctx.set(dut.valid, 1)
-                ctx.set(dut.index, index)
-                ctx.set(dut.logit, int(logit))
-                await ctx.tick()
-                ctx.set(dut.valid, 0)
-            await ctx.tick()
-            seen.append(ctx.get(dut.total))
-
-    simulate(dut, bench)
-    assert seen == [numerics.logits_signature(logits) for logits in frames]
+    simulate_unit(scalar.logit_signature())
 
 
 def test_vector_memory_of_rows_not_a_power_of_two() -> None:
-    config = small_config(rows=6, cols=16, mac_depth=2, pixel_lanes=2)
-    width = config.fc_inputs
-    dut = VectorMemory(config)
-    rng = random.Random(2)
-
-    async def bench(ctx: Any) -> None:
-        for count in (config.channel_limit, 5):
-            values = [rng.randint(-128, 127) for _ in range(count)]
-            ctx.set(dut.restart, 1)
-            await ctx.tick()
-            ctx.set(dut.restart, 0)
-            for value in values:
-                while rng.random() < 0.3:
-                    await ctx.tick()
-                ctx.set(dut.write_valid, 1)
-                ctx.set(dut.write_data, value)
-                await ctx.tick()
-                ctx.set(dut.write_valid, 0)
-            for word in range(-(-count // width)):
-                ctx.set(dut.read_word, word)
-                await ctx.tick()
-                part = values[word * width :][:width]
-                assert [ctx.get(dut.read_data[n]) for n in range(len(part))] == part
-
-    assert vector_words(config) == 6
-    simulate(dut, bench)
+    assert vector_words(small_config(rows=6, cols=16, mac_depth=2, pixel_lanes=2)) == 6
+    simulate_unit(scalar.vector_memory())
