@@ -1,8 +1,8 @@
 """ACE, the schedule's operations and the hardware's counters, reconciled to the last MAC.
 
-Per operation: ACE MACs = useful + masked + elided. Useful products and masked ones (padded taps
-that are issued and add nothing) come from the schedule and must equal the hardware's counters;
-elided ones would be padded taps that a schedule leaves out, and this architecture issues every tap.
+Per operation: ACE MACs = useful + masked. Useful products and masked ones (padded taps that are
+issued and add nothing: this architecture leaves no tap out) come from the schedule and must equal
+the hardware's counters.
 Per operation: slots * issue cycles = useful + masked + padding by kind. Per layer: cycles = issue
 + setup + stalls by cause + drain. Per frame: cycles = those of the layers, which run one after the
 other, + those between them. What is left over is zero or a `problem`.
@@ -17,12 +17,10 @@ from typing import Any
 from hwflow.ace import AceReport, Operation
 from hwflow.compiler.counts import LayerCounts
 from hwflow.errors import FlowError
+from hwflow.isa import layer_cycles
 
 UNITS = ("conv", "se-hidden", "se-scale", "dense")
 """Units of `LayerCounts` that multiply, in the order in which a layer uses them."""
-
-ELIDED = 0
-"""Padded taps left out of a schedule."""
 
 CONV_COUNTERS = (
     "issue",
@@ -58,8 +56,7 @@ class FrameCounters:
 class OperationRow:
     """One convolution or matrix-vector product. bits: of the model; executed_bits: of the schedule.
 
-    zero_channels: products for channels that fill up an SE layer's last group; the hardware
-    counts them as useful. unexplained: ACE MACs and slots without a cause.
+    unexplained: ACE MACs and slots without a cause.
     """
 
     layer: int
@@ -69,7 +66,6 @@ class OperationRow:
     ace_macs: int
     useful: int
     masked: int
-    elided: int
     unexplained_macs: int
     ace: int
     executed_ace: int
@@ -78,7 +74,6 @@ class OperationRow:
     k_padding: int
     channel_padding: int
     pixel_padding: int
-    zero_channels: int
     unexplained_slots: int
 
 
@@ -177,14 +172,13 @@ def _pairs(
 
 def _operation(operation: Operation, entry: LayerCounts, problems: list[str]) -> OperationRow:
     weight_bits, activation_bits = (int(bits) for bits in entry.macs_class.split("x"))
-    executed = entry.useful + entry.masked + ELIDED
+    executed = entry.useful + entry.masked
     shared = (
         entry.useful
         + entry.masked
         + entry.k_padding
         + entry.channel_padding
         + entry.pixel_padding
-        + entry.zero_channels
     )
     row = OperationRow(
         layer=entry.layer,
@@ -194,7 +188,6 @@ def _operation(operation: Operation, entry: LayerCounts, problems: list[str]) ->
         ace_macs=operation.macs,
         useful=entry.useful,
         masked=entry.masked,
-        elided=ELIDED,
         unexplained_macs=operation.macs - executed,
         ace=operation.ace,
         executed_ace=executed * weight_bits * activation_bits,
@@ -203,7 +196,6 @@ def _operation(operation: Operation, entry: LayerCounts, problems: list[str]) ->
         k_padding=entry.k_padding,
         channel_padding=entry.channel_padding,
         pixel_padding=entry.pixel_padding,
-        zero_channels=entry.zero_channels,
         unexplained_slots=entry.slots * entry.issue - shared,
     )
     name = f"layer {row.layer} {row.operation}"
@@ -227,7 +219,7 @@ def _compare(frame: FrameCounters, entries: Sequence[LayerCounts], problems: lis
             measured = records.pop(0) if records else None
             expected = {
                 "steps": entry.issue,
-                "useful": entry.useful + entry.zero_channels,
+                "useful": entry.useful,
                 "padding": entry.k_padding + entry.channel_padding,
             }
         if measured is None:
@@ -262,7 +254,7 @@ def _cycles(
     rows: list[CycleRow] = []
     ended = -1
     for layer, counters in sorted(frame.layers.items(), key=lambda item: item[1]["start"]):
-        cycles = counters["end"] - counters["start"] + 1
+        cycles = layer_cycles(counters)
         share = {name: counters[name] for name in CYCLE_COUNTERS}
         row = CycleRow(
             layer=layer,

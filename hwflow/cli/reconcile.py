@@ -109,16 +109,16 @@ def _print(result: Reconciliation) -> None:
     screen = console()
     source = f"schedule and {result.images} simulated images" if result.images else "schedule"
     shown = table(
-        f"{result.network}: ACE MACs = useful + masked + elided ({source})",
-        ("layer", "operation", "bits", "ACE MACs", "useful", "masked", "elided", "unexplained",
+        f"{result.network}: ACE MACs = useful + masked ({source})",
+        ("layer", "operation", "bits", "ACE MACs", "useful", "masked", "unexplained",
          "ACE", "slots", "k pad", "channel pad", "pixel pad", "unexplained"),
         left=3,
     )  # fmt: skip
     for row in result.operations:
         executed = "" if row.bits == row.executed_bits else f" as {row.executed_bits}"
         numbers = (
-            row.ace_macs, row.useful, row.masked, row.elided, row.unexplained_macs, row.ace,
-            row.slots, row.k_padding, row.channel_padding + row.zero_channels, row.pixel_padding,
+            row.ace_macs, row.useful, row.masked, row.unexplained_macs, row.ace,
+            row.slots, row.k_padding, row.channel_padding, row.pixel_padding,
             row.unexplained_slots,
         )  # fmt: skip
         cells = [number(value) for value in numbers]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hwflow.compiler.memories import Memory, Tensor, capacity
 from hwflow.config import AcceleratorConfig
 from hwflow.errors import FlowError
+from hwflow.memories import Memory, Tensor, capacity
 
 
 class Allocator:

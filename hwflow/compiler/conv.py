@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from hwflow import numerics
-from hwflow.compiler.memories import Memory, Tensor, ceil_div
 from hwflow.compiler.plan import LayerPlan
 from hwflow.config import AcceleratorConfig
 from hwflow.errors import FlowError
 from hwflow.isa import Op, Residual, Store
+from hwflow.memories import Memory, Tensor, ceil_div
 from models.integer.params import InitConvParams, PokeConvParams
 
 MAX_GROUP_SHIFT = 3

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from hwflow.compiler.memories import ceil_div
 from hwflow.config import AcceleratorConfig
 from hwflow.isa import INSTRUCTION_BYTES, FcDest, Op, Residual, Ring
+from hwflow.memories import ceil_div
 
 Instruction = Mapping[str, int]
 NIBBLE_HIGH = 7
@@ -27,9 +27,7 @@ class LayerCounts:
     layer, name: the layer's number and name. unit: `conv`, `se-hidden`, `se-scale`, `dense`,
     `mean`, `affine`, `load`. macs_class: weight x activation bits of the multiplications ('1x1',
     '8x8', '4x4', '4x8'), empty without any. issue: cycles with an array step; slots: MAC slots of
-    a step (P or M). issue * slots = useful + masked + k_padding + channel_padding + pixel_padding
-    + zero_channels. zero_channels: products for channels that fill up the last group of an SE
-    layer, which the hardware would count as useful: none with this instruction set.
+    a step (P or M). issue * slots = useful + masked + k_padding + channel_padding + pixel_padding.
     elementwise: operations by name, each fusion named. bytes: memory traffic by kind.
     """
 
@@ -42,7 +40,6 @@ class LayerCounts:
     k_padding: int = 0
     channel_padding: int = 0
     pixel_padding: int = 0
-    zero_channels: int = 0
     issue: int = 0
     slots: int = 0
     elementwise: Mapping[str, int]

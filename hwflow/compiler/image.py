@@ -10,11 +10,11 @@ import numpy.typing as npt
 from hwflow import numerics
 from hwflow.compiler import container, schedule
 from hwflow.compiler.manifest import ImageInfo
-from hwflow.compiler.memories import ceil_div
 from hwflow.compiler.stream import Item
 from hwflow.config import AcceleratorConfig
 from hwflow.errors import FlowError
 from hwflow.isa import INSTRUCTION_BYTES, Op, Ring
+from hwflow.memories import ceil_div
 
 Instruction = dict[str, int]
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from hwflow.compiler import container, image, schedule
 from hwflow.compiler.manifest import ImageInfo, LayerInfo, Manifest, TensorInfo, config_hash
-from hwflow.compiler.memories import Tensor
 from hwflow.compiler.order import order
 from hwflow.compiler.plan import LayerPlan, plan
 from hwflow.compiler.program import Program, sha256
 from hwflow.compiler.stream import items
 from hwflow.config import AcceleratorConfig
+from hwflow.memories import Tensor
 from hwflow.verifier.verify import verify
 from models.integer.params import IntegerNetwork
 

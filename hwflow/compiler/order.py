@@ -8,7 +8,7 @@ from hwflow.compiler.stream import Item
 from hwflow.config import AcceleratorConfig
 from hwflow.errors import FlowError
 from hwflow.isa import INSTRUCTION_BYTES, Op
-from hwflow.verifier.tokens import Token, TokenMachine
+from hwflow.tokens import Token, TokenMachine
 
 
 def order(items: list[Item], config: AcceleratorConfig) -> list[Item]:

@@ -18,9 +18,9 @@ from dataclasses import dataclass, replace
 
 from hwflow import numerics
 from hwflow.compiler.allocate import Allocator
-from hwflow.compiler.memories import Memory, Tensor, ceil_div, pixel_words, tensor_rows
 from hwflow.config import AcceleratorConfig
 from hwflow.errors import FlowError
+from hwflow.memories import Memory, Tensor, ceil_div, pixel_words, tensor_rows
 from models.integer.params import IntegerNetwork, PokeConvParams, Shape
 
 MEAN_GROUPS = (2, 4, 8)

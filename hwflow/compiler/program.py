@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
+import tempfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from hwflow.compiler.counts import LayerCounts, count
 from hwflow.compiler.manifest import Manifest
 from hwflow.config import AcceleratorConfig
 from hwflow.errors import FlowError
+from hwflow.verifier.verify import verify
 
 SCHEDULE, SCHEDULE_JSON, MEMORY, MANIFEST = (
     "schedule.bin",
@@ -23,6 +24,7 @@ SCHEDULE, SCHEDULE_JSON, MEMORY, MANIFEST = (
     "memory.bin",
     "manifest.json",
 )
+FILES = (SCHEDULE, SCHEDULE_JSON, MEMORY, MANIFEST)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,21 +63,26 @@ class Program:
         """Writes the four files; the folder appears complete or not at all.
 
         Raises:
-            FlowError: the path exists and is not a build folder.
+            FlowError: as `check_folder`.
         """
-        folder = Path(folder)
-        if folder.exists() and not (folder / MANIFEST).is_file():
-            raise FlowError(f"{folder}: exists and is no build folder; name another or remove it")
-        partial = folder.with_name(folder.name + ".partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        (partial / SCHEDULE).write_bytes(self.schedule)
-        (partial / SCHEDULE_JSON).write_text(schedule.to_json(self.instructions))
-        (partial / MEMORY).write_bytes(self.memory)
-        (partial / MANIFEST).write_text(self.manifest.to_json())
-        if folder.exists():
-            shutil.rmtree(folder)
-        partial.replace(folder)
+        check_folder(folder)
+        final = Path(folder).resolve()
+        final.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{final.name}-", dir=final.parent) as scratch:
+            new, old = Path(scratch) / "new", Path(scratch) / "old"
+            new.mkdir()
+            (new / SCHEDULE).write_bytes(self.schedule)
+            (new / SCHEDULE_JSON).write_text(schedule.to_json(self.instructions))
+            (new / MEMORY).write_bytes(self.memory)
+            (new / MANIFEST).write_text(self.manifest.to_json())
+            if final.exists():
+                final.replace(old)
+            try:
+                new.replace(final)
+            except OSError:
+                if old.exists():
+                    old.replace(final)
+                raise
 
     @staticmethod
     def load(folder: str | Path) -> Program:
@@ -85,10 +92,8 @@ class Program:
             FlowError: a file is missing, damaged, of another version or build, or the schedule
                 breaks a rule of the verifier.
         """
-        from hwflow.verifier.verify import verify
-
         folder = Path(folder)
-        for name in (SCHEDULE, SCHEDULE_JSON, MEMORY, MANIFEST):
+        for name in FILES:
             if not (folder / name).is_file():
                 raise FlowError(f"{folder / name}: not found; run `hwflow lower` first")
         try:
@@ -107,6 +112,29 @@ class Program:
                 f"{folder / SCHEDULE_JSON}: differs from {SCHEDULE}; run `hwflow lower` again"
             )
         return program
+
+
+def check_folder(folder: str | Path) -> None:
+    """Whether `Program.save` may replace `folder`: absent, empty, or a build and nothing else.
+
+    Raises:
+        FlowError: a file, or a folder with something in it that `save` did not write.
+    """
+    folder = Path(folder)
+    remedy = "name another folder or remove it"
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise FlowError(f"{folder}: is a file, a build is a folder; {remedy}")
+    found = {path.name for path in folder.iterdir()}
+    if foreign := sorted(found - set(FILES)):
+        raise FlowError(f"{folder}: holds {foreign[0]}, which is no part of a build; {remedy}")
+    if not found:
+        return
+    try:
+        Manifest.from_json((folder / MANIFEST).read_text(), MANIFEST)
+    except (FlowError, OSError, UnicodeDecodeError) as error:
+        raise FlowError(f"{folder / MANIFEST}: not the manifest of a build; {remedy}") from error
 
 
 def sha256(data: bytes) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from hwflow.compiler.conv import Instruction
-from hwflow.compiler.memories import ceil_div
 from hwflow.config import AcceleratorConfig
 from hwflow.isa import FcDest, Op
+from hwflow.memories import ceil_div
 from models.integer.params import ScalarParams
 
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from hwflow.compiler import scalar, weights
 from hwflow.compiler.conv import Instruction, init_conv, poke_conv
-from hwflow.compiler.memories import Tensor, ceil_div
 from hwflow.compiler.plan import LayerPlan
 from hwflow.compiler.weights import Bytes
 from hwflow.config import AcceleratorConfig
 from hwflow.errors import FlowError
 from hwflow.isa import FcDest, Op, Ring
-from hwflow.verifier.tokens import RING_TOKENS, Token, queue_of
+from hwflow.memories import Tensor, ceil_div
+from hwflow.tokens import RING_TOKENS, Token, queue_of
 from models.integer.params import IntegerNetwork, PokeConvParams
 
 CHUNK_BEATS = 256

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hwflow.compiler.memories import ceil_div
 from hwflow.config import AcceleratorConfig
 from hwflow.errors import FlowError
 from hwflow.isa import CONSTANT_BITS, CONSTANT_FIELDS
+from hwflow.memories import ceil_div
 from models.integer.params import ScalarParams, VectorParams
 
 Bytes = npt.NDArray[np.uint8]

@@ -18,6 +18,7 @@ from hwflow.emulator.state import Emulation, State
 from hwflow.emulator.vector import run_conv
 from hwflow.errors import FlowError
 from hwflow.isa import FcDest, Op, Ring
+from hwflow.memories import ceil_div
 
 Instruction = dict[str, int]
 
@@ -79,7 +80,7 @@ class _Machine:
         words = np.frombuffer(b"".join(self._images), np.int8)
         words = words.reshape(len(self._images), -1, self._config.cols)
         count = load["words"]
-        pixels = np.arange(-(-words.shape[1] // count))
+        pixels = np.arange(ceil_div(words.shape[1], count))
         for word in range(count):
             values = words[:, word::count]
             slots = pixels[: values.shape[1]]
@@ -99,7 +100,7 @@ class _Machine:
             return False
         entry, state, result = self._scalars[0], self._state, self.result
         op, layer = Op(entry["op"]), entry["layer"]
-        if op is Op.MEAN and state.sum_tokens < -(-entry["count"] // self._config.cols):
+        if op is Op.MEAN and state.sum_tokens < ceil_div(entry["count"], self._config.cols):
             return False
         self._scalars.popleft()
         match op:

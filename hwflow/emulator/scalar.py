@@ -8,6 +8,7 @@ import numpy.typing as npt
 from hwflow import numerics
 from hwflow.emulator.state import ArrayCounts, State
 from hwflow.isa import FcDest
+from hwflow.memories import ceil_div
 
 Instruction = dict[str, int]
 Ints = npt.NDArray[np.int32]
@@ -23,7 +24,7 @@ def run_mean(entry: Instruction, state: State) -> Ints:
     )
     means = numerics.scalar(state.sums[:, :count], constants)
     state.vectors["means"][:, :count] = means
-    state.sum_tokens -= -(-count // state.config.cols)
+    state.sum_tokens -= ceil_div(count, state.config.cols)
     return means
 
 
@@ -32,7 +33,7 @@ def run_fc(entry: Instruction, state: State) -> tuple[Ints, ArrayCounts]:
     config, steps, outputs = state.config, entry["steps"], entry["outputs"]
     source = state.vectors["hidden" if entry["hidden"] else "means"]
     operands = source[:, : steps * config.fc_inputs].astype(np.float64)
-    groups = -(-outputs // config.cols)
+    groups = ceil_div(outputs, config.cols)
     results: list[Ints] = []
     for group in range(groups):
         words = state.mac_ring.take(steps).view(np.int8)

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hwflow.compiler.counts import out_channels
-from hwflow.compiler.memories import Memory, capacity, ceil_div, pixel_words, tensor_rows
 from hwflow.config import AcceleratorConfig
 from hwflow.isa import Op, Residual, Ring, Store
+from hwflow.memories import Memory, capacity, ceil_div, pixel_words, tensor_rows
 from hwflow.verifier.context import Context, Instruction
 
 _RESIDUAL = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hwflow.isa import Op, Ring
+from hwflow.tokens import RING_TOKENS, TokenMachine, queue_of, ring_word_bytes
 from hwflow.verifier.context import Context
-from hwflow.verifier.tokens import RING_TOKENS, TokenMachine, queue_of, ring_word_bytes
 
 
 def tokens(context: Context) -> Iterator[str]:

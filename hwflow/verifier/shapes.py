@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from hwflow import numerics
 from hwflow.compiler.container import HEADER_BYTES
 from hwflow.compiler.counts import out_channels
-from hwflow.compiler.memories import ceil_div
 from hwflow.isa import INSTRUCTION_BYTES, FcDest, Op, Residual, Ring, Store
+from hwflow.memories import ceil_div
+from hwflow.tokens import RING_TOKENS, TokenMachine, ring_word_bytes
 from hwflow.verifier.context import Context, Instruction
-from hwflow.verifier.tokens import RING_TOKENS, TokenMachine, ring_word_bytes
 
 
 def _expect(

@@ -16,10 +16,10 @@ from hwflow import isa
 from hwflow.compiler import schedule
 from hwflow.compiler.allocate import Allocator
 from hwflow.compiler.lower import lower
-from hwflow.compiler.memories import Memory, Tensor
 from hwflow.compiler.program import MANIFEST, MEMORY, SCHEDULE, SCHEDULE_JSON, Program
 from hwflow.config import load_target
 from hwflow.errors import FlowError
+from hwflow.memories import Memory, Tensor
 from models.config import PokeBNNConfig, PokeConvSpec, preset
 from models.integer.params import (
     DenseParams,

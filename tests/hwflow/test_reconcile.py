@@ -44,7 +44,7 @@ def frame_of(counts: list[LayerCounts]) -> Counters:
             layers[entry.layer] = record | {"start": at, "end": at + cycles - 1}
             at += cycles + 5
         elif entry.macs_class:
-            useful, padding = entry.useful + entry.zero_channels, entry.k_padding
+            useful, padding = entry.useful, entry.k_padding
             record = {"steps": entry.issue, "useful": useful}
             record["padding"] = padding + entry.channel_padding
             scalars.setdefault(entry.layer, []).append(record)
@@ -63,7 +63,7 @@ def test_schedule_explains_every_operation(report: AceReport, counts: list[Layer
     assert sum(row.masked for row in result.operations) > 0
     for row in result.operations:
         assert row.useful + row.masked == row.ace_macs
-        parts = (row.k_padding, row.channel_padding, row.pixel_padding, row.zero_channels)
+        parts = (row.k_padding, row.channel_padding, row.pixel_padding)
         assert row.slots == row.ace_macs + sum(parts)
 
 

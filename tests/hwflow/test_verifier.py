@@ -12,8 +12,8 @@ from hwflow.compiler.lower import lower
 from hwflow.config import load_target
 from hwflow.isa import FIELDS, Op, Ring, Store
 from hwflow.timing import CONV_QUEUE
+from hwflow.tokens import Token, TokenMachine
 from hwflow.verifier.context import Context, Instruction
-from hwflow.verifier.tokens import Token, TokenMachine
 from hwflow.verifier.verify import RULES, open_program, violations
 from models.integer.random import random_network, small_config
 

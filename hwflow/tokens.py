@@ -13,9 +13,9 @@ from collections import deque
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 
-from hwflow.compiler.memories import ceil_div
 from hwflow.config import AcceleratorConfig
 from hwflow.isa import FcDest, Op, Ring
+from hwflow.memories import ceil_div
 from hwflow.timing import CONV_QUEUE, SCALAR_QUEUE
 
 
