@@ -10,11 +10,16 @@ import numpy.typing as npt
 
 from hwflow.emulator.memory import Slots
 from hwflow.emulator.state import ArrayCounts, State
+from hwflow.memories import ceil_div
 
 Instruction = dict[str, int]
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
 """Sums of integers below 2**24 in magnitude (proved for every accumulator) are exact."""
+
+
+USEFUL, MASKED, K_PADDING, PIXEL_PADDING = range(4)
+"""Kinds of slots of one column."""
 
 
 @dataclass(frozen=True)
@@ -117,24 +122,41 @@ def _mac_weights(conv: Instruction, state: State) -> Floats:
     return split.reshape(count, words * config.mac_depth, config.cols).astype(np.float32)
 
 
+def tile_pixels(conv: Instruction, rows: int) -> npt.NDArray[np.int64]:
+    """The output pixel on every array row of every tile, int64 (tiles, rows); -1 where none is."""
+    tile, row = np.arange(conv["tiles"])[:, None], np.arange(rows)[None, :]
+    if conv["row_aligned"]:
+        a_line = ceil_div(conv["out_w"], rows)
+        x = tile % a_line * rows + row
+        return np.where(x < conv["out_w"], tile // a_line * conv["out_w"] + x, -1)
+    pixel = tile * rows + row
+    return np.where(pixel < conv["out_h"] * conv["out_w"], pixel, -1)
+
+
 def array_counts(conv: Instruction, state: State) -> ArrayCounts:
-    """Slots by kind, counted over the actual steps of every tile."""
+    """Slots by kind, counted slot by slot: every tile, row, tap, word and lane, column by column.
+
+    What a slot is: of a row without a pixel, else of a column without a channel, else of a lane
+    beyond the input channels, else of a tap outside the input, else useful.
+    """
     config = state.config
     depth = config.mac_depth if conv["mac"] else config.popcount_width
-    valid = taps(conv).valid
-    words, groups, cols = conv["words"], conv["groups"], config.cols
-    lanes = (words - 1) * depth + conv["last_k"]
-    columns = (groups - 1) * cols + conv["last_cols"]
-    pixels = valid.shape[0]
-    inside = int(valid.sum())
-    tap_slots = valid.size
-    rows = conv["tiles"] * config.rows
-    per_tap = words * depth
+    pixels = tile_pixels(conv, config.rows)
+    inside = taps(conv).valid[np.maximum(pixels, 0)].reshape(-1, conv["kernel"] ** 2)
+    exists = (pixels >= 0).reshape(-1, 1, 1)
+    word, lane = np.arange(conv["words"])[:, None], np.arange(depth)[None, :]
+    channel = ((word < conv["words"] - 1) | (lane < conv["last_k"])).reshape(1, 1, -1)
+    shape = (*inside.shape, channel.shape[-1])
+    kinds = np.where(channel, np.where(inside[..., None], USEFUL, MASKED), K_PADDING)
+    found = np.bincount(np.where(exists, kinds, PIXEL_PADDING).ravel(), minlength=4)
+    unused = int(np.broadcast_to(exists, shape).sum())
+    columns = (conv["groups"] - 1) * config.cols + conv["last_cols"]
+    all_columns = conv["groups"] * config.cols
     return ArrayCounts(
-        issue=groups * conv["tiles"] * valid.shape[1] * words,
-        useful=inside * lanes * columns,
-        masked=(tap_slots - inside) * lanes * columns,
-        k_padding=tap_slots * (per_tap - lanes) * columns,
-        channel_padding=tap_slots * per_tap * (groups * cols - columns),
-        pixel_padding=(rows - pixels) * valid.shape[1] * per_tap * groups * cols,
+        issue=conv["groups"] * conv["tiles"] * inside.shape[1] * conv["words"],
+        useful=int(found[USEFUL]) * columns,
+        masked=int(found[MASKED]) * columns,
+        k_padding=int(found[K_PADDING]) * columns,
+        channel_padding=unused * (all_columns - columns),
+        pixel_padding=int(found[PIXEL_PADDING]) * all_columns,
     )

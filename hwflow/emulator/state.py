@@ -8,8 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from hwflow.config import AcceleratorConfig
-from hwflow.emulator.memory import JUNK, BankedMemory, Fifo
+from hwflow.emulator import memory
+from hwflow.emulator.memory import BankedMemory, Fifo
 from hwflow.isa import CONSTANT_BITS, CONSTANT_FIELDS
+from hwflow.memories import ceil_div
 
 Ints = npt.NDArray[np.int32]
 
@@ -80,17 +82,18 @@ class State:
         self.side = BankedMemory(images, lanes, config.side_rows, cols, np.int16)
         self.pool = BankedMemory(images, lanes, config.pool_rows, cols, np.int16)
         channels = config.channel_groups_limit * cols
-        self.sums: Ints = np.full((images, channels), JUNK, np.int32)
-        vector = -(-config.channel_limit // config.fc_inputs) * config.fc_inputs
+        self.sums: Ints = np.full((images, channels), memory.JUNK, np.int32)
+        vector = ceil_div(config.channel_limit, config.fc_inputs) * config.fc_inputs
         self.vectors = {
-            name: np.full((images, vector), JUNK, np.int8) for name in ("means", "hidden")
+            name: np.full((images, vector), memory.JUNK, np.uint8).view(np.int8)
+            for name in ("means", "hidden")
         }
         self.constants: dict[str, Ints] = {
-            name: np.full(channels, JUNK & 7, np.int32)
+            name: np.full(channels, memory.JUNK & 7, np.int32)
             for name in ("alpha", "alpha_shift", "beta", "bias_x", "out_shift")
         }
         self.pairs: dict[str, Ints] = {
-            name: np.full((images, channels), JUNK, np.int32) for name in ("p", "n", "q")
+            name: np.full((images, channels), memory.JUNK, np.int32) for name in ("p", "n", "q")
         }
         self.weight_ring = Fifo("binary weight ring", cols * config.popcount_width // 8)
         self.mac_ring = Fifo("8-bit ring", config.mac_word_bytes)
