@@ -52,18 +52,18 @@ class AcceleratorConfig:
     channel_limit: int  # most channels of a tensor
 
     def __post_init__(self) -> None:
-        _power_of_two("cols", self.cols, 8, 64)
-        _power_of_two("popcount_width", self.popcount_width, 16, 128)
-        _power_of_two("pixel_lanes", self.pixel_lanes, 1, 16)
-        _power_of_two("mac_depth", self.mac_depth, 1, 8)
-        _power_of_two("memory_bytes", self.memory_bytes, 8, 32)
-        _in_range("rows", self.rows, 2, 32)
+        self._power_of_two("cols", 8, 64)
+        self._power_of_two("popcount_width", 16, 128)
+        self._power_of_two("pixel_lanes", 1, 16)
+        self._power_of_two("mac_depth", 1, 8)
+        self._power_of_two("memory_bytes", 8, 32)
+        self._in_range("rows", 2, 32)
         for field in ("weight_words", "mac_words", "constant_words", "bit_rows", "byte_rows"):
-            _in_range(field, getattr(self, field), 16, 65536)
+            self._in_range(field, 16, 65536)
         for field in ("main_rows", "side_rows", "pool_rows"):
-            _in_range(field, getattr(self, field), 16, 65536)
-        _in_range("line_pixels", self.line_pixels, 1, 511)
-        _in_range("channel_limit", self.channel_limit, self.cols, 8192)
+            self._in_range(field, 16, 65536)
+        self._in_range("line_pixels", 1, 511)
+        self._in_range("channel_limit", self.cols, 8192)
         if self.channel_groups_limit > CHANNEL_GROUPS:
             raise FlowError(
                 f"target {self.name}: channel_limit {self.channel_limit} gives {self.channel_groups_limit} groups of "
@@ -93,8 +93,33 @@ class AcceleratorConfig:
         if self.mac_word_bytes % (2 * self.memory_bytes):
             raise FlowError(
                 f"target {self.name}: a word of the 8-bit ring has rows*cols*mac_depth = {self.mac_word_bytes} bytes, but "
-                f"must hold whole pairs of beats; nearest valid memory_bytes: {max(8, self.mac_word_bytes // 2)}"
+                f"must hold whole pairs of beats; {self._whole_pairs_of_beats()}"
             )
+
+    def _in_range(self, field: str, low: int, high: int) -> None:
+        value = getattr(self, field)
+        if not low <= value <= high:
+            nearest = min(max(value, low), high)
+            raise FlowError(
+                f"target {self.name}: {field} {value} must be {low}..{high}; nearest valid: {nearest}"
+            )
+
+    def _power_of_two(self, field: str, low: int, high: int) -> None:
+        value = getattr(self, field)
+        if value < low or value > high or value & (value - 1):
+            candidates = [1 << i for i in range(16) if low <= 1 << i <= high]
+            nearest = min(candidates, key=lambda c: (abs(c - value), c))
+            raise FlowError(
+                f"target {self.name}: {field} {value} must be a power of two {low}..{high}; nearest valid: {nearest}"
+            )
+
+    def _whole_pairs_of_beats(self) -> str:
+        """The change that lets a word of the 8-bit ring hold whole pairs of beats."""
+        needed = max(8, self.popcount_width // 8)
+        fitting = [size for size in (32, 16, 8) if size >= needed and self.mac_word_bytes % (2 * size) == 0]
+        if fitting:
+            return f"nearest valid memory_bytes: {fitting[0]}"
+        return "no memory_bytes does; raise mac_depth, or take an even number of rows"
 
     # Derived sizes -------------------------------------------------------------------------------
     @property
@@ -166,7 +191,7 @@ class AcceleratorConfig:
         fields = {f.name: f for f in dataclasses.fields(cls)}
         for key in values:
             if key not in fields:
-                near = difflib.get_close_matches(key, fields, 1)
+                near = difflib.get_close_matches(str(key), fields, 1)
                 hint = f"; did you mean {near[0]}?" if near else f"; fields are {', '.join(fields)}"
                 raise FlowError(f"{source}: unknown field {key!r}{hint}")
         missing = [name for name in fields if name not in values]
@@ -181,18 +206,6 @@ class AcceleratorConfig:
     def to_dict(self) -> dict[str, Any]:
         """The user's fields, in declaration order."""
         return dataclasses.asdict(self)
-
-
-def _in_range(field: str, value: int, low: int, high: int) -> None:
-    if not low <= value <= high:
-        raise FlowError(f"{field} {value} must be {low}..{high}; nearest valid: {min(max(value, low), high)}")
-
-
-def _power_of_two(field: str, value: int, low: int, high: int) -> None:
-    if value < low or value > high or value & (value - 1):
-        candidates = [1 << i for i in range(16) if low <= 1 << i <= high]
-        nearest = min(candidates, key=lambda c: (abs(c - value), c))
-        raise FlowError(f"{field} {value} must be a power of two {low}..{high}; nearest valid: {nearest}")
 
 
 def target_names() -> list[str]:
@@ -212,7 +225,10 @@ def load_target(target: str | Path) -> AcceleratorConfig:
         path = Path(text)
         if not path.is_file():
             raise FlowError(f"target file {text} does not exist")
-        content = path.read_text()
+        try:
+            content = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise FlowError(f"target {text} is not UTF-8 text ({error}); save it as such") from error
     else:
         if text not in target_names():
             near = difflib.get_close_matches(text, target_names(), 1)

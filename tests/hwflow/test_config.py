@@ -75,6 +75,34 @@ def test_impossible_values_name_field_and_nearest(
     assert "\n" not in message
 
 
+def test_the_nearest_memory_width_is_possible() -> None:
+    with pytest.raises(FlowError, match=r"nearest valid memory_bytes: (\d+)") as caught:
+        changed(rows=2, cols=16, popcount_width=64, mac_depth=1, memory_bytes=32)
+    width = int(str(caught.value).rsplit(" ", 1)[1])
+    assert width == 16
+    changed(rows=2, cols=16, popcount_width=64, mac_depth=1, memory_bytes=width)
+    with pytest.raises(FlowError, match="raise mac_depth"):
+        changed(rows=3, cols=8, popcount_width=64, mac_depth=1, memory_bytes=8)
+
+
+def test_impossible_values_name_the_target() -> None:
+    for values in ({"rows": 1}, {"cols": 12}, {"line_pixels": 512}):
+        with pytest.raises(FlowError, match=f"target {SMALL.name}: "):
+            changed(**values)
+
+
+def test_a_key_that_is_no_text_is_refused() -> None:
+    with pytest.raises(FlowError, match="unknown field 7"):
+        AcceleratorConfig.from_dict({**SMALL.to_dict(), 7: 1}, source="test")  # pyright: ignore
+
+
+def test_a_target_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bytes.yaml"
+    path.write_bytes(b"rows: \xff")
+    with pytest.raises(FlowError, match=r"bytes\.yaml is not UTF-8"):
+        load_target(path)
+
+
 def test_unknown_field_suggests_the_known_one() -> None:
     with pytest.raises(FlowError, match="'colums'; did you mean cols"):
         changed(colums=8)
