@@ -12,7 +12,7 @@ from amaranth.lib.wiring import In, Out
 
 from hwflow import isa, timing
 from hwflow.config import AcceleratorConfig
-from hwflow.timing import BURST, CONV_QUEUE, REQUESTS_AHEAD, SCALAR_QUEUE
+from hwflow.timing import BURST, BYTE_WRITER_BEATS, CONV_QUEUE, REQUESTS_AHEAD, SCALAR_QUEUE
 from rtl_gen.byte_writer import ByteWriter
 from rtl_gen.instruction_queue import InstructionQueue
 from rtl_gen.interfaces import (
@@ -28,9 +28,6 @@ from rtl_gen.interfaces import (
 from rtl_gen.scalar_engine import byte_counts_layout
 
 LOAD = fields_layout(isa.FIELDS[isa.Op.LOAD])
-
-FREE_BITS = 24
-"""Width of the counts of free room and of outstanding beats."""
 
 
 class Kind(Enum, shape=3):
@@ -63,6 +60,16 @@ ROUTE = data.StructLayout(
 """What becomes of a request's beats."""
 
 
+def ring_room(config: AcceleratorConfig) -> dict[Kind, int]:
+    """Most room that each ring shows as free: beats, but bytes of the 8-bit ring."""
+    return {
+        Kind.WEIGHTS: config.weight_words * config.weight_beats,
+        Kind.MACS: config.mac_words * config.mac_word_bytes,
+        Kind.CONSTANTS: config.constant_words * config.constant_beats,
+        Kind.BYTES: BYTE_WRITER_BEATS,
+    }
+
+
 class Loader(wiring.Component):
     """Owner of the memory port.
 
@@ -82,6 +89,7 @@ class Loader(wiring.Component):
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
+        self._room = ring_room(config)
         super().__init__(
             {
                 "start": In(1),
@@ -91,11 +99,11 @@ class Loader(wiring.Component):
                 "conv": Out(stream.Signature(CONV)),
                 "scalar": Out(stream.Signature(SCALAR_BITS)),
                 "weights_write": Out(beat_write_layout(config)),
-                "weights_free": In(FREE_BITS),
+                "weights_free": In(range(self._room[Kind.WEIGHTS] + 1)),
                 "macs_write": Out(macs_write_layout(config)),
-                "macs_free": In(FREE_BITS),
+                "macs_free": In(range(self._room[Kind.MACS] + 1)),
                 "constants_write": Out(beat_write_layout(config)),
-                "constants_free": In(FREE_BITS),
+                "constants_free": In(range(self._room[Kind.CONSTANTS] + 1)),
                 "bytes_write": Out(bytes_write_layout(config)),
                 "byte_counts": Out(byte_counts_layout()),
                 "idle": Out(1),
@@ -105,6 +113,7 @@ class Loader(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """The circuit."""
         m = Module()
+        config = self._config
         m.submodules.instructions = self._instructions = InstructionQueue(self._config)
         m.submodules.byte_writer = self._byte_writer = ByteWriter(self._config)
         m.submodules.conv_queue = self._conv_queue = SyncFIFOBuffered(
@@ -121,10 +130,15 @@ class Loader(wiring.Component):
         self._loading = Signal()  # a LOAD has requests left
         self._load = Signal(LOAD)
         self._first = Signal()
-        # Units of room outstanding for each ring: beats, but bytes / B for the 8-bit ring.
+        # Beats; of the 8-bit ring a beat of 4-bit values counts twice, as it fills two.
+        self._beats = {
+            kind: most // config.memory_bytes if kind is Kind.MACS else most
+            for kind, most in self._room.items()
+        }
+        # No more is requested than is free.
         self._outstanding = {
-            kind: Signal(FREE_BITS, name=f"outstanding_{kind.name.lower()}")
-            for kind in KIND_COUNTERS
+            kind: Signal(range(most + 1), name=f"outstanding_{kind.name.lower()}")
+            for kind, most in self._beats.items()
         }
         self._requested = Signal(ROUTE)  # what a request adds to them, in the cycle it is made
         self._requested_valid = Signal()
@@ -153,15 +167,15 @@ class Loader(wiring.Component):
         }
         rooms = []
         for kind, free in frees.items():
-            room = Signal(FREE_BITS, name=f"room_{kind.name.lower()}")
+            room = Signal(range(self._beats[kind] + 1), name=f"room_{kind.name.lower()}")
             # Beats that have just arrived are counted twice: in the outstanding ones, and as not free.
             outstanding = self._outstanding[kind]
-            units_free = Mux(free > outstanding, (free - outstanding)[:FREE_BITS], 0)
+            units_free = Mux(free > outstanding, (free - outstanding)[: len(room)], 0)
             m.d.comb += room.eq(units_free >> load.unpack4 if kind is Kind.MACS else units_free)
             rooms.append(room)
         idle_rings = [count == 0 for count in self._outstanding.values()]
 
-        room = Signal(FREE_BITS)
+        room = Signal(range(max(self._beats.values()) + 1))
         quiet = Signal()
         want = Signal(range(BURST + 1))
         size = Signal(range(BURST + 1))

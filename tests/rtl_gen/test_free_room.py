@@ -1,0 +1,30 @@
+"""Free room of the rings, at sizes that no simulation fills."""
+
+from __future__ import annotations
+
+import pytest
+
+from rtl_gen.constant_ring import ConstantRing
+from rtl_gen.loader import Loader
+from rtl_gen.mac_ring import MacRing
+from rtl_gen.weight_ring import WeightRing
+from tests.rtl_gen.control_bench import small_config
+
+
+@pytest.mark.filterwarnings("ignore::amaranth.hdl.UnusedElaboratable")
+def test_free_room_is_never_cut() -> None:
+    """The largest rings: free room has as many bits at the loader as where it comes from."""
+    largest = small_config(
+        rows=32,
+        cols=64,
+        popcount_width=128,
+        mac_depth=8,
+        memory_bytes=16,
+        weight_words=65536,
+        mac_words=65536,
+        constant_words=65536,
+    )
+    loader, macs = Loader(largest), MacRing(largest)
+    assert len(loader.macs_free) == len(macs.free) == (65536 * 32 * 64 * 8).bit_length()
+    assert len(loader.weights_free) == len(WeightRing(largest).free)
+    assert len(loader.constants_free) == len(ConstantRing(largest).free)
