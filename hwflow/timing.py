@@ -83,16 +83,34 @@ def back_end_drain(config: AcceleratorConfig, *, pool: bool) -> int:
     return max(drain, pool_latency(config) + 1) if pool else drain
 
 
-WEIGHT_ADDRESS = 6
+TAP_ADDRESS = 3
+"""Slot of a tap to the addresses of the feature memory's banks: division (2), bank address."""
+
+FEATURE_READ = 3
+"""Bank addresses to the R words of a tap: memory, rotation, selection."""
+
+RING_READ = 2
+"""Matrix-vector step at the 8-bit ring to its word: address, memory."""
+
+PE = 2
+"""Operands at a processing element to its sum: product or count, accumulator."""
+
+ROW_TEST = 2
+"""Tap to the rows whose pixel exists, and whose tap lies inside the input."""
+
+SLOT_COUNT = 2
+"""Step to the counts of its MAC slots."""
+
+BANK_ADDRESS = 1 + TAP_ADDRESS
+"""Issue of a step to the addresses of the feature memory's banks; the first cycle computes the slot."""
+
+ACTIVATIONS = BANK_ADDRESS + FEATURE_READ
+"""Issue of a step to its R activation words at the arrays."""
+
+WEIGHT_ADDRESS = ACTIVATIONS - 1
 """Issue of a binary step to the address of its weight word at column 0; the 8-bit ring is addressed then, too."""
 
-ACTIVATIONS = WEIGHT_ADDRESS + 1
-"""Issue of a step to its R activation words at the arrays: slot, division (2), bank address, memory, rotation, selection."""
-
-BANK_ADDRESS = 4
-"""Issue of a step to the addresses of the feature memory's banks."""
-
-EVENTS = 4
+EVENTS = ROW_TEST + SLOT_COUNT
 """Cycle of an event to the front end's `events`, `layer_start` and `layer_done` that report it."""
 
 STORE_WRITE = 3
@@ -108,16 +126,16 @@ def conv_setup_cycles(config: AcceleratorConfig) -> int:
 
 
 def binary_group_latency(config: AcceleratorConfig) -> int:
-    """Issue of a tile's last step to `group` with its row group 0: PE (2), last column, deskew (2), S = 2*pop - N.
+    """Issue of a tile's last step to `group` with its row group 0: PE, last column, deskew and S = 2*pop - N (2).
 
     Row group g follows g cycles later.
     """
-    return ACTIVATIONS + 2 + config.cols + 2
+    return ACTIVATIONS + PE + config.cols + 2
 
 
 def mac_array_latency() -> int:
-    """Operands and weights at the MAC array to its accumulators: operand registers, products, accumulators."""
-    return 3
+    """Operands and weights at the MAC array to its accumulators: operand registers, elements."""
+    return 1 + PE
 
 
 def mac_group_latency() -> int:
@@ -131,13 +149,8 @@ def matvec_tree_latency(config: AcceleratorConfig) -> int:
 
 
 def matvec_latency(config: AcceleratorConfig) -> int:
-    """Last step of a matrix-vector product to `matvec_result`: ring (2), array, tree."""
-    return 2 + mac_array_latency() + matvec_tree_latency(config)
-
-
-def conv_finish_cycles() -> int:
-    """Last cycle in which something of a CONV was under way to the cycle in which the next may be accepted."""
-    return EVENTS + 2
+    """Last step of a matrix-vector product to `matvec_result`: ring, array, tree."""
+    return RING_READ + mac_array_latency() + matvec_tree_latency(config)
 
 
 # Depths that decide when control stalls, shared by the RTL and the cycle model.

@@ -8,7 +8,6 @@ from amaranth.lib.wiring import In, Out
 
 from hwflow import timing
 from hwflow.config import AcceleratorConfig
-from hwflow.timing import CONV_QUEUE
 from rtl_gen.back_end import BackEnd
 from rtl_gen.constant_ring import ConstantRing
 from rtl_gen.front_end import FrontEnd
@@ -77,6 +76,12 @@ class Accelerator(wiring.Component):
         ]
 
         # Memory and rings.
+        for ring, room in (
+            (front.weights_free, loader.weights_free),
+            (front.macs_free, loader.macs_free),
+            (constants.free, loader.constants_free),
+        ):
+            assert len(ring) == len(room), "a ring's free room has one width"
         wiring.connect(m, loader.request, wiring.flipped(self.memory.request))
         wiring.connect(m, wiring.flipped(self.memory.data), loader.beat)
         m.d.comb += [
@@ -94,7 +99,7 @@ class Accelerator(wiring.Component):
 
         # CONV: a layer begins only when its record will find room.
         conv = front.instruction
-        open_convs = Signal(range(CONV_QUEUE))
+        open_conv = Signal()  # one at a time: the front end takes the next after `layer_done`
         m.d.comb += [
             conv.payload.eq(loader.conv.payload),
             conv.valid.eq(loader.conv.valid & records.ready),
@@ -106,7 +111,10 @@ class Accelerator(wiring.Component):
             front.bits_store.eq(back.bits_store),
             front.bytes_store.eq(back.bytes_store),
         ]
-        m.d.sync += open_convs.eq(open_convs + (conv.valid & conv.ready) - front.layer_done)
+        with m.If(conv.valid & conv.ready):
+            m.d.sync += open_conv.eq(1)
+        with m.Elif(front.layer_done):
+            m.d.sync += open_conv.eq(0)
 
         # Scalar engine.
         wiring.connect(m, loader.scalar, scalar.instruction)
@@ -122,7 +130,7 @@ class Accelerator(wiring.Component):
             scalar.matvec_result.eq(front.matvec_result),
             scalar.cycle.eq(cycle),
             scalar.byte_counts.eq(loader.byte_counts),
-            scalar.quiet.eq(loader.idle & (open_convs == 0) & records.idle),
+            scalar.quiet.eq(loader.idle & ~open_conv & records.idle),
         ]
 
         # Records; the front end reports its events late.

@@ -13,12 +13,17 @@ def slot_offset(banks: int) -> int:
     return -(-(3 * 511 + 3) // banks) * banks
 
 
-def quotient(slot: Value, banks: int) -> Value:
-    """`slot // banks`, combinational.
+def reciprocal(bits: int, banks: int) -> tuple[int, int, int]:
+    """(m, s, width): for n < 2**bits, n // banks is the low `width` bits of (n * m) >> s.
 
     With s = bits + ceil(log2 banks) and m = ceil(2**s / banks), m*banks exceeds 2**s by less than 2**(s - bits), so
-    floor(slot*m / 2**s) is exact for slot < 2**bits (Granlund and Montgomery 1994, theorem 4.2).
+    floor(n*m / 2**s) is exact for n < 2**bits (Granlund and Montgomery 1994, theorem 4.2).
     """
-    shift = len(slot) + (banks - 1).bit_length()
-    multiplier = -(-(1 << shift) // banks)
-    return ((slot * multiplier) >> shift)[: max(1, len(slot) - banks.bit_length() + 1)]
+    shift = bits + (banks - 1).bit_length()
+    return -(-(1 << shift) // banks), shift, max(1, bits - banks.bit_length() + 1)
+
+
+def quotient(slot: Value, banks: int) -> Value:
+    """`slot // banks`, combinational."""
+    multiplier, shift, width = reciprocal(len(slot), banks)
+    return ((slot * multiplier) >> shift)[:width]

@@ -13,12 +13,12 @@ from operator import or_
 
 from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hwflow.config import AcceleratorConfig
 from rtl_gen import instances
 from rtl_gen.pe import BinaryPE, popcount_bits
+from rtl_gen.ram import Ram
 
 
 def _systolic_members(config: AcceleratorConfig) -> dict[str, int]:
@@ -66,16 +66,15 @@ class BinaryColumn(wiring.Component):
         m = Module()
         config = self._config
         width, lanes = config.popcount_width, config.pixel_lanes
-        m.submodules.weights = memory = Memory(shape=width, depth=config.weight_words, init=[])
-        write, read = memory.write_port(), memory.read_port()
+        m.submodules.weights = weights = Ram(width, config.weight_words)
         m.d.comb += [
-            write.en.eq(self.write_en),
-            write.addr.eq(self.write_addr),
-            write.data.eq(self.write_data),
-            read.en.eq(self.read_en_in),
-            read.addr.eq(self.read_addr_in),
+            weights.write_enable.eq(self.write_en),
+            weights.write_address.eq(self.write_addr),
+            weights.write_data.eq(self.write_data),
+            weights.read_enable.eq(self.read_en_in),
+            weights.read_address.eq(self.read_addr_in),
         ]
-        weight: Value = read.data
+        weight: Value = weights.read_data
         results: list[list[Signal]] = [[] for _ in range(lanes)]
         for group in range(config.row_groups):
             for lane in range(lanes):
@@ -99,16 +98,15 @@ class BinaryColumn(wiring.Component):
 
         done = Signal()
         m.d.sync += done.eq((self.step_out & self.last_out).any())
-        m.submodules.deskew = deskew = Memory(shape=len(self.sums), depth=2 * config.cols, init=[])
-        deskew_write, deskew_read = deskew.write_port(), deskew.read_port()
+        m.submodules.deskew = deskew = Ram(len(self.sums), 2 * config.cols)
         m.d.comb += [
-            deskew_write.en.eq(done),
-            deskew_write.addr.eq(self.stamp_in),
+            deskew.write_enable.eq(done),
+            deskew.write_address.eq(self.stamp_in),
             # Row groups finish in different cycles (a tile takes at least R/G cycles) and are 0 otherwise.
-            deskew_write.data.eq(Cat(reduce(or_, lane) for lane in results)),
-            deskew_read.en.eq(self.collect),
-            deskew_read.addr.eq(self.collect_addr),
-            self.sums.eq(deskew_read.data),
+            deskew.write_data.eq(Cat(reduce(or_, lane) for lane in results)),
+            deskew.read_enable.eq(self.collect),
+            deskew.read_address.eq(self.collect_addr),
+            self.sums.eq(deskew.read_data),
         ]
         with m.If(self.step_in.any()):
             m.d.sync += [self.act_out.eq(self.act_in), self.add_out.eq(self.add_in)]
@@ -124,13 +122,12 @@ class BinaryArray(wiring.Component):
         act: In, R words of K bits; add: In, R bits; step, first, last: In: this cycle's step.
         read_en, read_addr: In: the step's weight word, one cycle before `act`.
         write_en (C bits), write_addr, write_data (one beat): In: words of beat_bits/K columns.
-        collect: In, for R/G consecutive cycles from `collect_latency` cycles after a tile's last step on.
+        collect: In, for R/G consecutive cycles from C + `timing.PE` cycles after a tile's last step on.
         sums: Out, G*C popcounts (pixel-major), one cycle after `collect`.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
-        self.collect_latency = config.cols + BinaryPE.latency
         super().__init__(
             {
                 "act": In(config.rows * config.popcount_width),

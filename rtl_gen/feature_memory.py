@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hwflow import timing
@@ -14,6 +13,7 @@ from hwflow.config import AcceleratorConfig
 from rtl_gen import instances
 from rtl_gen.bank_division import quotient
 from rtl_gen.interfaces import GROUP_BITS, ROW_BITS, SLOT_BITS
+from rtl_gen.ram import Ram
 
 
 def rotated(m: Module, words: Sequence[Value], by: Signal, name: str) -> list[Value]:
@@ -31,56 +31,18 @@ def rotated(m: Module, words: Sequence[Value], by: Signal, name: str) -> list[Va
     return level
 
 
-class FeatureBank(wiring.Component):
-    """One bank: a synchronous memory of `depth` words of `chunk*chunks` bits, written by chunks.
-
-    Members: read_en, read_addr In, read_data Out one cycle later; write_en (a bit per chunk), write_addr, write_data In.
-    """
-
-    def __init__(self, depth: int, chunk: int, chunks: int) -> None:
-        self._depth = depth
-        self._chunk = chunk
-        super().__init__(
-            {
-                "read_en": In(1),
-                "read_addr": In(range(depth)),
-                "read_data": Out(chunk * chunks),
-                "write_en": In(chunks),
-                "write_addr": In(range(depth)),
-                "write_data": In(chunk * chunks),
-            }
-        )
-
-    def elaborate(self, platform: object) -> Module:
-        """The memory."""
-        m = Module()
-        m.submodules.memory = memory = Memory(shape=len(self.read_data), depth=self._depth, init=[])
-        write = memory.write_port(granularity=self._chunk)
-        read = memory.read_port()
-        m.d.comb += [
-            read.en.eq(self.read_en),
-            read.addr.eq(self.read_addr),
-            self.read_data.eq(read.data),
-            write.en.eq(self.write_en),
-            write.addr.eq(self.write_addr),
-            write.data.eq(self.write_data),
-        ]
-        return m
-
-
 class FeatureMemory(wiring.Component):
     """NB banks between the vector unit and an array.
 
     Members:
-        read_en, read_addr (NB row numbers), rem, stride2, fill, fill_mask: In: one read; rows follow `read_latency` later:
+        read_en, read_addr (NB row numbers), rem, stride2, fill, fill_mask: In: one read; rows follow
+            `timing.FEATURE_READ` cycles later:
         rows: Out, R words; row i = bank (rem + st*i) mod NB, ORed with `fill_mask` if `fill`. `stride2`, `fill_mask` stable.
         store: In {valid, slot, mask[G], cg, data[G chunks]}: chunk cg of pixels slot.. where `mask`; see `store_layout`.
         base, words: In, of the stored tensor (row of slot 0, words per pixel), stable while stores are under way.
         direct: In {valid, bank, row, data}: one whole word, at no time together with a store.
         busy: Out: a store is under way; when it falls, reads issued from then on see it.
     """
-
-    read_latency = 3
 
     def __init__(self, name: str, config: AcceleratorConfig, *, depth: int, chunk: int, chunks: int) -> None:
         self._name = name
@@ -124,7 +86,7 @@ class FeatureMemory(wiring.Component):
         m = Module()
         banks = instances.copies(
             m,
-            lambda: FeatureBank(self._depth, self._chunk, self._chunks),
+            lambda: Ram(self._chunk * self._chunks, self._depth, granule=self._chunk),
             f"{self._name}_bank",
             self._config.banks,
         )
@@ -132,14 +94,14 @@ class FeatureMemory(wiring.Component):
         self._write_side(m, banks)
         return m
 
-    def _read_side(self, m: Module, banks: Sequence[FeatureBank]) -> None:
+    def _read_side(self, m: Module, banks: Sequence[Ram]) -> None:
         count, rows = self._config.banks, self._config.rows
         word = self._chunk * self._chunks
         addr_bits = (self._depth - 1).bit_length()
         for index, bank in enumerate(banks):
             m.d.comb += [
-                bank.read_en.eq(self.read_en),
-                bank.read_addr.eq(self.read_addr.word_select(index, ROW_BITS)[:addr_bits]),
+                bank.read_enable.eq(self.read_en),
+                bank.read_address.eq(self.read_addr.word_select(index, ROW_BITS)[:addr_bits]),
             ]
         enables = [Signal(name=f"enable_{n}") for n in range(2)]
         fills = [Signal(name=f"fill_{n}") for n in range(2)]
@@ -161,7 +123,7 @@ class FeatureMemory(wiring.Component):
                 Cat(Mux(self.stride2, held[2 * row % count], held[row]) | fill_now for row in range(rows))
             )
 
-    def _write_side(self, m: Module, banks: Sequence[FeatureBank]) -> None:
+    def _write_side(self, m: Module, banks: Sequence[Ram]) -> None:
         config = self._config
         count, lanes, chunks = config.banks, config.pixel_lanes, self._chunks
         store = self.store
@@ -208,7 +170,7 @@ class FeatureMemory(wiring.Component):
         m.d.comb += next_row.eq(row + self.words)
         for index, bank in enumerate(banks):
             enable = Signal(chunks, name=f"write_en_{index}")
-            address = Signal.like(bank.write_addr, name=f"write_addr_{index}")
+            address = Signal.like(bank.write_address, name=f"write_addr_{index}")
             content = Signal.like(bank.write_data, name=f"write_data_{index}", reset_less=True)
             selected = Cat((groups[1][:chunk_bits] == chunk) if chunks > 1 else 1 for chunk in range(chunks))
             m.d.sync += enable.eq(0)
@@ -223,4 +185,8 @@ class FeatureMemory(wiring.Component):
                     address.eq(Mux(index < rem, next_row, row)),
                     content.eq(Cat(turned[index][1:] for _ in range(chunks))),
                 ]
-            m.d.comb += [bank.write_en.eq(enable), bank.write_addr.eq(address), bank.write_data.eq(content)]
+            m.d.comb += [
+                bank.write_enable.eq(enable),
+                bank.write_address.eq(address),
+                bank.write_data.eq(content),
+            ]

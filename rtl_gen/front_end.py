@@ -248,7 +248,7 @@ class FrontEnd(wiring.Component):
     def _vector_stages(self, m: Module) -> list[Value]:
         """The matrix-vector request, delayed to meet its ring word; operands move only when there are some."""
         stages: list[Value] = [self.matvec.as_value()]
-        for stage in range(MacRing.matvec_latency):
+        for stage in range(timing.RING_READ):
             before = data.View(self.matvec.shape(), stages[-1])
             register = Signal(self.matvec.shape(), name=f"matvec_{stage}")
             m.d.sync += register.valid.eq(before.valid)

@@ -105,14 +105,13 @@ class MacArray(wiring.Component):
     Members:
         step, first, last, matvec, slice, lane, adds (R bits), cg, grouped, group_shift: In, of this cycle's step.
         rows: In, R words of C bytes (convolution); vector: In, R*Km bytes (matrix-vector); word: In, ring word.
-        phase: In; sums: Out, G*C x s24 (pixel-major) of row group `phase`; results appear `latency` cycles after the
-            last step and stay until the next tile's.
+        phase: In; sums: Out, G*C x s24 (pixel-major) of row group `phase`; results appear
+            `timing.mac_array_latency()` cycles after the last step and stay until the next tile's.
         finished: Out; totals: Out, C x s32: `timing.matvec_tree_latency` later, of a matrix-vector product.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
-        self.latency = timing.mac_array_latency()
         super().__init__(
             {
                 "step": In(1),

@@ -20,10 +20,8 @@ class MacPE(wiring.Component):
         operands, weights: In, Km bytes (s8) each, operands of this cycle's step.
         step, add: In: a step is there; it counts (else it adds 0).
         step_next, first_next, last_next: In: step, first, last of the step one cycle earlier.
-        result: Out, s32: the sum of the last finished tile, `latency` cycles after its last step, kept until the next.
+        result: Out, s32: the sum of the last finished tile, `timing.PE` cycles after its last step, kept until the next.
     """
-
-    latency = 2
 
     operands: Signal
     weights: Signal

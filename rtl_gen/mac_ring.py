@@ -10,8 +10,8 @@ from hwflow import timing
 from hwflow.config import AcceleratorConfig
 from rtl_gen import instances
 from rtl_gen.delay import delayed, successor
-from rtl_gen.feature_memory import FeatureBank
 from rtl_gen.interfaces import macs_write_layout
+from rtl_gen.ram import Ram
 
 
 class MacRing(wiring.Component):
@@ -25,10 +25,8 @@ class MacRing(wiring.Component):
         level: Out, whole words not claimed or released.
         words, claim, step, tile_end, group_end: In, as in `WeightRing`; slice n of a word serves step n mod R of a tile.
         matvec, release, word_offset: In: read the word `word_offset` after the read pointer; `release` it and all before.
-        word: Out, at cycle `timing.ACTIVATIONS` after `step`, `matvec_latency` after `matvec`; slice: Out, with it.
+        word: Out, at cycle `timing.ACTIVATIONS` after `step`, `timing.RING_READ` after `matvec`; slice: Out, with it.
     """
-
-    matvec_latency = 2
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
@@ -63,7 +61,10 @@ class MacRing(wiring.Component):
         config = self._config
         words, parts = config.mac_words, config.mac_word_bytes // (2 * config.memory_bytes)
         self._parts = instances.copies(
-            m, lambda: FeatureBank(words, config.beat_bits, 2), "mac_ring_part", parts
+            m,
+            lambda: Ram(2 * config.beat_bits, words, granule=config.beat_bits),
+            "mac_ring_part",
+            parts,
         )
         part = Signal(range(parts))
         half = Signal()
@@ -86,9 +87,9 @@ class MacRing(wiring.Component):
         for index, unit in enumerate(self._parts):
             chosen = self.write.valid & (part == index)
             m.d.comb += [
-                unit.write_addr.eq(tail),
+                unit.write_address.eq(tail),
                 unit.write_data.eq(Mux(self.write.unpack4, unpacked, Cat(beat, beat))),
-                unit.write_en.eq(
+                unit.write_enable.eq(
                     Cat(chosen & (self.write.unpack4 | ~half), chosen & (self.write.unpack4 | half))
                 ),
             ]
@@ -127,8 +128,8 @@ class MacRing(wiring.Component):
         conv = delayed(m, Cat(self.step, head, slice_index), timing.WEIGHT_ADDRESS, "conv")[-1]
         for unit in self._parts:
             m.d.comb += [
-                unit.read_en.eq(conv[0] | vector_read),
-                unit.read_addr.eq(Mux(vector_read, address, conv[1 : 1 + len(head)])),
+                unit.read_enable.eq(conv[0] | vector_read),
+                unit.read_address.eq(Mux(vector_read, address, conv[1 : 1 + len(head)])),
             ]
         m.d.sync += self.slice.eq(conv[1 + len(head) :])
         m.d.comb += self.word.eq(Cat(unit.read_data for unit in self._parts))

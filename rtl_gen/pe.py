@@ -29,10 +29,8 @@ class BinaryPE(wiring.Component):
         act, weight: In, K bits, operands of this cycle's step.
         step, add: In: a step is there; it counts (else the step adds 0).
         step_next, first_next, last_next: In: step, first, last of the step one cycle earlier.
-        result: Out: the tile's sum for one cycle, `latency` cycles after its last step; else 0.
+        result: Out: the tile's sum for one cycle, `timing.PE` cycles after its last step; else 0.
     """
-
-    latency = 2
 
     act: Signal
     weight: Signal

@@ -1,6 +1,6 @@
-"""A large synchronous memory, without initial contents in the generated Verilog.
+"""A synchronous memory without initial contents in the generated Verilog.
 
-Amaranth writes one line of Verilog per memory word, minutes and megabytes for a residual memory. In
+Amaranth writes one line of Verilog per memory word, minutes and megabytes for a large memory. In
 `emit` this unit is therefore an instance of ram.sv; in pysim it is Amaranth's memory, same behaviour.
 """
 

@@ -161,8 +161,8 @@ class LayerRecords(wiring.Component):
             serialiser.record.payload.eq(fifo.r_data),
             serialiser.record.valid.eq(fifo.r_rdy),
             fifo.r_en.eq(serialiser.record.ready),
-            # One more record may be about to be written by the CONV that is running.
-            self.ready.eq(fifo.level <= LAYER_RECORDS - 2),
+            # A CONV begins after the one before it has written its record, so `level` counts them all.
+            self.ready.eq(fifo.level <= LAYER_RECORDS - 1),
             self.idle.eq(fifo.level == 0),
         ]
         wiring.connect(m, serialiser.words, wiring.flipped(self.words))

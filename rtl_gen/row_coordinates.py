@@ -21,11 +21,9 @@ class RowCoordinates(wiring.Component):
         setup: In, high for R cycles: the first tile's coordinates are computed, a row a cycle.
         restart: In: load the first tile; advance: In: next tile (restart wins).
         row_end: Out: the next tile starts a new output row (row-aligned tiles).
-        dy, dx: In, the tap. pixels, unmasked: Out, R bits each, 2 cycles after dy, dx: the pixel exists; its tap is
-            inside the input as well.
+        dy, dx: In, the tap. pixels, unmasked: Out, R bits each, `timing.ROW_TEST` cycles after dy, dx:
+            the pixel exists; its tap is inside the input as well.
     """
-
-    latency = 2
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._rows = config.rows

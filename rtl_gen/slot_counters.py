@@ -27,11 +27,9 @@ class SlotCounters(wiring.Component):
     For V pixels that exist, U of them unmasked, c columns and k channels in use, of R, C and K (Km with `mac`):
     pixel_padding = (R-V)*C*K, channel_padding = V*(C-c)*K, k_padding = V*c*(K-k), masked = (V-U)*c*k, useful = U*c*k.
 
-    Members: conv In, stable; valid, last_word, last_group, pixels, unmasked In, of a step; counts Out, `latency` cycles
-    later, all 0 without a step.
+    Members: conv In, stable; valid, last_word, last_group, pixels, unmasked In, of a step; counts Out, `timing.SLOT_COUNT`
+    cycles later, all 0 without a step.
     """
-
-    latency = 2
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config

@@ -20,10 +20,9 @@ class TapAddress(wiring.Component):
     Members:
         slot: In, n + slot_offset(NB); word: In, word within the pixel.
         base, words, stride2: In, of the source tensor, stable.
-        addresses: Out, NB row numbers of ROW_BITS bits; rem: Out, n mod NB. Both 3 cycles after `slot`.
+        addresses: Out, NB row numbers of ROW_BITS bits; rem: Out, n mod NB. Both `timing.TAP_ADDRESS` cycles after
+            `slot`.
     """
-
-    latency = 3
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._banks = config.banks

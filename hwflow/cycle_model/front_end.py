@@ -89,7 +89,7 @@ class Sequencer:
         self.current: Mapping[str, int] = {}
         self.reports: list[LayerTiming] = []
         self.claimed = self.released = 0
-        self.sum_token = self.layer_done = False
+        self.sum_token = self.layer_done = self.issued = False
 
     @property
     def ready(self) -> bool:
@@ -102,7 +102,7 @@ class Sequencer:
         return bool(self.current.get("mac", 0))
 
     def step(self, cycle: int, instruction: Mapping[str, int] | None, level: int, scale: bool) -> None:
-        """One clock edge. Sets `claimed`, `released` (ring words), `sum_token` and `layer_done` of this cycle."""
+        """One clock edge. Sets `claimed`, `released` (ring words), `issued`, `sum_token`, `layer_done` of this cycle."""
         config = self._config
         state = self._state
         issue = tile_end = False
@@ -137,6 +137,7 @@ class Sequencer:
                 self._state = "REPORT"
         elif state == "IDLE" and instruction is not None:
             self._accept(cycle, instruction)
+        self.issued = issue
         self.layer_done = self._reported.step(done)
         if state == "REPORT" and self.layer_done:
             self._state = "IDLE"

@@ -15,7 +15,7 @@ from hwflow.cycle_model.scalar import ScalarEngine, ScalarTiming
 from hwflow.errors import FlowError
 
 PATIENCE = 1 << 20
-"""Cycles in which nothing moves between units, more than any channel group of a verified schedule takes."""
+"""Cycles without an array step and without anything moving between units, more than any memory's latency."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Results:
     @property
     def ready(self) -> bool:
         """A CONV may begin."""
-        return self._fifo.level <= timing.LAYER_RECORDS - 2
+        return self._fifo.level <= timing.LAYER_RECORDS - 1
 
     @property
     def idle(self) -> bool:
@@ -155,10 +155,12 @@ def simulate_cycles(
                 tuple(scalar.reports),
                 dict(loader.bytes),
             )
-        busy = claimed or taken or arrival.kind >= 0 or sequencer.sum_token
+        moved = claimed or taken or arrival.kind >= 0 or sequencer.sum_token
+        busy = moved or sequencer.issued or scalar.stepping
         idle_for = 0 if busy else idle_for + 1
         if idle_for > PATIENCE:
             raise FlowError(
-                f"the schedule stands still after cycle {cycle - idle_for}; it was not verified"
+                f"the schedule does not come to its END: nothing moves in the {PATIENCE} cycles after cycle "
+                f"{cycle - idle_for}; check it with the verifier"
             )
         cycle += 1

@@ -105,6 +105,11 @@ class ScalarEngine:
         return self._state == "IDLE"
 
     @property
+    def stepping(self) -> bool:
+        """A step of a matrix-vector product was issued in the last cycle."""
+        return self._source.step_issued
+
+    @property
     def word(self) -> int | None:
         """The word offered to the result stream: 1 if it ends a record, 0 if not, None if there is none."""
         return self._words.head if self._words.readable else None
