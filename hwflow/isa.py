@@ -65,12 +65,16 @@ class FcDest(enum.IntEnum):
 
 @dataclass(frozen=True)
 class Field:
-    """One field: name, width in bits, signedness, meaning (for docs and schema)."""
+    """One field: name, width in bits, meaning (for docs and schema), signedness.
+
+    maximum: largest value that the hardware takes, where that is less than what the bits hold.
+    """
 
     name: str
     bits: int
     doc: str
     signed: bool = False
+    maximum: int | None = None
 
     @property
     def low(self) -> int:
@@ -80,11 +84,19 @@ class Field:
     @property
     def high(self) -> int:
         """Largest value."""
-        return (1 << (self.bits - self.signed)) - 1
+        return self.maximum if self.maximum is not None else (1 << (self.bits - self.signed)) - 1
 
 
 def _f(name: str, bits: int, doc: str, signed: bool = False) -> Field:
     return Field(name, bits, doc, signed)
+
+
+SHIFT_LIMIT = 30
+"""Largest shift of the vector and scalar arithmetic (docs/numerics.md)."""
+
+
+def _shift(name: str, bits: int, doc: str) -> Field:
+    return Field(name, bits, doc, maximum=SHIFT_LIMIT)
 
 
 _HEAD = (_f("op", 8, "opcode"), _f("layer", 16, "layer number, the tag of counters and traces"))
@@ -122,16 +134,16 @@ FIELDS: Mapping[Op, tuple[Field, ...]] = {
         _f("src_base", 16, "first row of the source tensor"),
         _f("groups", 9, "output channel groups: ceil(Cout/C)"),
         _f("last_cols", 7, "valid columns of the last group: 1..C"),
-        _f("weight_words", 16, "ring words per group: kernel*kernel*words"),
-        _f("acc_shift", 5, "S' = rsr(S, acc_shift)"),
+        _f("weight_words", 16, "ring words per group: binary kernel*kernel*words, MAC ceil(kernel*kernel*words / R)"),
+        _shift("acc_shift", 5, "S' = rsr(S, acc_shift)"),
         _f("r_src", 2, "memory of the local shortcut r; 0 none"),
         _f("r_base", 16, "first row of r"),
         _f("r_groups", 9, "channel groups of r; groups beyond read as zero"),
-        _f("r_shift", 5, "left shift of r onto v's grid"),
+        _shift("r_shift", 5, "left shift of r onto v's grid"),
         _f("r1_src", 2, "memory of the long shortcut r1; 0 none"),
         _f("r1_base", 16, "first row of r1"),
         _f("r1_groups", 9, "channel groups of r1; output group cg reads cg mod r1_groups"),
-        _f("r1_shift", 5, "left shift of r1 onto v's grid"),
+        _shift("r1_shift", 5, "left shift of r1 onto v's grid"),
         _f("store", 2, "destination of the output: 1 main, 2 side, 3 byte memory (saturated to 8 bits)"),
         _f("store_base", 16, "first row of the stored tensor"),
         _f("bits_en", 1, "also write the sign bits"),
@@ -153,12 +165,12 @@ FIELDS: Mapping[Op, tuple[Field, ...]] = {
     Op.MEAN: (
         *_HEAD,
         _f("count", 16, "channels"),
-        _f("acc_shift", 5, "docs/numerics.md, scalar arithmetic"),
-        _f("alpha", 16, "", True),
-        _f("beta", 32, "", True),
-        _f("shift", 5, ""),
-        _f("lo", 16, "", True),
-        _f("hi", 16, "", True),
+        _shift("acc_shift", 5, "scalar arithmetic (docs/numerics.md): rounding right shift of the input"),
+        _f("alpha", 16, "multiplier, common to all channels", True),
+        _f("beta", 32, "bias in the product's domain", True),
+        _shift("shift", 5, "right shift of the sum"),
+        _f("lo", 16, "smallest result", True),
+        _f("hi", 16, "largest result", True),
     ),
     Op.FC: (
         *_HEAD,
@@ -166,9 +178,9 @@ FIELDS: Mapping[Op, tuple[Field, ...]] = {
         _f("inputs", 16, "input length"),
         _f("steps", 12, "ring words per group: ceil(inputs / (R*Km))"),
         _f("outputs", 16, "output length"),
-        _f("acc_shift", 5, "docs/numerics.md, scalar arithmetic; alpha, beta, shift come from the constant ring"),
-        _f("lo", 24, "", True),
-        _f("hi", 24, "", True),
+        _shift("acc_shift", 5, "as in MEAN; alpha, beta and shift come from the constant ring"),
+        _f("lo", 24, "smallest result", True),
+        _f("hi", 24, "largest result", True),
         _f("dest", 2, "0 hidden, 1 scale, 2 logits"),
         _f("wide", 1, "for the counters: 0 4-bit weights, 1 8-bit weights"),
     ),
@@ -178,18 +190,18 @@ FIELDS: Mapping[Op, tuple[Field, ...]] = {
 
 CONSTANT_FIELDS: tuple[Field, ...] = (
     _f("scalar_alpha", 16, "scalar arithmetic: multiplier", True),
-    _f("scalar_shift", 8, "scalar arithmetic: right shift"),
+    _shift("scalar_shift", 8, "scalar arithmetic: right shift"),
     _f("scalar_beta", 32, "scalar arithmetic: bias in the product's domain", True),
     _f("pos", 16, "slope for t >= 0, times a2", True),
     _f("neg", 16, "slope for t < 0, times a2", True),
     _f("bias_y", 16, "bias_y times a2", True),
-    _f("bias_y_shift", 8, "its right shift after the product with s"),
+    _shift("bias_y_shift", 8, "its right shift after the product with s"),
     _f("offset", 24, "b2 on the output grid", True),
     _f("alpha", 16, "vector arithmetic: multiplier of S'", True),
-    _f("alpha_shift", 8, "its right shift"),
+    _shift("alpha_shift", 8, "its right shift"),
     _f("beta", 24, "bias on v's grid", True),
     _f("bias_x", 24, "threshold on v's grid", True),
-    _f("out_shift", 8, "right shift of (p or n)*t"),
+    _shift("out_shift", 8, "right shift of (p or n)*t"),
 )
 """A constant record: 256 bits, one per output channel of an FC or AFFINE, packed like an instruction."""
 
@@ -231,6 +243,11 @@ END_COUNTERS: tuple[str, ...] = (
     "bytes_constants",
     "bytes_image",
 )
+
+
+def layer_cycles(counters: Mapping[str, int]) -> int:
+    """Cycles of a layer by its record's counters: `start` and `end` are its first and its last."""
+    return counters["end"] - counters["start"] + 1
 
 
 def pack(fields: tuple[Field, ...], values: Mapping[str, int]) -> int:
