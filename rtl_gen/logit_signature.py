@@ -38,7 +38,6 @@ class LogitSignature(wiring.Component):
         m = Module()
         crc = Signal(32)
         crc_valid = Signal()
-        # A parity of chosen bits, not of masked words: Verilator 5.48 folds one of the latter wrongly.
         message = {**dict(enumerate(self.index)), **dict(enumerate(self.logit, start=32))}
         bits = []
         for bit in range(32):

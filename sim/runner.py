@@ -30,7 +30,7 @@ RUNTIME_OBJECTS = "verilated*.o"
 
 VERILATE = (
     "-cc --exe --vpi --timing -Mdir model --prefix Vtop -o simulation -O3 --x-assign fast --x-initial fast "
-    # Verilator 5.48 gets parities of masked words wrong without the last option; a test shows it.
+    # Without the last option Verilator 5.48 gets parities of masked words wrong (tests/sim/test_runner.py).
     "--timescale 1ns/1ns -Wno-fatal -Wno-DECLFILENAME -fno-const-bit-op-tree"
 )
 """Verilator's options for every model."""

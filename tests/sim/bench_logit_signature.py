@@ -1,4 +1,4 @@
-"""rtl_gen.logit_signature against zlib, one logit after the other."""
+"""A circuit with the ports of rtl_gen.logit_signature against zlib, one logit after the other."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,10 +14,8 @@ from sim.accelerator import accelerator_sources
 from sim.compare import Difference
 from sim.expected import ExpectedLayer, expected_images
 from sim.network import SimResult, conv_instructions, simulate
-
-sys.path.insert(0, str(Path(__file__).parent))
-from configs import SMALL
-from faults import plant
+from tests.sim.configs import SMALL
+from tests.sim.faults import plant
 
 SEED = 6
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,9 +13,7 @@ from models.integer.random import random_images, random_network, small_config
 from sim import report
 from sim.memory import MemoryTiming
 from sim.network import simulate
-
-sys.path.insert(0, str(Path(__file__).parent))
-from configs import CONFIGS
+from tests.sim.configs import CONFIGS
 
 ARCHITECTURES: dict[str, PokeBNNConfig] = {
     "plain": small_config(),

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import shutil
+import zlib
 from pathlib import Path
 
 import pytest
 from amaranth.back import verilog
+from amaranth.hdl import Cat, Const, Module, Signal
 
 from hwflow.errors import FlowError
-from rtl_gen.logit_signature import LogitSignature
+from rtl_gen.logit_signature import MESSAGE_BYTES, LogitSignature
 from sim import runner, simulators
 
 HERE = Path(__file__).parent
 COUNTER = (HERE / "counter.sv").read_text()
 
 
-@pytest.fixture(autouse=True)
-def benches_on_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(HERE))
-
-
 def test_build_and_run(tmp_path: Path) -> None:
     model = runner.build("counter", {"counter.sv": COUNTER}, "counter", parameters={"STEP": 7})
     again = runner.build("counter", [HERE / "counter.sv"], "counter", parameters={"STEP": 7})
     assert again.path == model.path
-    runner.run(model, "bench_counter", folder=tmp_path, environment={"EXPECTED_STEP": "7"}).check()
-    wrong = runner.run(model, "bench_counter", folder=tmp_path, environment={"EXPECTED_STEP": "6"})
+    runner.run(model, "tests.sim.bench_counter", folder=tmp_path, environment={"EXPECTED_STEP": "7"}).check()
+    wrong = runner.run(model, "tests.sim.bench_counter", folder=tmp_path, environment={"EXPECTED_STEP": "6"})
     assert not wrong.passed
     assert [case.name for case in wrong.cases if not case.passed] == ["counts"]
     with pytest.raises(AssertionError, match="counts"):
@@ -56,7 +53,7 @@ def test_icarus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = runner.build("counter", {"counter.sv": COUNTER}, "counter", parameters={"STEP": 3})
     result = runner.run(
         model,
-        "bench_counter",
+        "tests.sim.bench_counter",
         folder=tmp_path,
         environment={"EXPECTED_STEP": "3"},
         testcase="counts",
@@ -80,13 +77,40 @@ def test_hung_simulation_ends(tmp_path: Path) -> None:
     text = "module spin(input logic a); logic clk = 0; always #1 clk = ~clk; endmodule"
     model = runner.build("spin", {"spin.sv": text}, "spin")
     with pytest.raises(FlowError, match="did not end within"):
-        runner.run(model, "bench_spin", folder=tmp_path, timeout=3)
+        runner.run(model, "tests.sim.bench_spin", folder=tmp_path, timeout=3)
+
+
+class MaskedParities(LogitSignature):
+    """The logits' signature with its CRC as parities of masked words instead of chosen bits."""
+
+    def elaborate(self, platform: object) -> Module:
+        """The circuit."""
+        m = Module()
+        message, crc, crc_valid = Signal(64), Signal(32), Signal()
+        zero = zlib.crc32(bytes(MESSAGE_BYTES))
+        effects = [zlib.crc32((1 << n).to_bytes(MESSAGE_BYTES, "little")) ^ zero for n in range(64)]
+        masks = [
+            sum((effect >> bit & 1) << n for n, effect in enumerate(effects)) for bit in range(32)
+        ]
+        m.d.comb += message.eq(Cat(self.index, Const(0, 16), self.logit))
+        m.d.sync += [
+            crc.eq(Cat((message & mask).xor() for mask in masks) ^ zero),
+            crc_valid.eq(self.valid),
+        ]
+        with m.If(self.restart):
+            m.d.sync += self.total.eq(0)
+        with m.Elif(crc_valid):
+            m.d.sync += self.total.eq(self.total + crc)
+        return m
 
 
 def test_parities_of_masked_words(tmp_path: Path) -> None:
-    """An optimisation of Verilator 5.48 that the runner turns off gets two bits of this CRC wrong."""
+    """Verilator 5.48 gets them wrong, unless an option turns one of its optimisations off.
+
+    The accelerator has no such parities today; the option keeps one written later from failing in simulation only.
+    """
     text = verilog.convert(
-        LogitSignature(), name="logit_signature", emit_src=False, strip_internal_attrs=True
+        MaskedParities(), name="masked_parities", emit_src=False, strip_internal_attrs=True
     )
-    model = runner.build("logit_signature", {"logit_signature.v": text}, "logit_signature")
-    runner.run(model, "bench_logit_signature", folder=tmp_path).check()
+    model = runner.build("masked_parities", {"masked_parities.v": text}, "masked_parities")
+    runner.run(model, "tests.sim.bench_logit_signature", folder=tmp_path).check()
