@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from hwflow.compiler.program import Program
 from hwflow.cycle_model import FrameTiming, simulate_cycles
-from sim.host import FrameRecords
+from sim.host import FrameRecords, LayerRecord, ScalarRecord
 from sim.memory import MemoryTiming
 
 
@@ -28,14 +28,33 @@ def cycle_differences(
         if actual != expected:
             yield f"image {image}, {where}: {name} {actual}, cycle model {expected}"
 
-    for layer, model in zip(records.layers, wanted.layers, strict=True):
-        expected = {"start": model.start, "end": model.end, **model.cycles}
-        for name, value in expected.items():
-            yield from line(f"layer {layer.layer}", name, layer.counters[name], value)
-    for scalar, model in zip(records.scalars, wanted.scalars, strict=True):
-        for name in ("start", "end", "steps"):
-            where = f"layer {scalar.layer} FC"
-            yield from line(where, name, scalar.counters[name], getattr(model, name))
+    def records_of(
+        kind: str,
+        sent: Iterable[LayerRecord | ScalarRecord],
+        models: Iterable[tuple[int, dict[str, int]]],
+    ) -> Iterator[str]:
+        """By layer number, a layer's records in order; a record too few or too many is one line."""
+        left: dict[int, list[dict[str, int]]] = {}
+        for record in sent:
+            left.setdefault(record.layer, []).append(record.counters)
+        for layer, expected in models:
+            found = left.get(layer)
+            if not found:
+                yield f"image {image}, layer {layer}{kind}: no record"
+                continue
+            counters = found.pop(0)
+            for name, value in expected.items():
+                yield from line(f"layer {layer}{kind}", name, counters[name], value)
+        for layer, extra in left.items():
+            if extra:
+                yield f"image {image}, layer {layer}{kind}: {len(extra)} records too many"
+
+    layers = ((m.layer, {"start": m.start, "end": m.end, **m.cycles}) for m in wanted.layers)
+    scalars = (
+        (m.layer, {"start": m.start, "end": m.end, "steps": m.steps}) for m in wanted.scalars
+    )
+    yield from records_of("", records.layers, layers)
+    yield from records_of(" FC", records.scalars, scalars)
     for name, value in {"cycles": wanted.cycles, **wanted.bytes}.items():
         yield from line("frame", name, records.counters[name], value)
     yield from line("frame", "cycles from start to done", cycles, wanted.total)

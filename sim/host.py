@@ -23,6 +23,11 @@ class LayerRecord:
     signature: int
     counters: dict[str, int]
 
+    @property
+    def cycles(self) -> int:
+        """Cycles of the layer: `start` and `end` are its first and its last."""
+        return isa.layer_cycles(self.counters)
+
 
 @dataclass(frozen=True)
 class ScalarRecord:
@@ -51,12 +56,12 @@ class _Frame:
     logits: dict[int, int] = field(default_factory=dict[int, int])
 
 
-def decode_results(stream: bytes) -> list[FrameRecords]:
-    """The result stream (64-bit little-endian words) -> one FrameRecords an image.
+def decode_results(stream: bytes, classes: int) -> list[FrameRecords]:
+    """The result stream (64-bit little-endian words) -> one FrameRecords an image, of `classes` logits.
 
     Raises:
-        FlowError: an unknown record, a record or frame cut short, or a class without a logit; with the
-            number of the word.
+        FlowError: an unknown record, a record or frame cut short, a class without a logit, with two, or
+            beyond the last; with the number of the word.
     """
     if len(stream) % 8:
         raise FlowError(f"the result stream has {len(stream)} bytes, not whole words of 8")
@@ -73,10 +78,14 @@ def decode_results(stream: bytes) -> list[FrameRecords]:
             wide = bool(word >> 24 & 1)
             frame.scalars.append(ScalarRecord(tag, wide, _counters(isa.SCALAR_COUNTERS, words, at)))
         elif kind == isa.Record.LOGIT:
+            if tag >= classes:
+                raise FlowError(f"word {at} is the logit of class {tag}, but there are {classes}")
+            if tag in frame.logits:
+                raise FlowError(f"word {at} is the second logit of class {tag}")
             frame.logits[tag] = upper - (1 << 32) if upper >> 31 else upper
         elif kind == isa.Record.END:
             counters = _counters(isa.END_COUNTERS, words, at)
-            frames.append(_finish(frame, upper, counters, at))
+            frames.append(_finish(frame, classes, upper, counters, at))
             frame = _Frame()
             empty = True
         else:
@@ -93,10 +102,11 @@ def _counters(names: tuple[str, ...], words: Iterator[tuple[int, int]], at: int)
     return dict(zip(names, values, strict=True))
 
 
-def _finish(frame: _Frame, signature: int, counters: dict[str, int], at: int) -> FrameRecords:
-    classes = range(len(frame.logits))
-    missing = set(classes) - set(frame.logits)
+def _finish(
+    frame: _Frame, classes: int, signature: int, counters: dict[str, int], at: int
+) -> FrameRecords:
+    missing = set(range(classes)) - set(frame.logits)
     if missing:
         raise FlowError(f"the frame that ends at word {at} has no logit of class {min(missing)}")
-    logits = np.array([frame.logits[i] for i in classes], np.int32)
+    logits = np.array([frame.logits[i] for i in range(classes)], np.int32)
     return FrameRecords(tuple(frame.layers), tuple(frame.scalars), logits, signature, counters)

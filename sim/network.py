@@ -108,6 +108,7 @@ def simulate(
     timing: MemoryTiming | None = None,
     sources: Mapping[str, str] | None = None,
     jobs: int = 1,
+    predicted: FrameTiming | None = None,
     progress: Progress | None = None,
 ) -> SimResult:
     """Run `images` (uint8 (N, H, W, c)) one after the other through the accelerator.
@@ -116,11 +117,12 @@ def simulate(
         program: the compiled network; its configuration is the accelerator's.
         images: in the order of the run.
         folder: where inputs, results, logs and taps are kept; a replay needs nothing else.
-        network: the integer network to compare with; None compares nothing.
+        network: the integer network to compare with; without it only cycles are compared, which is not a pass.
         trace: record every stored value and name the first wrong one.
         timing: of the memory; default MemoryTiming().
         sources: Verilog instead of the generated one (file name -> text).
         jobs: processes to share the images.
+        predicted: the cycle model's frame of this program and timing, where it is known; else it is computed.
         progress: called a few times a second.
 
     Raises:
@@ -150,16 +152,16 @@ def simulate(
         result = runner.run(model, BENCH, folder=folders[index], plusargs=options, poll=poll)
         if not result.passed:
             raise FlowError(
-                f"simulation of {program.manifest.network} failed: {_complaint(result)}"
+                f"simulation of {program.manifest.network} failed: {complaint(result)}"
             )
-        return _frames(folders[index], count)
+        return _frames(folders[index], count, program.manifest.classes)
 
     began = time.monotonic()
     with ThreadPoolExecutor(len(chunks)) as pool:
         frames = [frame for part in pool.map(one, range(len(chunks))) for frame in part]
     seconds = time.monotonic() - began
     mismatches, difference = _compare(program, network, images, frames, folders, verilog, trace)
-    predicted = predicted_frame(program, timing)
+    predicted = predicted or predicted_frame(program, timing)
     if predicted is not None:
         for frame in frames:
             mismatches += cycle_differences(frame.image, frame.cycles, frame.records, predicted)
@@ -231,16 +233,17 @@ def _progress(folders: list[Path]) -> tuple[int, int]:
     return done, cycles
 
 
-def _complaint(result: runner.RunResult) -> str:
+def complaint(result: runner.RunResult) -> str:
+    """Why a run failed, in the harness's words, and where its log is."""
     lines = [
         line for line in result.log.read_text(errors="replace").splitlines() if "harness: " in line
     ]
     return f"{lines[0].partition('harness: ')[2] if lines else 'see the log'} ({result.log})"
 
 
-def _frames(folder: Path, count: int) -> list[FrameResult]:
+def _frames(folder: Path, count: int, classes: int) -> list[FrameResult]:
     numbers = np.fromfile(folder / "frames.bin", "<u4").reshape(-1, 2).tolist()
-    records = decode_results((folder / "result.bin").read_bytes())
+    records = decode_results((folder / "result.bin").read_bytes(), classes)
     if len(records) != count or len(numbers) != count:
         raise FlowError(
             f"{folder}: {len(records)} frames in the result stream, {len(numbers)} done, expected {count}"

@@ -16,7 +16,7 @@ EVIDENCE = "rtl-sim"
 
 
 def layer_rows(result: SimResult) -> list[dict[str, Any]]:
-    """One row a CONV layer, of the first image; cycles of the others differ only by memory stalls.
+    """One row a CONV layer, of the first image; those of the others differ only where memory or host stall at random.
 
     slots: MAC slots issued (useful, masked and padding); utilisation: useful / slots; occupancy: useful /
     slots of the array in all the layer's cycles; stalls: cycles waiting, by cause.
@@ -28,19 +28,18 @@ def layer_rows(result: SimResult) -> list[dict[str, Any]]:
         counters = record.counters
         mac = bool(convs[record.layer]["mac"])
         width = config.mac_lanes if mac else config.binary_macs
-        cycles = counters["end"] - counters["start"]
         slots = counters["issue"] * width
         rows.append(
             {
                 "layer": record.layer,
                 "name": result.program.manifest.layer_name(record.layer),
                 "array": "mac" if mac else "binary",
-                "cycles": cycles,
+                "cycles": record.cycles,
                 "issue": counters["issue"],
                 "useful": counters["useful"],
                 "slots": slots,
                 "utilisation": counters["useful"] / slots if slots else 0.0,
-                "occupancy": counters["useful"] / (cycles * width) if cycles else 0.0,
+                "occupancy": counters["useful"] / (record.cycles * width),
                 "stalls": sum(counters[name] for name in counters if name.startswith("stall_")),
                 "signature": f"{record.signature:08x}",
             }

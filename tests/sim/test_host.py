@@ -39,25 +39,34 @@ def check(frame: FrameRecords, logits: list[int]) -> None:
 
 
 def test_decodes_frames() -> None:
-    frames = decode_results(a_frame([5, -6, 1 << 22]) + a_frame([-(1 << 23)]))
+    frames = decode_results(a_frame([5, -6, 1 << 22]) + a_frame([-(1 << 23), 0, 1]), 3)
     check(frames[0], [5, -6, 1 << 22])
-    check(frames[1], [-(1 << 23)])
-    assert decode_results(b"") == []
+    check(frames[1], [-(1 << 23), 0, 1])
+    assert decode_results(b"", 3) == []
+
+
+def test_start_and_end_are_cycles_of_the_layer() -> None:
+    (frame,) = decode_results(a_frame([1]), 1)
+    counters = frame.layers[0].counters
+    assert (counters["start"], counters["end"]) == (100, 101)
+    assert frame.layers[0].cycles == 2
 
 
 @pytest.mark.parametrize(
     ("stream", "message"),
     [
         (b"123", "not whole words"),
-        (a_frame([1])[:-8], "ends within the record"),
-        (a_frame([1]) + record(isa.Record.LOGIT, 0, 1, []), "ends within a frame"),
+        (a_frame([1, 2])[:-8], "ends within the record"),
+        (a_frame([1, 2]) + record(isa.Record.LOGIT, 0, 1, []), "ends within a frame"),
         (
-            record(isa.Record.LOGIT, 1, 1, []) + record(isa.Record.END, 0, 0, [0] * 6),
-            "no logit of class 0",
+            record(isa.Record.LOGIT, 0, 1, []) + record(isa.Record.END, 0, 0, [0] * 6),
+            "no logit of class 1",
         ),
+        (record(isa.Record.LOGIT, 2, 1, []), "word 0 is the logit of class 2, but there are 2"),
+        (2 * record(isa.Record.LOGIT, 1, 1, []), "word 1 is the second logit of class 1"),
         (struct.pack("<Q", 99), "is no record"),
     ],
 )
 def test_refuses(stream: bytes, message: str) -> None:
     with pytest.raises(FlowError, match=message):
-        decode_results(stream)
+        decode_results(stream, 2)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import struct
-import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -22,9 +21,7 @@ from models.integer.random import random_images, random_network
 from sim import report
 from sim.network import SimResult, simulate
 from sim.replay import replay
-
-sys.path.insert(0, str(Path(__file__).parent))
-from configs import SMALL
+from tests.sim.configs import SMALL
 
 IMAGES = 3
 
@@ -60,6 +57,11 @@ def test_counters_account_for_every_cycle_and_slot(result: SimResult) -> None:
             padding = [name for name in counters if name.endswith("_padding")]
             slots = sum(counters[name] for name in ("useful", "masked", *padding))
             assert slots == counters["issue"] * width
+            stalls = sum(counters[name] for name in counters if name.startswith("stall_"))
+            shares = counters["issue"] + counters["setup"] + stalls + counters["drain"]
+            assert record.cycles == shares
+        rows = {row["layer"]: row["cycles"] for row in report.layer_rows(result)}
+        assert rows == {record.layer: record.cycles for record in result.frames[0].records.layers}
 
 
 def test_table_and_json_and_junit(result: SimResult, tmp_path: Path) -> None:
