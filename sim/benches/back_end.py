@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from itertools import chain
 from typing import Any
 
 import cocotb
@@ -18,7 +19,7 @@ from hwflow.config import AcceleratorConfig
 from hwflow.isa import Store
 from rtl_gen.interfaces import CONSTANTS_WRITE, CONV, group_layout, store_layout, tap_layout
 from sim.bench_tools import Monitor, cycles, number, pack, start, wait_for
-from sim.benches.back_end_model import Expected, Layer, Model, draw, group_fields
+from sim.benches.back_end_model import Expected, Layer, Model, draw, fill, group_fields
 
 CONFIG = AcceleratorConfig.from_dict(json.loads(os.environ["HWFLOW_BENCH_CONFIG"]), source="bench")
 LAYERS = int(os.environ["HWFLOW_BENCH_LAYERS"])
@@ -165,8 +166,8 @@ async def random_layers(dut: Any) -> None:
     monitors = {name: Monitor(dut, name, layout) for name, layout in layouts.items()}
     pulses = Pulses(dut)
     await cycles(dut, 2)
-    for index in range(LAYERS):
-        layer = draw(rng, model, dense=index % 2 == 0)
+    drawn = (draw(rng, model, dense=index % 2 == 0) for index in range(LAYERS))
+    for index, layer in enumerate(chain(fill(rng, model), drawn)):
         for monitor in monitors.values():
             monitor.items.clear()
         pulses.tokens.clear()

@@ -230,6 +230,23 @@ def draw(rng: np.random.Generator, model: Model, *, dense: bool) -> Layer:
     return Layer(f, _draw_constants(rng, channels), list(_steps(rng, config, f, dense=dense)))
 
 
+def fill(rng: np.random.Generator, model: Model) -> Iterator[Layer]:
+    """Layers that write every word of the three memories, so that no shortcut reads an undefined one."""
+    config = model.config
+    for which, content in model.memories.items():
+        lanes, rows, cols = content.shape
+        f = {item.name: 0 for item in isa.FIELDS[isa.Op.CONV]}
+        f |= {"op": isa.Op.CONV, "out_h": rows, "out_w": lanes, "groups": 1, "last_cols": cols}
+        if which is Residual.POOL:
+            # Pooled to `rows` pixels in each of G channel groups.
+            size = {"out_h": 2 * rows, "out_w": 2, "pool_h": rows, "pool_w": 1}
+            f |= {"store": Store.BYTES, "groups": lanes, "pool_en": 1, **size}
+        else:
+            f["store"] = int(which)
+        constants = _draw_constants(rng, f["groups"] * cols)
+        yield Layer(f, constants, list(_steps(rng, config, f, dense=True)))
+
+
 def _draw_shortcut(
     rng: np.random.Generator,
     model: Model,
