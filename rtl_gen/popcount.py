@@ -14,7 +14,8 @@ from rtl_gen import instances
 class Popcount(wiring.Component):
     """`n` = number of ones in `a`.
 
-    A `$countones` module (popcount.sv) in Verilog, an adder tree in Amaranth's simulator; test_popcount compares both.
+    A `$countones` module (popcount.sv) in Verilog, an adder tree in Amaranth's simulator; both run the same bench
+    (sim/benches/arrays.py).
 
     Members:
         a: In, `width` bits.

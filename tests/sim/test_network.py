@@ -138,3 +138,17 @@ def test_replay_records_the_window(program: Program, tmp_path: Path) -> None:
 def test_replay_refuses(tmp_path: Path) -> None:
     with pytest.raises(FlowError, match="holds no run"):
         replay(tmp_path, image=0, window=(0, 1))
+    np.save(tmp_path / "images.npy", np.zeros((2, 8, 8, 1), np.uint8))
+    settings = {"latency": 8, "bandwidth": "1", "stall": 0, "result_stall": 0, "seed": 1}
+    run = tmp_path / "run.json"
+    run.write_text(json.dumps({**settings, "sources": None}))
+    for window in ((5, 5), (-5, 1)):
+        with pytest.raises(FlowError, match="is empty"):
+            replay(tmp_path, image=0, window=window)
+    for image in (-1, 2):
+        with pytest.raises(FlowError, match=r"give --image 0\.\.1"):
+            replay(tmp_path, image=image, window=(0, 1))
+    for damaged in ("{", "[]", json.dumps(settings), json.dumps({**settings, "sources": None, "x": 1})):
+        run.write_text(damaged)
+        with pytest.raises(FlowError, match="is damaged"):
+            replay(tmp_path, image=0, window=(0, 1))
