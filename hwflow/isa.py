@@ -160,7 +160,7 @@ FIELDS: Mapping[Op, tuple[Field, ...]] = {
         _f("pool_h", 9, "rows of the pooled tensor"),
         _f("pool_w", 9, "columns of the pooled tensor"),
         _f("sums_en", 1, "keep the sum of every output channel over all pixels, one sum token per group"),
-        _f("interval", 6, "fewest cycles from one tile's first step to the next's: R/G, or R when pooling"),
+        _f("interval", 6, "fewest cycles from one tile's first step to the next's: R/G"),
     ),
     Op.MEAN: (
         *_HEAD,

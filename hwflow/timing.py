@@ -67,14 +67,14 @@ def signature_latency(config: AcceleratorConfig) -> int:
     return vector_latency() + 2 + (config.vector_lanes // 4 - 1).bit_length()
 
 
-def pool_latency(config: AcceleratorConfig) -> int:
-    """Last pixel group of a layer in to the write of its last pooled pixel.
+def pool_unit_latency(config: AcceleratorConfig) -> int:
+    """Stored elements in to the means of the windows they complete: along x, along y, gather if G > 1, divide (2)."""
+    return 4 if config.pixel_lanes == 1 else 5
 
-    With G > 1 a tile's R/G groups wait in a queue, two cycles at least, and leave one pixel a cycle: the tile's
-    last pixel leaves R + 2 cycles after its first group arrived.
-    """
-    queue = 0 if config.pixel_lanes == 1 else config.rows - (config.row_groups - 1) + 2
-    return vector_latency() + queue + 4
+
+def pool_latency(config: AcceleratorConfig) -> int:
+    """Pixel group in to the write of the pooled pixels it completes."""
+    return vector_latency() + pool_unit_latency(config)
 
 
 def back_end_drain(config: AcceleratorConfig, *, pool: bool) -> int:

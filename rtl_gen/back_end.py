@@ -29,7 +29,6 @@ from rtl_gen.interfaces import (
     store_layout,
     tap_layout,
 )
-from rtl_gen.pixel_queue import PixelQueue
 from rtl_gen.pool import Pool
 from rtl_gen.popcount import Popcount
 from rtl_gen.residual_memory import ResidualMemory
@@ -279,28 +278,26 @@ class BackEnd(wiring.Component):
         return means
 
     def _pool(self, m: Module, valid: Signal, mask: Signal, elements: Signal) -> Pool:
-        """The queue and the pool unit, fed by layers with `pool_en`."""
+        """The pool unit, fed by layers with `pool_en`."""
         current = self.current
-        m.submodules.pixel_queue = queue = PixelQueue(self.config)
         m.submodules.pool_unit = pool = Pool(self.config)
         m.d.comb += [
-            queue.valid.eq(valid & current.pool_en),
-            queue.mask.eq(mask),
-            Value.cast(queue.elements).eq(elements),
             pool.clear.eq(self.layer_start),
             pool.width.eq(current.out_w),
             pool.height.eq(current.out_h),
             pool.top.eq(current.pool_top),
             pool.left.eq(current.pool_left),
             pool.groups.eq(current.groups),
-            pool.valid.eq(queue.pixel_valid),
-            Value.cast(pool.pixel).eq(Value.cast(queue.pixel)),
-            self.tap_pool.valid.eq(pool.mean_valid),
+            pool.row_aligned.eq(current.row_aligned),
+            pool.valid.eq(valid & current.pool_en),
+            pool.mask.eq(mask),
+            Value.cast(pool.elements).eq(elements),
+            self.tap_pool.valid.eq(pool.mean_mask[0]),
             self.tap_pool.layer.eq(current.layer),
             self.tap_pool.slot.eq(pool.slot),
-            self.tap_pool.mask.eq(1),
+            self.tap_pool.mask.eq(pool.mean_mask),
             self.tap_pool.cg.eq(pool.cg),
-            Value.cast(self.tap_pool.data).eq(Value.cast(pool.mean)),
+            Value.cast(self.tap_pool.data).eq(Value.cast(pool.means)),
         ]
         return pool
 
@@ -335,10 +332,10 @@ class BackEnd(wiring.Component):
             main.write_row.eq(store_row),
             main.write_step.eq(current.groups),
             main.write_data.eq(elements),
-            pooled.write_mask.eq(pool.mean_valid),
+            pooled.write_mask.eq(pool.mean_mask),
             pooled.write_row.eq(current.pool_base + pool.row),
-            pooled.write_step.eq(0),
-            pooled.write_data.eq(Value.cast(pool.mean).replicate(config.pixel_lanes)),
+            pooled.write_step.eq(current.groups),
+            pooled.write_data.eq(Value.cast(pool.means)),
         ]
         # The part of the mean tensor's word that this channel group's means fill.
         parts: list[Value] = []

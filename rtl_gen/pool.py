@@ -1,24 +1,26 @@
-"""The 3x3 mean with stride 2 of a stored tensor, from its pixels in raster order (docs/numerics.md, shortcuts).
+"""The 3x3 mean with stride 2 of a stored tensor, G pixels a cycle in raster order (docs/numerics.md, shortcuts).
 
-Coordinates are counted from the padding: u = x + left, window p covers u = 2p..2p+2. So an even u closes
-window u/2 - 1 and opens window u/2, an odd u is a window's middle, and the last column closes the window
-that padding would close. Rows likewise, with the row sums of a window kept in a line memory.
+A window's sum grows first along x, over neighbouring lanes, then along y: its row sums so far lie in a line
+memory, at the place of the pixel that closes it along x. Window p covers rows 2p..2p+2 counted from the
+padding, so an even row closes one window with what the memory holds and starts the next, an odd one adds.
 """
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from dataclasses import dataclass
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hwflow.config import AcceleratorConfig
 from hwflow.numerics import POOL_RECIPROCAL, RECIPROCAL_SHIFT, STORED_BITS
+from rtl_gen.delay import delayed
 from rtl_gen.interfaces import GROUP_BITS, ROW_BITS, SLOT_BITS
 from rtl_gen.lane import saturated
-
-LATENCY = 4
-"""Cycles from a window's last pixel to its mean."""
+from rtl_gen.pool_position import PoolPosition
+from rtl_gen.residual_memory import rotate
 
 _TWO_BITS = STORED_BITS + 1
 _THREE_BITS = STORED_BITS + 2
@@ -27,14 +29,38 @@ _NINE_BITS = STORED_BITS + 4
 _PRODUCT_BITS = _NINE_BITS + POOL_RECIPROCAL.bit_length()
 
 
+def windows(config: AcceleratorConfig) -> int:
+    """Most windows that G consecutive pixels complete: every second one, and one more at a row's end.
+
+    Where several rows end in a group, only every second row, and the last, completes windows.
+    """
+    return 1 if config.pixel_lanes == 1 else config.pixel_lanes // 2 + 1
+
+
+@dataclass(frozen=True)
+class _Pitch:
+    """How far the row above lies back in the line memory, constant in a layer.
+
+    places: for each bank; inside: bank b's pixel of the same group is above, instead of the memory's word;
+    rotation: lanes from a pixel's lane up to that of the pixel below it; narrow: a group may hold both.
+    """
+
+    places: list[Signal]
+    inside: Signal
+    rotation: Signal
+    narrow: Signal
+
+
 class Pool(wiring.Component):
-    """Takes a pixel of C channels a cycle; restarts by itself at each channel group.
+    """Takes G pixels of C channels a cycle, for maps of any width; restarts by itself at each channel group.
 
     Ports:
         clear: starts a layer. width, height of the tensor; top, left: padding; groups: of the pooled tensor.
-        valid, pixel: the pixels of channel group 0 in slot order, then those of group 1, ...
-        mean_valid, mean: a pooled pixel, with its slot, cg and row - base of bank 0 in the pool memory;
-            bank = slot % G is left to the slot's low bits.
+        row_aligned: every row starts a new group; else only the tensor does.
+        valid, mask, elements: the pixel groups of channel group 0 in slot order, then those of group 1, ...
+            Pixels fill the lanes from lane 0 on; a group with a few only ends a row.
+        mean_mask, means: `timing.pool_unit_latency` later the pooled pixels slot, slot + 1, ... of channel
+            group cg, from lane 0 on; row: row - base in the pool memory of the first one.
     """
 
     clear: Signal
@@ -43,16 +69,21 @@ class Pool(wiring.Component):
     top: Signal
     left: Signal
     groups: Signal
+    row_aligned: Signal
     valid: Signal
-    mean_valid: Signal
+    mask: Signal
+    mean_mask: Signal
     slot: Signal
     cg: Signal
     row: Signal
 
     def __init__(self, config: AcceleratorConfig) -> None:
-        self.cols, self.pixels = config.cols, config.pixel_lanes
-        self.line = max((config.line_pixels + 1) // 2, 2)
-        word = data.ArrayLayout(signed(STORED_BITS), self.cols)
+        self.config = config
+        self.cols, self.lanes, self.windows = config.cols, config.pixel_lanes, windows(config)
+        self.lane_bits = (self.lanes - 1).bit_length()
+        # With one lane only the pixels that close a window take a place in the line memory.
+        places = -(-config.line_pixels // max(self.lanes, 2))
+        self.depth = 1 << (max(places, 2) - 1).bit_length()
         super().__init__(
             {
                 "clear": In(1),
@@ -61,10 +92,12 @@ class Pool(wiring.Component):
                 "top": In(1),
                 "left": In(1),
                 "groups": In(GROUP_BITS),
+                "row_aligned": In(1),
                 "valid": In(1),
-                "pixel": In(word),
-                "mean_valid": Out(1),
-                "mean": Out(word),
+                "mask": In(self.lanes),
+                "elements": In(data.ArrayLayout(signed(STORED_BITS), config.vector_lanes)),
+                "mean_mask": Out(self.windows),
+                "means": Out(data.ArrayLayout(signed(STORED_BITS), self.windows * self.cols)),
                 "slot": Out(SLOT_BITS),
                 "cg": Out(GROUP_BITS),
                 "row": Out(ROW_BITS),
@@ -72,105 +105,236 @@ class Pool(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Stage 1 closes windows along x, stage 2 along y, stages 3 and 4 divide by nine."""
+        """Stage 1 closes windows along x, stage 2 along y, with several lanes stage 3 gathers them; two divide."""
         m = Module()
-        x, y = Signal(9), Signal(9)
-        column = Signal(range(self.line))
-        last_x, last_y, odd_x, odd_y, close = Signal(), Signal(), Signal(), Signal(), Signal()
+        m.submodules.position = position = PoolPosition(self.config)
         m.d.comb += [
-            last_x.eq(x + 1 == self.width),
-            last_y.eq(y + 1 == self.height),
-            odd_x.eq(x[0] ^ self.left),
-            odd_y.eq(y[0] ^ self.top),
-            close.eq(self.valid & Mux(odd_x, last_x, x != 0)),
+            position.clear.eq(self.clear),
+            position.width.eq(self.width),
+            position.height.eq(self.height),
+            position.top.eq(self.top),
+            position.left.eq(self.left),
+            position.valid.eq(self.valid),
+            position.mask.eq(self.mask),
         ]
-        with m.If(self.valid):
-            m.d.sync += x.eq(Mux(last_x, 0, x + 1))
-            with m.If(last_x):
-                m.d.sync += [y.eq(Mux(last_y, 0, y + 1)), column.eq(0)]
-            with m.Elif(close):
-                m.d.sync += column.eq(column + 1)
-
-        # What belongs to the closed windows' stage.
-        closed, first_row, open_row, emit_row, final = (
-            Signal(),
-            Signal(),
-            Signal(),
-            Signal(),
-            Signal(),
-        )
-        closed_column = Signal.like(column)
-        m.d.sync += [
-            closed.eq(close),
-            closed_column.eq(column),
-            first_row.eq(y == 0),
-            open_row.eq(~odd_y),
-            emit_row.eq(Mux(odd_y, last_y, y != 0)),
-            final.eq(last_x & last_y),
-        ]
-        # A row of one window reads the sums written in the cycle before: hence transparent.
-        m.submodules.line = line = Memory(shape=self.cols * _SIX_BITS, depth=self.line, init=[])
-        write = line.write_port()
-        read = line.read_port(transparent_for=(write,))
-        m.d.comb += [
-            read.addr.eq(column),
-            read.en.eq(1),
-            write.addr.eq(closed_column),
-            write.en.eq(closed),
-        ]
-        kept: list[Value] = []
-        for channel in range(self.cols):
-
-            def wide(name: str, bits: int, channel: int = channel) -> Signal:
-                return Signal(signed(bits), name=f"{name}_{channel}")
-
-            value = self.pixel[channel]
-            partial, across, three = (
-                wide("partial", _TWO_BITS),
-                wide("across", _THREE_BITS),
-                wide("three", _THREE_BITS),
+        first_y, odd_y, closed, emit_y, final, taken = (
+            delayed(m, value, 1, name)[1]
+            for value, name in (
+                (position.first_y, "first_y"),
+                (position.odd_y, "odd_y"),
+                (position.closed, "closed"),
+                (position.emit_y, "emit_y"),
+                (position.final, "final"),
+                (self.valid & self.mask[0], "taken"),
             )
-            m.d.comb += across.eq(Mux(x == 0, 0, partial) + value)
-            with m.If(self.valid):
-                m.d.sync += [partial.eq(Mux(odd_x, across, value)), three.eq(across)]
-            before = read.data.word_select(channel, _SIX_BITS).as_signed()
-            total, nine = wide("total", _NINE_BITS), wide("nine", _NINE_BITS)
-            product = wide("product", _PRODUCT_BITS)
-            m.d.comb += total.eq(three + Mux(first_row, 0, before))
-            kept.append(Mux(open_row, three, total)[:_SIX_BITS])
-            rounded = wide("rounded", _PRODUCT_BITS + 1 - RECIPROCAL_SHIFT)
-            m.d.comb += rounded.eq((product + (1 << (RECIPROCAL_SHIFT - 1))) >> RECIPROCAL_SHIFT)
-            m.d.sync += [
-                nine.eq(total),
-                product.eq(nine * POOL_RECIPROCAL),
-                self.mean[channel].eq(saturated(rounded, STORED_BITS)),
+        )
+        emitted = Signal(self.lanes)
+        m.d.comb += emitted.eq(closed & emit_y)
+
+        pitch = self._pitch(m)
+        threes = self._across(m, position)
+        if self.lanes == 1:
+            before, kept = self._line(m, pitch, threes, position.closed, closed)
+        else:
+            before, kept = self._line(m, pitch, threes, self.valid & self.mask[0], taken)
+        totals: list[Signal] = []
+        for at, three in enumerate(threes):
+            lane = at // self.cols
+            total = Signal(signed(_NINE_BITS), name=f"total_{at}")
+            m.d.comb += [
+                total.eq(three + Mux(first_y[lane], 0, before[at])),
+                kept[at].eq(Mux(odd_y[lane], total, three)[:_SIX_BITS]),
             ]
-        m.d.comb += write.data.eq(Cat(*kept))
-        self._addresses(m, closed & emit_row, final)
+            totals.append(total)
+        if self.lanes == 1:
+            nines: list[Value] = [*totals]
+            count = emitted
+        else:
+            middle = odd_y & ~first_y
+            nines = self._gather(m, pitch, totals, before, middle, emitted)
+            count = Signal(range(self.windows + 1))
+            m.d.sync += count.eq(sum((flag for flag in emitted), start=Const(0)))
+            final = delayed(m, final, 1, "final_gathered")[1]
+        self._divide(m, nines)
+        self._addresses(m, count, final)
         return m
 
-    def _addresses(self, m: Module, emitted: Value, final: Value) -> None:
+    def _across(self, m: Module, position: PoolPosition) -> list[Signal]:
+        """Each pixel's sum of a window's row so far, one cycle later.
+
+        With a middle pixel the window holds two, with one that closes it the pair before and itself. What
+        the next group's first pixel needs of it is carried over.
+        """
+        threes: list[Signal] = []
+        for channel in range(self.cols):
+            carry = Signal(signed(_TWO_BITS), name=f"carry_{channel}")
+            pixel, pair, across = Const(0), carry, carry
+            for lane in range(self.lanes):
+                at = lane * self.cols + channel
+                pixel_before, pixel = pixel, self.elements[at]
+                first, odd = position.first_x[lane], position.odd_x[lane]
+                across = Signal(signed(_THREE_BITS), name=f"across_{at}")
+                # The carried value is already the one that the first lane's parity asks for.
+                other = carry if lane == 0 else Mux(odd, pixel_before, pair)
+                m.d.comb += across.eq(pixel + Mux(first, 0, other))
+                pair = across[:_TWO_BITS].as_signed()
+                if 0 < lane < self.lanes - 1:
+                    two = Signal(signed(_TWO_BITS), name=f"two_{at}")
+                    m.d.comb += two.eq(pixel + Mux(first, 0, pixel_before))
+                    pair = two
+                three = Signal(signed(_THREE_BITS), name=f"three_{at}")
+                m.d.sync += three.eq(across)
+                threes.append(three)
+            with m.If(self.valid & self.mask[0]):
+                m.d.sync += carry.eq(Mux(position.odd_x[-1], across, pixel))
+        return [
+            threes[c * self.lanes + lane] for lane in range(self.lanes) for c in range(self.cols)
+        ]
+
+    def _pitch(self, m: Module) -> _Pitch:
+        """A row's words in the line memory, divided by G: places, and lanes that remain."""
+        address = self.depth.bit_length() - 1
+        pitch = _Pitch(
+            [Signal(address, name=f"places_{bank}") for bank in range(self.lanes)],
+            Signal(self.lanes, name="inside"),
+            Signal(self.lane_bits, name="rotation"),
+            Signal(name="narrow"),
+        )
+        if self.lanes == 1:
+            m.d.sync += pitch.places[0].eq((self.width + self.left) >> 1)
+            return pitch
+        rest = Signal(self.lane_bits)
+        places = Signal(len(self.width))
+        m.d.comb += [
+            rest.eq(Mux(self.row_aligned, 0, self.width)),
+            places.eq((self.width + Mux(self.row_aligned, self.lanes - 1, 0)) >> self.lane_bits),
+        ]
+        m.d.sync += [pitch.rotation.eq(rest), pitch.narrow.eq(places == 0)]
+        for bank in range(self.lanes):
+            beyond = Signal(name=f"beyond_{bank}")
+            m.d.comb += beyond.eq(rest + bank >= self.lanes)
+            m.d.sync += [
+                pitch.places[bank].eq(places + beyond),
+                pitch.inside[bank].eq((places == 0) & ~beyond),
+            ]
+        return pitch
+
+    def _line(
+        self, m: Module, pitch: _Pitch, threes: list[Signal], advance: Value, write_enable: Value
+    ) -> tuple[list[Value], list[Signal]]:
+        """The sums kept at the pixels above, and those that the caller keeps for the row below.
+
+        A group takes a place of G words, one a lane, in a ring. So the row above lies a number of places
+        back that is constant for each bank, and its words need a constant rotation. What a narrow map has
+        above in the same group is an even row, of which the sums along x are kept.
+        """
+        place, place_next = Signal(range(self.depth)), Signal(range(self.depth))
+        m.d.sync += place_next.eq(place)
+        with m.If(advance):
+            m.d.sync += place.eq(place + 1)
+        kept = [Signal(_SIX_BITS, name=f"kept_{at}") for at in range(len(threes))]
+        word = self.cols * _SIX_BITS
+        banks: list[Value] = []
+        for bank in range(self.lanes):
+            # A row of one place reads the sums written in the cycle before: hence transparent.
+            memory = Memory(shape=unsigned(word), depth=self.depth, init=[])
+            m.submodules[f"line_{bank}"] = memory
+            write = memory.write_port()
+            read = memory.read_port(transparent_for=(write,))
+            lane = slice(bank * self.cols, (bank + 1) * self.cols)
+            m.d.comb += [
+                read.addr.eq(place - pitch.places[bank]),
+                read.en.eq(1),
+                write.addr.eq(place_next),
+                write.data.eq(Cat(*kept[lane])),
+                write.en.eq(write_enable),
+            ]
+            own = Cat(*(Cat(three, three[-1]) for three in threes[lane]))
+            banks.append(Mux(pitch.inside[bank], own, read.data) if self.lanes > 1 else read.data)
+        words = Cat(*banks)
+        above = rotate(m, words, pitch.rotation, word, "above") if self.lanes > 1 else words
+        return [above.word_select(at, _SIX_BITS).as_signed() for at in range(len(threes))], kept
+
+    def _gather(
+        self,
+        m: Module,
+        pitch: _Pitch,
+        totals: list[Signal],
+        before: list[Value],
+        middle: Value,
+        emitted: Value,
+    ) -> list[Value]:
+        """The complete windows' sums in the first lanes, one cycle later.
+
+        With three rows of a narrow map in one group a window's first row is above its second, not above
+        its last: what `middle` lanes had above is added to the lane below them, too.
+        """
+        chosen: list[Signal] = []
+        for window in range(self.windows):
+            choice = Signal(self.lanes, name=f"choice_{window}")
+            for lane in range(self.lanes):
+                earlier = sum((flag for flag in emitted[:lane]), start=Const(0))
+                m.d.sync += choice[lane].eq(emitted[lane] & (earlier == window))
+            chosen.append(choice)
+        nines: list[list[Value]] = []
+        for channel in range(self.cols):
+            through: list[Signal] = []
+            sums: list[Signal] = []
+            for lane in range(self.lanes):
+                at = lane * self.cols + channel
+                total = Signal(signed(_NINE_BITS), name=f"total_next_{at}")
+                m.d.sync += total.eq(totals[at])
+                second_above: Value = Const(0)
+                for distance in range(1, lane + 1):
+                    at_distance = pitch.rotation == distance
+                    second_above = Mux(at_distance, through[lane - distance], second_above)
+                nine = Signal(signed(_NINE_BITS), name=f"nine_lane_{at}")
+                m.d.comb += nine.eq(total + second_above)
+                sums.append(nine)
+                if lane < self.lanes - 1:
+                    passed = Signal(signed(_SIX_BITS), name=f"through_{at}")
+                    m.d.sync += passed.eq(Mux(pitch.narrow & middle[lane], before[at], 0))
+                    through.append(passed)
+            nines.append([_selected(choice, sums) for choice in chosen])
+        return [nines[channel][w] for w in range(self.windows) for channel in range(self.cols)]
+
+    def _divide(self, m: Module, nines: list[Value]) -> None:
+        """By nine, as a product with its reciprocal, rounded and saturated: three registers."""
+        for at, value in enumerate(nines):
+            nine = Signal(signed(_NINE_BITS), name=f"nine_{at}")
+            product = Signal(signed(_PRODUCT_BITS), name=f"product_{at}")
+            rounded = Signal(signed(_PRODUCT_BITS + 1 - RECIPROCAL_SHIFT), name=f"rounded_{at}")
+            m.d.comb += rounded.eq((product + (1 << (RECIPROCAL_SHIFT - 1))) >> RECIPROCAL_SHIFT)
+            m.d.sync += [
+                nine.eq(value),
+                product.eq(nine * POOL_RECIPROCAL),
+                self.means[at].eq(saturated(rounded, STORED_BITS)),
+            ]
+
+    def _addresses(self, m: Module, count: Value, final: Value) -> None:
         """Slot, channel group and row of the means, counted one stage before they are there."""
-        valid2, valid3, final2, final3 = Signal(), Signal(), Signal(), Signal()
+        counts, finals = delayed(m, count, 2, "count"), delayed(m, final, 2, "finals")
         slot, cg, row = Signal(SLOT_BITS), Signal(GROUP_BITS), Signal(ROW_BITS)
         m.d.sync += [
-            valid2.eq(emitted),
-            final2.eq(final),
-            valid3.eq(valid2),
-            final3.eq(final2),
-            self.mean_valid.eq(valid3),
+            self.mean_mask.eq(Cat(*(counts[2] > window for window in range(self.windows)))),
             self.slot.eq(slot),
             self.cg.eq(cg),
             self.row.eq(row),
         ]
+        crossed = (slot[: self.lane_bits] + counts[2]) >> self.lane_bits
         with m.If(self.clear):
             m.d.sync += [slot.eq(0), cg.eq(0), row.eq(0)]
-        with m.Elif(valid3 & final3):
+        with m.Elif(finals[2]):
             m.d.sync += [slot.eq(0), cg.eq(cg + 1), row.eq(cg + 1)]
-        with m.Elif(valid3):
-            m.d.sync += slot.eq(slot + 1)
-            last_bank = (
-                slot[: (self.pixels - 1).bit_length()].all() if self.pixels > 1 else Const(1)
-            )
-            with m.If(last_bank):
+        with m.Else():
+            m.d.sync += slot.eq(slot + counts[2])
+            with m.If(crossed != 0):
                 m.d.sync += row.eq(row + self.groups)
+
+
+def _selected(choice: Value, values: list[Signal]) -> Value:
+    """The value whose bit of `choice` is set."""
+    result: Value = Const(0, len(values[0]))
+    for at, value in enumerate(values):
+        result = result | (value.as_unsigned() & choice[at].replicate(len(value)))
+    return result.as_signed()

@@ -65,7 +65,7 @@ def _outputs(config: AcceleratorConfig, layer: LayerPlan) -> Instruction:
         "pool_h": pool.height if pool else 0,
         "pool_w": pool.width if pool else 0,
         "sums_en": 1,
-        "interval": config.rows if pool else config.row_groups,
+        "interval": config.row_groups,
     }
 
 

@@ -129,7 +129,7 @@ def convolutions(context: Context) -> Iterator[str]:
             conv,
             {
                 "weight_words": weight_words,
-                "interval": config.rows if conv["pool_en"] else config.row_groups,
+                "interval": config.row_groups,
                 **_tiles(conv, config.rows),
             },
         )

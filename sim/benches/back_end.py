@@ -119,21 +119,31 @@ def check_stores(
             assert got == words(step, tensor, width), (name, step.slot, step.cg)
 
 
-def check_pool(layer: Layer, expected: Expected, seen: list[Any], last: int) -> None:
-    """The pooled pixels in order; the last one at its latency."""
+def check_pool(layer: Layer, expected: Expected, seen: list[Any], groups: list[Any]) -> None:
+    """The pooled pixels in order, each written at its latency after the group that holds its last pixel."""
     f, cols = layer.fields, CONFIG.cols
     if expected.pooled is None:
         assert not seen
         return
-    order = [(cg, slot) for cg in range(f["groups"]) for slot in range(len(expected.pooled))]
-    assert len(seen) == len(order)
-    for (cg, slot), (_, value) in zip(order, seen, strict=True):
-        assert (value["cg"], value["slot"], value["mask"]) == (cg, slot, 1)
-        want = expected.pooled[slot, cg * cols : (cg + 1) * cols].tolist()
-        assert value["data"][:cols] == want, ("tap_pool", slot, cg)
-    tile = layer.steps[-CONFIG.row_groups :]
-    pixels = sum(step.mask.bit_count() for step in tile)
-    assert seen[-1][0] - last == timing.pool_latency(CONFIG) - (CONFIG.rows - pixels)
+    sent = {
+        (step.cg, step.slot + lane): cycle
+        for step, (cycle, _) in zip(layer.steps, groups, strict=True)
+        for lane in range(step.mask.bit_count())
+    }
+    order = ((cg, slot) for cg in range(f["groups"]) for slot in range(len(expected.pooled)))
+    for cycle, value in seen:
+        mask = value["mask"]
+        assert mask & (mask + 1) == 0, "the pooled pixels are not in the first lanes"
+        for lane, word in enumerate(lanes(value["data"], mask)[: mask.bit_count()]):
+            cg, slot = next(order)
+            assert (value["cg"], value["slot"] + lane) == (cg, slot)
+            assert word == expected.pooled[slot, cg * cols : (cg + 1) * cols].tolist(), (slot, cg)
+            y, x = divmod(slot, f["pool_w"])
+            last_y = min(2 * y - f["pool_top"] + 2, f["out_h"] - 1)
+            last_x = min(2 * x - f["pool_left"] + 2, f["out_w"] - 1)
+            last = sent[cg, last_y * f["out_w"] + last_x]
+            assert cycle - last == timing.pool_latency(CONFIG), ("tap_pool", slot, cg)
+    assert next(order, None) is None
 
 
 async def check_sums(dut: Any, layer: Layer, expected: Expected) -> None:
@@ -180,7 +190,7 @@ async def random_layers(dut: Any) -> None:
         groups = seen["group"]
         check_stores(layer, expected, seen, groups)
         last = groups[-1][0]
-        check_pool(layer, expected, seen["tap_pool"], last)
+        check_pool(layer, expected, seen["tap_pool"], groups)
         drain = timing.back_end_drain(CONFIG, pool=bool(layer.fields["pool_en"]))
         assert pulses.idle == [last + drain]
         assert number(dut.layer_signature) == expected.signature

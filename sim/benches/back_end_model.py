@@ -307,7 +307,6 @@ def _steps(
         ]
     else:
         tiles = [(slot, min(slots - slot, rows)) for slot in range(0, slots, rows)]
-    interval = rows if f["pool_en"] else config.row_groups
     bound = min(32767 << f["acc_shift"], (1 << (ACC_BITS - 1)) - 1)
     for cg in range(f["groups"]):
         for tile, (slot, count) in enumerate(tiles):
@@ -320,7 +319,7 @@ def _steps(
                     cg,
                     tile == len(tiles) - 1 and part == config.row_groups - 1,
                     rng.integers(-bound, bound + 1, (lanes, config.cols)),
-                    interval - config.row_groups + extra if part == 0 else 0,
+                    extra if part == 0 else 0,
                 )
 
 

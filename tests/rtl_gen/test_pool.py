@@ -1,77 +1,126 @@
-"""The pool unit and its queue against hwflow.numerics."""
+"""The pool unit against hwflow.numerics, over maps and groups of every kind."""
 
 import random
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
-from hwflow import numerics
+from hwflow import numerics, timing
 from hwflow.config import AcceleratorConfig
 from rtl_gen import pool
-from rtl_gen.pixel_queue import PixelQueue
 from tests.rtl_gen.control_bench import simulate, small_config
+
+COLS = 8
+Ints = npt.NDArray[np.int64]
 
 
 def config(lanes: int) -> AcceleratorConfig:
-    return small_config(pixel_lanes=lanes, line_pixels=9)
+    return small_config(rows=8, pixel_lanes=lanes, line_pixels=9)
+
+
+def pixel_groups(tensor: Ints, rows: int, lanes: int, *, row_aligned: bool) -> Iterator[Ints]:
+    """Pixel groups (n <= lanes, C) of a tensor (H, W, C) in tiles of `rows` pixels, empty groups too."""
+    for run in tensor if row_aligned else tensor.reshape(1, -1, tensor.shape[-1]):
+        for tile in range(0, len(run), rows):
+            for first in range(tile, tile + rows, lanes):
+                yield run[first : first + lanes]
 
 
 @pytest.mark.parametrize(
-    ("height", "width"), [(1, 1), (2, 2), (5, 1), (1, 6), (4, 4), (7, 7), (9, 8), (6, 9)]
+    ("height", "width"),
+    [
+        (1, 1),
+        (5, 1),
+        (8, 1),
+        (2, 2),
+        (9, 2),
+        (6, 3),
+        (4, 4),
+        (5, 5),
+        (1, 6),
+        (7, 7),
+        (9, 8),
+        (6, 9),
+    ],
 )
-@pytest.mark.parametrize(("lanes", "gap"), [(1, 0.0), (2, 0.4)])
-def test_pool(height: int, width: int, lanes: int, gap: float) -> None:
-    groups, cols = 3, 8
+@pytest.mark.parametrize("row_aligned", [False, True], ids=["linear", "row_aligned"])
+@pytest.mark.parametrize(("lanes", "gap"), [(1, 0.0), (2, 0.4), (4, 0.0), (8, 0.3)])
+def test_pool(height: int, width: int, row_aligned: bool, lanes: int, gap: float) -> None:
+    groups = 3
     rng = np.random.default_rng(height * 10 + width)
     chance = random.Random(width)
     unit = pool.Pool(config(lanes))
-    out_h, top, _ = numerics.same_padding(height, 3, 2)
-    out_w, left, _ = numerics.same_padding(width, 3, 2)
+    _, top, _ = numerics.same_padding(height, 3, 2)
+    _, left, _ = numerics.same_padding(width, 3, 2)
     tensors = [
-        [rng.integers(-(1 << 15), 1 << 15, (height, width, cols)) for _ in range(groups)]
+        [rng.integers(-(1 << 15), 1 << 15, (height, width, COLS)) for _ in range(groups)]
         for _ in range(2)
     ]
     tensors[1][1][:] = -3
     want: list[tuple[int, int, int, list[int]]] = []
     for layer in tensors:
         for cg, tensor in enumerate(layer):
-            means = numerics.average_pool(tensor).reshape(-1, cols)
-            assert len(means) == out_h * out_w
+            means = numerics.average_pool(tensor).reshape(-1, COLS)
             rows = [slot // lanes * groups + cg for slot in range(len(means))]
             want += [(s, cg, rows[s], mean.tolist()) for s, mean in enumerate(means)]
     got: list[tuple[int, int, int, list[int]]] = []
 
     async def bench(ctx: Any) -> None:
-        ctx.set(unit.width, width)
-        ctx.set(unit.height, height)
-        ctx.set(unit.top, top)
-        ctx.set(unit.left, left)
-        ctx.set(unit.groups, groups)
+        fields = {"width": width, "height": height, "top": top, "left": left, "groups": groups}
+        for field, value in {**fields, "row_aligned": int(row_aligned)}.items():
+            ctx.set(getattr(unit, field), value)
         for layer in tensors:
             ctx.set(unit.clear, 1)
             await ctx.tick()
             ctx.set(unit.clear, 0)
-            for pixel in np.concatenate([t.reshape(-1, cols) for t in layer]):
-                while chance.random() < gap:
-                    ctx.set(unit.valid, 0)
+            for tensor in layer:
+                for group in pixel_groups(tensor, 8, lanes, row_aligned=row_aligned):
+                    while chance.random() < gap:
+                        ctx.set(unit.valid, 0)
+                        await ctx.tick()
+                    ctx.set(unit.valid, 1)
+                    ctx.set(unit.mask, (1 << len(group)) - 1)
+                    noise = rng.integers(-(1 << 15), 1 << 15, lanes * COLS)
+                    noise[: group.size] = group.reshape(-1)
+                    ctx.set(unit.elements, noise.tolist())
                     await ctx.tick()
-                ctx.set(unit.valid, 1)
-                for i, value in enumerate(pixel):
-                    ctx.set(unit.pixel[i], int(value))
-                await ctx.tick()
             ctx.set(unit.valid, 0)
-            await ctx.tick().repeat(pool.LATENCY)
+            await ctx.tick().repeat(timing.pool_unit_latency(config(lanes)))
 
     async def watch(ctx: Any) -> None:
         while len(got) < len(want):
             await ctx.tick()
-            if ctx.get(unit.mean_valid):
-                mean = [ctx.get(unit.mean[i]) for i in range(cols)]
-                got.append((ctx.get(unit.slot), ctx.get(unit.cg), ctx.get(unit.row), mean))
+            mask = ctx.get(unit.mean_mask)
+            slot, row = ctx.get(unit.slot), ctx.get(unit.row)
+            for window in range(mask.bit_count()):
+                assert mask >> window & 1
+                mean = [ctx.get(unit.means[window * COLS + i]) for i in range(COLS)]
+                # The memory's banks that wrapped around take the next row (rtl_gen/residual_memory.py).
+                next_row = groups * (slot % lanes + window >= lanes)
+                got.append((slot + window, ctx.get(unit.cg), row + next_row, mean))
 
     simulate(unit, bench, watch)
     assert got == want
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 4, 8, 16])
+def test_most_windows(lanes: int) -> None:
+    """No G consecutive pixels of any map complete more windows than the unit gives in a cycle, and some do."""
+
+    def closing(size: int) -> Ints:
+        count, before, _ = numerics.same_padding(size, 3, 2)
+        ends = np.minimum(2 * np.arange(count) - before + 2, size - 1)
+        return np.isin(np.arange(size), ends).astype(np.int64)
+
+    most = 0
+    for height in range(1, 24):
+        for width in range(1, 40):
+            closed = np.outer(closing(height), closing(width)).reshape(-1)
+            most = max(most, int(np.convolve(closed, np.ones(lanes, np.int64)).max()))
+    assert most == pool.windows(small_config(rows=16, pixel_lanes=lanes))
 
 
 def test_saturates() -> None:
@@ -79,53 +128,17 @@ def test_saturates() -> None:
     unit = pool.Pool(config(1))
 
     async def bench(ctx: Any) -> None:
-        for field, value in {"width": 3, "height": 3, "groups": 1, "valid": 1}.items():
+        for field, value in {"width": 3, "height": 3, "groups": 1, "clear": 1}.items():
             ctx.set(getattr(unit, field), value)
-        ctx.set(unit.pixel[0], 32767)
-        ctx.set(unit.pixel[1], -32768)
+        await ctx.tick()
+        for field, value in {"clear": 0, "valid": 1, "mask": 1}.items():
+            ctx.set(getattr(unit, field), value)
+        ctx.set(unit.elements[0], 32767)
+        ctx.set(unit.elements[1], -32768)
         await ctx.tick().repeat(9)
         ctx.set(unit.valid, 0)
-        await ctx.tick().repeat(pool.LATENCY - 1)
-        assert ctx.get(unit.mean_valid)
-        assert (ctx.get(unit.mean[0]), ctx.get(unit.mean[1])) == (32767, -32768)
+        await ctx.tick().repeat(timing.pool_unit_latency(config(1)) - 1)
+        assert ctx.get(unit.mean_mask)
+        assert (ctx.get(unit.means[0]), ctx.get(unit.means[1])) == (32767, -32768)
 
     simulate(unit, bench)
-
-
-@pytest.mark.parametrize(("rows", "lanes"), [(4, 2), (4, 4), (6, 2), (8, 4)])
-def test_queue_keeps_up_with_tiles(rows: int, lanes: int) -> None:
-    cols, tiles = 8, 12
-    settings = small_config(rows=rows, pixel_lanes=lanes)
-    unit = PixelQueue(settings)
-    chance = random.Random(rows * lanes)
-    want: list[int] = []
-    got: list[int] = []
-
-    async def bench(ctx: Any) -> None:
-        number = 1
-        for _ in range(tiles):
-            for _ in range(settings.row_groups):
-                mask = chance.randrange(1 << lanes)
-                ctx.set(unit.valid, 1)
-                ctx.set(unit.mask, mask)
-                for lane in range(lanes):
-                    ctx.set(unit.elements[lane * cols], number)
-                    if mask >> lane & 1:
-                        want.append(number)
-                    number += 1
-                await ctx.delay(0)
-                assert not ctx.get(unit.overflow)
-                await ctx.tick()
-            ctx.set(unit.valid, 0)
-            for _ in range(rows - settings.row_groups + chance.choice([0, 0, 0, 3])):
-                await ctx.tick()
-        await ctx.tick().repeat(rows + 4)
-
-    async def watch(ctx: Any) -> None:
-        for _ in range(tiles * (rows + 3) + 4):
-            if ctx.get(unit.pixel_valid):
-                got.append(ctx.get(unit.pixel[0]))
-            await ctx.tick()
-
-    simulate(unit, bench, watch)
-    assert got == want
