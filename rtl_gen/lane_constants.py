@@ -6,7 +6,7 @@ stage, so consecutive channel groups follow one another without copies of all co
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Value, signed
+from amaranth.hdl import Cat, Module, Value, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -15,6 +15,17 @@ from rtl_gen import lane
 from rtl_gen.delay import delayed
 from rtl_gen.interfaces import GROUP_BITS
 from rtl_gen.ram import Ram
+
+CONSTANTS = {
+    "alpha": signed(16),
+    "alpha_shift": unsigned(5),
+    "bias": signed(lane.BIAS_BITS),
+    "p": signed(14),
+    "n": signed(14),
+    "out_shift": unsigned(5),
+    "q": signed(24),
+}
+"""A channel's constants as they are stored."""
 
 
 class LaneConstants(wiring.Component):
@@ -28,25 +39,16 @@ class LaneConstants(wiring.Component):
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.depth = max(config.channel_groups_limit, 2)
-        constants = {
-            "alpha": signed(16),
-            "alpha_shift": 5,
-            "bias": signed(lane.BIAS_BITS),
-            "p": signed(14),
-            "n": signed(14),
-            "out_shift": 5,
-            "q": signed(24),
-        }
         super().__init__(
             {
                 "write": In(1),
                 "row": In(GROUP_BITS),
-                **{f"new_{name}": In(shape) for name, shape in constants.items()},
+                **{f"new_{name}": In(shape) for name, shape in CONSTANTS.items()},
                 "cg1": In(GROUP_BITS),
                 "cg3": In(GROUP_BITS),
                 "cg5": In(GROUP_BITS),
                 "cg8": In(GROUP_BITS),
-                **{name: Out(shape) for name, shape in constants.items()},
+                **{name: Out(shape) for name, shape in CONSTANTS.items()},
             }
         )
 

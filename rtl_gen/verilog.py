@@ -17,9 +17,11 @@ from amaranth.lib import data, wiring
 from hwflow import isa, timing
 from hwflow.config import AcceleratorConfig
 from hwflow.errors import FlowError
+from hwflow.numerics import STORED_BITS
 from rtl_gen.accelerator import Accelerator
 from rtl_gen.instances import emit
-from rtl_gen.loader import BURST, CONV_QUEUE, REQUESTS_AHEAD, SCALAR_QUEUE
+from rtl_gen.interfaces import SUM_BITS
+from rtl_gen.lane_constants import CONSTANTS
 from rtl_gen.vector_memory import vector_words
 
 TOP = "accelerator"
@@ -61,10 +63,10 @@ def generate(config: AcceleratorConfig) -> GeneratedVerilog:
         ],
         "memories": memories(config),
         "queues": {
-            "conv": CONV_QUEUE,
-            "scalar": SCALAR_QUEUE,
-            "requests": REQUESTS_AHEAD,
-            "burst_beats": BURST,
+            "conv": timing.CONV_QUEUE,
+            "scalar": timing.SCALAR_QUEUE,
+            "requests": timing.REQUESTS_AHEAD,
+            "burst_beats": timing.BURST,
         },
         "latencies": latencies(config),
         "counters": {
@@ -98,14 +100,21 @@ def write(config: AcceleratorConfig, folder: Path) -> tuple[Path, Path]:
 
 
 def memories(config: AcceleratorConfig) -> dict[str, dict[str, int]]:
-    """Every memory on chip: banks, words of a bank, bits of a word (docs/architecture.md, memory layouts)."""
-    residual_bits = 16 * config.cols
+    """The memories that a target sizes: banks, words of a bank, bits of a word.
+
+    They are the rings and those of docs/architecture.md, memory layouts. Not among them: FIFOs of a fixed depth, the
+    pool's line buffer and the deskew memories of the binary array.
+    """
+    residual_bits = STORED_BITS * config.cols
+    groups = max(config.channel_groups_limit, 2)
     sizes = {
         "bit": (config.banks, config.bit_rows, config.popcount_width),
         "byte": (config.banks, config.byte_rows, 8 * config.cols),
         "main": (config.pixel_lanes, config.main_rows, residual_bits),
         "side": (config.pixel_lanes, config.side_rows, residual_bits),
         "pool": (config.pixel_lanes, config.pool_rows, residual_bits),
+        "sums": (1, groups, SUM_BITS * config.cols),
+        "channel_constants": (config.cols, groups, sum(shape.width for shape in CONSTANTS.values())),
         "weight_ring": (config.cols, config.weight_words, config.popcount_width),
         "mac_ring": (1, config.mac_words, 8 * config.mac_word_bytes),
         "constant_ring": (1, config.constant_words, isa.CONSTANT_BITS),
