@@ -1,16 +1,28 @@
-"""Benches of the pool unit and the queue before it against hwflow.numerics, with random gaps."""
+"""Bench of the pool unit against hwflow.numerics: maps of every kind, linear and row-aligned, with random gaps."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from hwflow import numerics
-from rtl_gen.pixel_queue import PixelQueue
-from rtl_gen.pool import LATENCY, Pool
+from hwflow import numerics, timing
+from rtl_gen.pool import Pool
 from sim.benches.unit import UnitBench, small_config
+
+Ints = npt.NDArray[np.int64]
+SIZES = ((1, 1), (2, 2), (5, 1), (1, 6), (7, 7), (4, 9))
+
+
+def _pixel_groups(tensor: Ints, rows: int, lanes: int, row_aligned: bool) -> Iterator[Ints]:
+    """Pixel groups (n <= lanes, C) of a tensor (H, W, C) in tiles of `rows` pixels, empty groups too."""
+    for run in tensor if row_aligned else tensor.reshape(1, -1, tensor.shape[-1]):
+        for tile in range(0, len(run), rows):
+            for first in range(tile, tile + rows, lanes):
+                yield run[first : first + lanes]
 
 
 def pool(seed: int) -> UnitBench:
@@ -19,84 +31,59 @@ def pool(seed: int) -> UnitBench:
     rng, chance = np.random.default_rng(seed), random.Random(seed)
     unit = Pool(config)
     cols, lanes, groups = config.cols, config.pixel_lanes, 3
-    sizes = [(1, 1), (2, 2), (5, 1), (1, 6), (7, 7), (4, 9)]
-    tensors = [rng.integers(-(1 << 15), 1 << 15, (groups, *size, cols)) for size in sizes]
-    tensors[-1][1] = 32767
+    layers = [
+        (size, row_aligned, rng.integers(-(1 << 15), 1 << 15, (groups, *size, cols)))
+        for size in SIZES
+        for row_aligned in (False, True)
+    ]
+    layers[-1][2][1] = 32767
     want: list[tuple[int, int, int, list[int]]] = []
-    for tensor in tensors:
+    for _, _, tensor in layers:
         for cg, one in enumerate(tensor):
             means = numerics.average_pool(one).reshape(-1, cols).tolist()
             want += [(s, cg, s // lanes * groups + cg, mean) for s, mean in enumerate(means)]
     got: list[tuple[int, int, int, list[int]]] = []
 
     async def bench(ctx: Any) -> None:
-        for (height, width), tensor in zip(sizes, tensors, strict=True):
+        for (height, width), row_aligned, tensor in layers:
             fields = {
                 "width": width,
                 "height": height,
                 "top": numerics.same_padding(height, 3, 2)[1],
                 "left": numerics.same_padding(width, 3, 2)[1],
                 "groups": groups,
+                "row_aligned": int(row_aligned),
                 "clear": 1,
             }
             for name, value in fields.items():
                 ctx.set(getattr(unit, name), value)
             await ctx.tick()
             ctx.set(unit.clear, 0)
-            for pixel in tensor.reshape(-1, cols).tolist():
-                while chance.random() < 0.3:
-                    ctx.set(unit.valid, 0)
+            for one in tensor:
+                for group in _pixel_groups(one, config.rows, lanes, row_aligned):
+                    while chance.random() < 0.3:
+                        ctx.set(unit.valid, 0)
+                        await ctx.tick()
+                    words = rng.integers(-(1 << 15), 1 << 15, lanes * cols)
+                    words[: group.size] = group.reshape(-1)
+                    ctx.set(unit.valid, 1)
+                    ctx.set(unit.mask, (1 << len(group)) - 1)
+                    ctx.set(unit.elements, words.tolist())
                     await ctx.tick()
-                ctx.set(unit.valid, 1)
-                ctx.set(unit.pixel, pixel)
-                await ctx.tick()
             ctx.set(unit.valid, 0)
-            await ctx.tick().repeat(LATENCY)
+            await ctx.tick().repeat(timing.pool_unit_latency(config))
 
     async def watch(ctx: Any) -> None:
         while len(got) < len(want):
             await ctx.tick()
-            if ctx.get(unit.mean_valid):
-                mean = [ctx.get(unit.mean[i]) for i in range(cols)]
-                got.append((ctx.get(unit.slot), ctx.get(unit.cg), ctx.get(unit.row), mean))
+            slot, row = ctx.get(unit.slot), ctx.get(unit.row)
+            for window in range(ctx.get(unit.mean_mask).bit_count()):
+                mean = [ctx.get(unit.means[window * cols + i]) for i in range(cols)]
+                # The memory's banks that wrapped around take the next row.
+                next_row = groups * (slot % lanes + window >= lanes)
+                got.append((slot + window, ctx.get(unit.cg), row + next_row, mean))
 
     def check() -> None:
         assert got == want
 
     return UnitBench(unit, [bench, watch], check=check)
-
-
-def pixel_queue(seed: int) -> UnitBench:
-    """Tiles at the smallest interval and later, with random masks: no pixel is lost, the order is kept."""
-    config = small_config()
-    chance = random.Random(seed)
-    unit = PixelQueue(config)
-    lanes, cols, rows, tiles = config.pixel_lanes, config.cols, config.rows, 30
-    want: list[list[int]] = []
-    got: list[list[int]] = []
-
-    async def bench(ctx: Any) -> None:
-        for _ in range(tiles):
-            for _ in range(config.row_groups):
-                mask = chance.randrange(1 << lanes)
-                words = [[chance.randrange(-32768, 32768) for _ in range(cols)] for _ in range(lanes)]
-                ctx.set(unit.valid, 1)
-                ctx.set(unit.mask, mask)
-                ctx.set(unit.elements, [value for word in words for value in word])
-                want.extend(word for lane, word in enumerate(words) if mask >> lane & 1)
-                _, _, overflow = await ctx.tick().sample(unit.overflow)
-                assert not overflow
-            ctx.set(unit.valid, 0)
-            await ctx.tick().repeat(rows - config.row_groups + chance.choice([0, 0, 0, 3]))
-        await ctx.tick().repeat(rows + 4)
-
-    async def watch(ctx: Any) -> None:
-        while True:
-            _, _, valid, *pixel = await ctx.tick().sample(unit.pixel_valid, *unit.pixel)
-            if valid:
-                got.append(pixel)
-
-    def check() -> None:
-        assert got == want
-
-    return UnitBench(unit, [bench], [watch], check)

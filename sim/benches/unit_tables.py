@@ -34,7 +34,6 @@ DATAPATH: Table = {
     "channel_sums": [partial(tensors.channel_sums, 2, gap) for gap in (0.0, 0.4)],
     "crc_unit": [tensors.crc_unit],
     "tensor_signature": [partial(tensors.tensor_signature, 2, channels) for channels in (8, 21)],
-    "pixel_queue": [partial(pooling.pixel_queue, 1)],
     "pool": [partial(pooling.pool, seed) for seed in (1, 2)],
 }
 """The arrays' elements, the lanes, and what is taken from a layer's output."""
