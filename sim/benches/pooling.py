@@ -17,7 +17,7 @@ def pool(seed: int) -> UnitBench:
     """Three groups of tensors of several sizes, one of them constant; every mean with its slot, group and row."""
     config = small_config(line_pixels=9)
     rng, chance = np.random.default_rng(seed), random.Random(seed)
-    unit = Pool(config)
+    unit: Any = Pool(config)
     cols, lanes, groups = config.cols, config.pixel_lanes, 3
     sizes = [(1, 1), (2, 2), (5, 1), (1, 6), (7, 7), (4, 9)]
     tensors = [rng.integers(-(1 << 15), 1 << 15, (groups, *size, cols)) for size in sizes]
@@ -70,7 +70,7 @@ def pixel_queue(seed: int) -> UnitBench:
     """Tiles at the smallest interval and later, with random masks: no pixel is lost, the order is kept."""
     config = small_config()
     chance = random.Random(seed)
-    unit = PixelQueue(config)
+    unit: Any = PixelQueue(config)
     lanes, cols, rows, tiles = config.pixel_lanes, config.cols, config.rows, 30
     want: list[list[int]] = []
     got: list[list[int]] = []
