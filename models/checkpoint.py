@@ -6,9 +6,7 @@ bfloat16 first, so no inference result changes. Everything is float32 again once
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +17,11 @@ import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 from flax.traverse_util import flatten_dict, unflatten_dict
-from jax.typing import DTypeLike
 
 from hwflow.errors import FlowError
+from hwflow.files import write_atomically
 from models.config import PokeBNNConfig
 from models.float import Mode, PokeBNN
-from models.float.network import normalise
 
 Variables = dict[str, Any]
 ARRAYS = "checkpoint.msgpack"
@@ -67,16 +64,6 @@ def inference_variables(config: PokeBNNConfig, variables: Mapping[str, Any]) -> 
     return unflatten_dict(kept, sep="/")
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Writes the whole file or, when interrupted, nothing: a reader never sees a part."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(path)
-
-
 def save_checkpoint(
     folder: str | Path, config: PokeBNNConfig, variables: Mapping[str, Any]
 ) -> None:
@@ -103,10 +90,11 @@ def load_checkpoint(path: str | Path) -> tuple[PokeBNNConfig, Variables]:
     path = Path(path)
     arrays_path = path / ARRAYS if path.is_dir() else path
     config_path = arrays_path.with_name(CONFIG)
-    for file in (arrays_path, config_path):
-        if not file.is_file():
-            raise FlowError(f"{file}: not found; a checkpoint is a folder with {ARRAYS}, {CONFIG}")
-    config = PokeBNNConfig.from_json(config_path.read_text())
+    if not arrays_path.is_file():
+        raise FlowError(
+            f"{arrays_path}: not found; a checkpoint is a folder with {ARRAYS}, {CONFIG}"
+        )
+    config = PokeBNNConfig.load(config_path)
     try:
         variables = flax.serialization.msgpack_restore(arrays_path.read_bytes())
     except Exception as error:  # msgpack and numpy raise many kinds on damaged bytes
@@ -117,75 +105,3 @@ def load_checkpoint(path: str | Path) -> tuple[PokeBNNConfig, Variables]:
         return config, inference_variables(config, variables)
     except FlowError as error:
         raise FlowError(f"{arrays_path}: {error}") from error
-
-
-@dataclass(frozen=True)
-class PokeConvResult:
-    """What one PokeConv computed for a batch of N images.
-
-    r: its input, (N, *in_shape). sum: the binary convolution's integer sum S, int32
-    (N, *out_shape). se: the SE scale in 0..1, (N, 1, 1, Cout). output: what it stores,
-    (N, *out_shape). All but `sum` are float32 arrays that hold values of the chosen dtype.
-    """
-
-    r: npt.NDArray[np.float32]
-    sum: npt.NDArray[np.int32]
-    se: npt.NDArray[np.float32]
-    output: npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class ForwardResult:
-    """logits (N, classes), PokeInit's output (N, *init_out_shape), every PokeConv by name."""
-
-    logits: npt.NDArray[np.float32]
-    poke_init: npt.NDArray[np.float32]
-    poke_convs: dict[str, PokeConvResult]
-
-
-def forward(
-    config: PokeBNNConfig,
-    variables: Mapping[str, Any],
-    images: npt.NDArray[np.uint8],
-    dtype: DTypeLike = jnp.float32,
-    *,
-    exact: bool = False,
-) -> ForwardResult:
-    """Runs the float network on uint8 images (N, H, W, C) and keeps the intermediate results.
-
-    dtype: float32 or bfloat16 activations. exact: evaluate operation by operation, so that a
-    bfloat16 value is really rounded where the definition says so; compiled code may keep more
-    precision. Raises FlowError when the images do not fit the network.
-    """
-    if images.dtype != np.uint8 or images.shape[1:] != config.image_shape:
-        raise FlowError(
-            f"images are {images.dtype} {images.shape[1:]}; network {config.name!r} needs "
-            f"uint8 {config.image_shape}"
-        )
-    mode = Mode(dtype=dtype)
-    model = PokeBNN(config, mode)
-
-    def run(arrays: Mapping[str, Any], pixels: jax.Array) -> tuple[jax.Array, Variables]:
-        x = normalise(pixels, config, mode)
-        result: Any = model.apply(arrays, x, mutable=["intermediates"])
-        logits, kept = result
-        return logits, kept["intermediates"]
-
-    with jax.disable_jit(exact):
-        logits, kept = jax.jit(run)(variables, jnp.asarray(images))
-
-    def to_float(array: jax.Array) -> npt.NDArray[np.float32]:
-        return np.asarray(array.astype(jnp.float32))
-
-    results: dict[str, PokeConvResult] = {}
-    r = poke_init = to_float(kept["poke_init"][0])
-    for spec in config.poke_convs():
-        result = PokeConvResult(
-            r=r,
-            sum=np.rint(np.asarray(kept[spec.conv_name]["sum"][0])).astype(np.int32),
-            se=to_float(kept[f"se-{spec.name}"][0]),
-            output=to_float(kept[f"out-{spec.name}"][0]),
-        )
-        results[spec.name] = result
-        r = result.output
-    return ForwardResult(logits=to_float(logits), poke_init=poke_init, poke_convs=results)

@@ -11,9 +11,11 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from hwflow.errors import FlowError
+from hwflow.numerics import same_padding
 
 Shape = tuple[int, int, int]
 SE_REDUCTION = 8
@@ -27,13 +29,6 @@ BINARY_SCALE = BINARY_ACTIVATION * BINARY_WEIGHT
 BN_EPSILON = 1e-5
 
 
-def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int, int]:
-    """(output size, padding before, padding after) of SAME padding along one axis."""
-    out = -(-size // stride)
-    total = max((out - 1) * stride + kernel - size, 0)
-    return out, total // 2, total - total // 2
-
-
 @dataclass(frozen=True, kw_only=True)
 class StageConfig:
     """A run of bottleneck blocks: the first has `stride`, all have width int(base_width * m)."""
@@ -43,10 +38,13 @@ class StageConfig:
     stride: int
 
     def __post_init__(self) -> None:
-        if self.blocks < 1 or self.base_width < 1 or self.stride not in (1, 2):
+        numbers = (self.blocks, self.base_width, self.stride)
+        whole = all(type(value) is int for value in numbers)
+        if not whole or self.blocks < 1 or self.base_width < 1 or self.stride not in (1, 2):
             raise FlowError(
                 f"StageConfig: blocks={self.blocks}, base_width={self.base_width}, "
-                f"stride={self.stride}: expected blocks >= 1, base_width >= 1 and stride 1 or 2"
+                f"stride={self.stride}: expected integers, blocks >= 1, base_width >= 1 and "
+                "stride 1 or 2"
             )
 
 
@@ -140,13 +138,33 @@ class PokeBNNConfig:
                     f"expected {expected}"
                 )
 
+        for field in (
+            "image_channels",
+            "classes",
+            "init_kernel",
+            "init_stride",
+            "init_channels",
+            "init_out",
+        ):
+            check(type(getattr(self, field)) is int, field, "an integer")
+        for field in ("width", "binary_clip_bound", "mean", "std"):
+            value = getattr(self, field)
+            values = value if isinstance(value, tuple) else (value,)
+            check(all(type(v) in (int, float) and math.isfinite(v) for v in values), field, "finite numbers")
+        check(isinstance(self.name, str) and self.name != "", "name", "a text")
+        check(
+            len(self.image_size) == 2 and all(type(n) is int for n in self.image_size),
+            "image_size",
+            "two integers, height and width",
+        )
         check(min(self.image_size) >= self.init_kernel, "image_size", ">= init_kernel each way")
         check(self.image_channels >= 1, "image_channels", ">= 1")
         check(self.classes >= 2, "classes", ">= 2")
         check(self.init_kernel >= 1, "init_kernel", ">= 1")
         check(self.init_stride >= 1, "init_stride", ">= 1")
         check(self.init_channels >= 1, "init_channels", ">= 1")
-        check(self.init_out % self.init_channels == 0, "init_out", "a multiple of init_channels")
+        multiple = self.init_out >= 1 and self.init_out % self.init_channels == 0
+        check(multiple, "init_out", "a multiple of init_channels, at least once it")
         check(len(self.stages) >= 1, "stages", "at least one stage")
         check(self.width > 0, "width", "> 0")
         narrowest = min(int(stage.base_width * self.width) for stage in self.stages)
@@ -156,10 +174,6 @@ class PokeBNNConfig:
         check(len(self.mean) == self.image_channels, "mean", "one value per image channel")
         check(len(self.std) == self.image_channels, "std", "one value per image channel")
         check(min(self.std) > 0, "std", "> 0")
-        for field in ("image_size", "mean", "std", "width"):
-            value = getattr(self, field)
-            values = value if isinstance(value, tuple) else (value,)
-            check(all(math.isfinite(v) for v in values), field, "finite numbers")
 
     @property
     def image_shape(self) -> Shape:
@@ -243,7 +257,7 @@ class PokeBNNConfig:
                 if name in fields:
                     fields[name] = tuple(fields[name])
             return cls(**fields)
-        except TypeError as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise FlowError(f"PokeBNNConfig: a field has the wrong type: {error}") from error
 
     def to_json(self) -> str:
@@ -260,6 +274,19 @@ class PokeBNNConfig:
         if not isinstance(values, dict):
             raise FlowError("PokeBNNConfig: expected a JSON object with the network's fields")
         return cls.from_dict(values)
+
+    @classmethod
+    def load(cls, path: str | Path) -> PokeBNNConfig:
+        """Reads a file that holds `to_json`; every FlowError names the file."""
+        path = Path(path)
+        if not path.is_file():
+            raise FlowError(f"{path}: not found; a checkpoint is a folder with {path.name}")
+        try:
+            return cls.from_json(path.read_text(encoding="utf-8"))
+        except UnicodeDecodeError as error:
+            raise FlowError(f"{path}: not UTF-8 text ({error}); copy it again") from error
+        except FlowError as error:
+            raise FlowError(f"{path}: {error}") from error
 
 
 IMAGENET_STAGES = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -18,7 +19,11 @@ from hwflow.errors import FlowError
 Split = Literal["train", "test"]
 IDX_PREFIX: dict[Split, str] = {"train": "train", "test": "t10k"}
 IDX_UBYTE = 0x08
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm"})
+IMAGE_SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff"}
+)
+DEEP_MODES = frozenset({"I", "F"})
+"""Pillow's modes of 32-bit pixels: 8 bits of them would be a guess at their range."""
 FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 """Where Debian's package dataset-fashion-mnist puts its files."""
 
@@ -38,16 +43,42 @@ class ImageSet:
         """The first `count` images."""
         return ImageSet(self.images[:count], self.labels[:count], self.classes)
 
+    def sha256(self) -> str:
+        """SHA-256 (hex) of the shape, the pixels and the labels."""
+        digest = hashlib.sha256(repr(self.images.shape).encode())
+        digest.update(np.ascontiguousarray(self.images))
+        digest.update(np.ascontiguousarray(self.labels, "<i4"))
+        return digest.hexdigest()
+
+
+def check_images(
+    images: ImageSet, shape: tuple[int, int, int], classes: int, name: str, source: Path | str
+) -> None:
+    """Raises FlowError unless the images have `shape` and labels 0 to classes - 1."""
+    if images.images.shape[1:] != shape:
+        raise FlowError(
+            f"{source}: images are {images.images.shape[1:]}, network {name} takes {shape}; "
+            "give images of that size"
+        )
+    wrong = images.labels[(images.labels < 0) | (images.labels >= classes)]
+    if len(wrong):
+        raise FlowError(
+            f"{source}: label {int(wrong[0])}, but network {name} has {classes} classes; give the "
+            "data set it was trained on"
+        )
+
 
 def load_images(path: str | Path, split: Split = "test") -> ImageSet:
     """Loads `path`: an .npz file, a folder of IDX files or a folder with one subfolder per class.
 
-    `split` chooses between train-* and t10k-* IDX files, or the subfolder of that name when an
-    image folder has one. Raises FlowError when there is nothing usable.
+    `split` chooses between train-* and t10k-* IDX files, the arrays train_images, train_labels and
+    test_images, test_labels of an .npz file, or the subfolder of that name when an image folder
+    has one. An .npz file with images and labels, and an image folder without such subfolders, give
+    the same set for both. Raises FlowError when there is nothing usable.
     """
     path = Path(path)
     if path.is_file() and path.suffix == ".npz":
-        return _load_npz(path)
+        return _load_npz(path, split)
     if not path.is_dir():
         raise FlowError(f"{path}: not found; expected an .npz file or a folder of images")
     if _idx_file(path, f"{IDX_PREFIX[split]}-images-idx3-ubyte"):
@@ -94,13 +125,26 @@ def _load_idx_folder(folder: Path, split: Split) -> ImageSet:
     return _checked(folder, images[..., None], labels)
 
 
-def _load_npz(path: Path) -> ImageSet:
+def _load_npz(path: Path, split: Split) -> ImageSet:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            if missing := {"images", "labels"} - set(arrays.files):
-                raise FlowError(f"{path}: array {sorted(missing)[0]!r} is missing; add it")
-            images, labels = arrays["images"], arrays["labels"]
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        arrays = np.load(path, allow_pickle=False)
+        if not isinstance(arrays, np.lib.npyio.NpzFile):
+            raise ValueError("it holds one array without a name")
+        with arrays:
+            parted = any(name.startswith(("train_", "test_")) for name in arrays.files)
+            names = [f"{split}_{kind}" if parted else kind for kind in ("images", "labels")]
+            if missing := [name for name in names if name not in arrays.files]:
+                raise FlowError(f"{path}: array {missing[0]!r} is missing; add it")
+            images, labels = (arrays[name] for name in names)
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        KeyError,
+        NotImplementedError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise FlowError(f"{path}: cannot be read as .npz ({error}); write it again") from error
     return _checked(path, images[..., None] if images.ndim == 3 else images, labels)
 
@@ -129,7 +173,12 @@ def _load_image_folder(folder: Path) -> ImageSet:
 def _read_image(path: Path) -> npt.NDArray[np.uint8]:
     try:
         with Image.open(path) as image:
-            mode = "L" if image.mode in ("1", "L", "I", "I;16", "F") else "RGB"
+            if image.mode in DEEP_MODES or image.mode.startswith("I;16"):
+                raise FlowError(
+                    f"{path}: its pixels are of mode {image.mode}, wider than 8 bits; convert it to "
+                    "8 bits a channel"
+                )
+            mode = "L" if image.mode in ("1", "L") else "RGB"
             pixels = np.asarray(image.convert(mode), np.uint8)
     except (OSError, UnidentifiedImageError) as error:
         raise FlowError(f"{path}: not a readable image ({error}); remove or replace it") from error
@@ -147,4 +196,6 @@ def _checked(path: Path, images: npt.NDArray[Any], labels: npt.NDArray[Any]) -> 
         )
     if len(images) == 0:
         raise FlowError(f"{path}: holds no images; expected at least one")
+    if int(labels.max()) >= 2**31 or int(labels.min()) < -(2**31):
+        raise FlowError(f"{path}: a label does not fit 32 bits; number the classes from 0")
     return ImageSet(np.ascontiguousarray(images), labels.astype(np.int32))

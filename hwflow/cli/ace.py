@@ -46,10 +46,7 @@ def network_config(preset: str | None, checkpoint: Path | None) -> PokeBNNConfig
     if preset is not None:
         return named(preset)
     folder = checkpoint or TRAINED
-    path = (folder.parent if folder.is_file() else folder) / "config.json"
-    if not path.is_file():
-        raise FlowError(f"{path}: not found; a checkpoint is a folder with config.json")
-    return PokeBNNConfig.from_json(path.read_text())
+    return PokeBNNConfig.load((folder.parent if folder.is_file() else folder) / "config.json")
 
 
 def _print(report: AceReport) -> None:

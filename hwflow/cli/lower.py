@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hwflow.cli.network import Calibration, Checkpoint, SEBits, integer_network
+from hwflow.cli.network import Calibration, Checkpoint, SEBits, integer_network, network_input
 from hwflow.cli.output import Json, Target, console, number, print_json, progress_console, table
 from hwflow.paths import BUILD, CALIBRATION, TRAINED
 
@@ -27,15 +27,17 @@ def lower(
     json: Json = False,
 ) -> None:
     """Compile a network for a target: schedule (binary and JSON), memory image, manifest."""
+    from hwflow.compiler.program import check_folder
     from hwflow.config import load_target
 
     config = load_target(target)
+    folder = out or BUILD / f"{network_input(checkpoint)[0]}-{config.name}"
+    check_folder(folder)
     network = integer_network(checkpoint, calibration, se_bits)
     with progress_console().status(f"compiling {network.name} for {config.name}"):
         from hwflow.compiler.lower import lower as compile_network
 
         program = compile_network(network, config)
-    folder = out or BUILD / f"{network.name}-{config.name}"
     program.save(folder)
     summary = describe(program, folder)
     if json:

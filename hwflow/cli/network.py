@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hwflow.cli.output import progress_console
-from hwflow.errors import FlowError
 
 if TYPE_CHECKING:
-    from models.data import ImageSet
     from models.integer.params import IntegerNetwork
 
 Checkpoint = Annotated[
@@ -28,6 +26,24 @@ INTEGER_SUFFIX = ".network"
 """Suffix of an integer network's file."""
 
 
+def network_input(checkpoint: Path) -> tuple[str, tuple[int, int, int], int]:
+    """(name, image shape, classes) of what `checkpoint` names, read without its float arrays.
+
+    Raises:
+        FlowError: no usable configuration or network.
+    """
+    from models.checkpoint import CONFIG
+    from models.config import PokeBNNConfig
+    from models.integer.params import IntegerNetwork
+
+    if checkpoint.suffix == INTEGER_SUFFIX:
+        network = IntegerNetwork.load(checkpoint)
+        return network.name, network.image_shape, network.classes
+    folder = checkpoint.parent if checkpoint.is_file() else checkpoint
+    config = PokeBNNConfig.load(folder / CONFIG)
+    return config.name, config.image_shape, config.classes
+
+
 def integer_network(checkpoint: Path, calibration: Path, se_bits: int = 4) -> IntegerNetwork:
     """Reads a file of suffix `INTEGER_SUFFIX`, or quantises a float checkpoint.
 
@@ -39,7 +55,7 @@ def integer_network(checkpoint: Path, calibration: Path, se_bits: int = 4) -> In
     if checkpoint.suffix == INTEGER_SUFFIX:
         return IntegerNetwork.load(checkpoint)
     from models.checkpoint import load_checkpoint
-    from models.data import load_images
+    from models.data import check_images, load_images
     from models.integer.export import export_network
 
     with progress_console().status(f"reading {checkpoint}") as status:
@@ -48,19 +64,3 @@ def integer_network(checkpoint: Path, calibration: Path, se_bits: int = 4) -> In
         check_images(images, config.image_shape, config.classes, config.name, calibration)
         status.update(f"quantising {config.name}")
         return export_network(config, variables, images.images, se_act_bits=se_bits)
-
-
-def check_images(
-    images: ImageSet, shape: tuple[int, int, int], classes: int, name: str, source: Path
-) -> None:
-    """Raises FlowError unless the images have `shape` and labels below `classes`."""
-    if images.images.shape[1:] != shape:
-        raise FlowError(
-            f"{source}: images are {images.images.shape[1:]}, network {name} takes {shape}; "
-            "give images of that size"
-        )
-    if int(images.labels.max()) >= classes or int(images.labels.min()) < 0:
-        raise FlowError(
-            f"{source}: label {int(images.labels.max())}, but network {name} has {classes} "
-            "classes; give the data set it was trained on"
-        )

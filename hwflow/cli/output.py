@@ -21,6 +21,7 @@ from rich.progress import (
     Progress,
     SpinnerColumn,
     TaskID,
+    TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
 )
@@ -101,6 +102,28 @@ def simulation_progress(description: str, images: int) -> Generator[SimulationRe
 
 
 @contextmanager
+def counted_progress(description: str) -> Generator[Callable[[int, int], None]]:
+    """A progress bar on standard error; yields what is told (done, of how many)."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=progress_console()) as bar:
+        task = bar.add_task(description, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def check_staged(folder: Path) -> None:
+    """Raises FlowError when `folder`, or a folder it would be in, is a file."""
+    for path in (folder, *folder.parents):
+        if path.exists() and not path.is_dir():
+            raise FlowError(f"{path} is a file; give a folder to write to")
+
+
+@contextmanager
 def staged(folder: Path) -> Generator[Path]:
     """A scratch folder whose files move into `folder` once the block has ended well.
 
@@ -109,8 +132,7 @@ def staged(folder: Path) -> Generator[Path]:
     Raises:
         FlowError: `folder` is a file.
     """
-    if folder.exists() and not folder.is_dir():
-        raise FlowError(f"{folder} is a file; give a folder to write to")
+    check_staged(folder)
     existing = next(p for p in (folder, *folder.absolute().parents) if p.is_dir())
     scratch = Path(tempfile.mkdtemp(prefix=".hwflow-", dir=existing))
     try:

@@ -12,10 +12,9 @@ from hwflow.cli.network import (
     Calibration,
     Checkpoint,
     SEBits,
-    check_images,
     integer_network,
 )
-from hwflow.cli.output import Json, console, number, print_json, progress_console, table
+from hwflow.cli.output import Json, console, counted_progress, number, print_json, table
 from hwflow.errors import FlowError
 from hwflow.paths import BUILD, CALIBRATION, TEST_IMAGES, TRAINED
 
@@ -41,7 +40,7 @@ def quantise(
 ) -> None:
     """Quantise a trained network to integers and report exponents, saturations, error, accuracy."""
     from models.checkpoint import load_checkpoint
-    from models.data import load_images
+    from models.data import check_images, load_images
 
     if checkpoint.suffix == INTEGER_SUFFIX:
         raise FlowError(f"{checkpoint} is an integer network already; name a trained checkpoint")
@@ -52,10 +51,12 @@ def quantise(
     check_images(chosen, config.image_shape, config.classes, config.name, data)
     chosen = chosen.subset(images) if images is not None else chosen
     network = integer_network(checkpoint, calibration, se_bits)
-    with progress_console().status(f"comparing on {len(chosen)} images"):
+    with counted_progress(f"comparing on {len(chosen)} images") as report:
         from models.integer.compare import compare_networks
 
-        found = compare_networks(network, config, variables, chosen.images, chosen.labels)
+        found = compare_networks(
+            network, config, variables, chosen.images, chosen.labels, progress=report
+        )
     path = out or BUILD / f"{config.name}{INTEGER_SUFFIX}"
     network.save(path)
     if json:

@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import typer
 
-from hwflow.cli.network import Calibration, Checkpoint, SEBits, check_images, integer_network
+from hwflow.cli.network import Calibration, Checkpoint, SEBits, integer_network, network_input
 from hwflow.cli.output import (
     Json,
     Target,
+    check_staged,
     console,
     number,
     print_json,
@@ -27,12 +28,15 @@ from hwflow.paths import BUILD, CALIBRATION, TEST_IMAGES, TRAINED
 
 if TYPE_CHECKING:
     from hwflow.compiler.program import Program
+    from hwflow.config import AcceleratorConfig
     from models.data import ImageSet
     from models.integer.params import IntegerNetwork
     from sim.network import SimResult
 
 CHUNK = 250
 """Images of one run of the compiled model; a longer job is several runs."""
+PROGRAM = "program"
+"""Build folder in the folder of results."""
 TRACED = 64
 """Most images of a job that is traced unless told otherwise."""
 
@@ -89,12 +93,23 @@ def sim(
     Every layer's signature, the logits and, when traced, every stored value must equal the
     integer network's; exit status 1 when something differs.
     """
+    from hwflow.compiler.program import Program, check_folder
+    from hwflow.config import load_target
     from sim.simulators import find_simulator
 
     find_simulator()
+    built = None if program is None else Program.load(program)
+    config = load_target(target) if built is None else built.config
+    chosen = _images(data, images, checkpoint)
+    check_folder(out / PROGRAM)
+    check_staged(out)
     network = integer_network(checkpoint, calibration, se_bits)
-    compiled = _program(program, network, target)
-    chosen = _images(data, images, network)
+    compiled = _compile(network, config) if built is None else built
+    if compiled.manifest.network_hash != network.content_hash():
+        raise FlowError(
+            f"{program}: was compiled from another network than the checkpoint gives; name that "
+            "checkpoint or run `hwflow lower` again"
+        )
     tracing = images <= TRACED if trace is None else trace
     job = Job(
         program=compiled, network=network, data=chosen, folder=out, trace=tracing, jobs=jobs
@@ -110,29 +125,19 @@ def sim(
         raise typer.Exit(1)
 
 
-def _program(folder: Path | None, network: IntegerNetwork, target: str) -> Program:
+def _compile(network: IntegerNetwork, config: AcceleratorConfig) -> Program:
     from hwflow.compiler.lower import lower
-    from hwflow.compiler.program import Program
-    from hwflow.config import load_target
 
-    if folder is None:
-        config = load_target(target)
-        with progress_console().status(f"compiling {network.name} for {config.name}"):
-            return lower(network, config)
-    program = Program.load(folder)
-    if program.manifest.network_hash != network.content_hash():
-        raise FlowError(
-            f"{folder}: was compiled from another network than the checkpoint gives; name that "
-            "checkpoint or run `hwflow lower` again"
-        )
-    return program
+    with progress_console().status(f"compiling {network.name} for {config.name}"):
+        return lower(network, config)
 
 
-def _images(data: Path, wanted: int, network: IntegerNetwork) -> ImageSet:
-    from models.data import load_images
+def _images(data: Path, wanted: int, checkpoint: Path) -> ImageSet:
+    from models.data import check_images, load_images
 
     loaded = load_images(data, "test")
-    check_images(loaded, network.image_shape, network.classes, network.name, data)
+    name, shape, classes = network_input(checkpoint)
+    check_images(loaded, shape, classes, name, data)
     if wanted > len(loaded):
         raise FlowError(
             f"{data}: has {len(loaded)} images, {wanted} wanted; lower --images, or name a folder "
@@ -165,6 +170,7 @@ def run(job: Job) -> Outcome:
                 network=job.network,
                 trace=job.trace,
                 jobs=job.jobs,
+                predicted=first and first.predicted,
                 progress=report.from_image(start, sum(cycles)),
             )
             seconds += result.seconds
@@ -254,7 +260,7 @@ def _failure(outcome: Outcome) -> dict[str, Any]:
 def _write(outcome: Outcome, summary: dict[str, Any], program: Program, out: Path) -> None:
     from sim.report import write
 
-    program.save(out / "program")
+    program.save(out / PROGRAM)
     with staged(out) as scratch:
         write(outcome.failed or outcome.first, scratch)
         (scratch / "summary.json").write_text(json_format.dumps(summary, indent=1) + "\n")

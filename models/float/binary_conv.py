@@ -6,10 +6,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from models.config import BINARY_SCALE
 from models.float.convolution import convolve
 from models.float.mode import Mode, barrier
-from models.float.quantisers import binarise_activation, binarise_weight, channel_maximum
+from models.float.quantisers import binarise_activation, binarise_weight
 
 
 class BinaryConv(nn.Module):
@@ -35,7 +34,9 @@ class BinaryConv(nn.Module):
         weights = binarise_weight(w).astype(self.mode.dtype)
         total = convolve(signs, weights, self.stride, "SAME")
         if self.is_mutable_collection("intermediates"):
-            # The quotient is exact, but XLA may multiply by a rounded reciprocal instead.
-            sums = jnp.round(total / (BINARY_SCALE * channel_maximum(w)))
+            # Not total / scale: a channel whose weights are all zero has scale 0 but a sum.
+            x_signs = jnp.where(signs >= 0, 1.0, -1.0)
+            w_signs = jnp.where(weights >= 0, 1.0, -1.0)
+            sums = convolve(x_signs, w_signs, self.stride, "SAME")
             self.sow("intermediates", "sum", sums)
         return barrier(total.astype(self.mode.dtype))

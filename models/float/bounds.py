@@ -19,7 +19,8 @@ class GetBounds(nn.Module):
 
     per_channel: one bound per channel (last axis), else one for the whole tensor. A bound of -1
     means not yet set. The average starts from the first batch: until 1/n < AVERAGE_RATE it is the
-    plain mean. Returns the bound, float32, shape (1, .., 1, C) or (1, .., 1, 1).
+    plain mean. Variables that come without statistics, as a checkpoint does, stay as they are. Returns
+    the bound, float32, shape (1, .., 1, C) or (1, .., 1, 1).
     """
 
     mode: Mode
@@ -31,7 +32,8 @@ class GetBounds(nn.Module):
         kept = x.shape[-1] if self.per_channel else 1
         shape = (1,) * (x.ndim - 1) + (kept,)
         bounds = self.variable("get_bounds", "bounds", lambda: jnp.full(shape, -1.0, jnp.float32))
-        if self.mode.update_bounds or self.is_initializing():
+        moving = self.mode.update_bounds and self.has_variable("get_bounds", "stats")
+        if moving or self.is_initializing():
             stats = self.variable("get_bounds", "stats", lambda: _empty_statistics(shape))
             if self.is_initializing():
                 return bounds.value

@@ -10,7 +10,7 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 
-from models.config import same_padding
+from hwflow.numerics import same_padding
 
 Padding = Literal["SAME", "VALID"]
 

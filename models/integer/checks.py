@@ -26,6 +26,8 @@ S8_MAX = 128
 MAX_PIXELS = (1 << 16) - 1
 """An int32 holds the sum of this many s16 values."""
 HIDDEN_MAX = 15
+SE_ACT_BITS = (4, 8)
+"""Widths a squeeze-and-excite's mean can have."""
 
 
 def _fail(layer: str, quantity: str, found: object, expected: object) -> None:
@@ -119,8 +121,8 @@ def check_se(layer: str, se: params.SEParams, cin: int, cout: int, in_shape: par
     hidden = se.fc1_weights.shape[-1] if se.fc1_weights.ndim == 2 else 0
     _within(layer, "hidden channels", hidden, 1, 1 << 16)
     _equal(layer, "weight_bits", se.weight_bits, 4)
-    if se.act_bits not in (4, 8):
-        _fail(layer, "act_bits", se.act_bits, "4 or 8")
+    if se.act_bits not in SE_ACT_BITS:
+        _fail(layer, "act_bits", se.act_bits, " or ".join(map(str, SE_ACT_BITS)))
     _array(layer, "fc1_weights", se.fc1_weights, "int8", cin, hidden)
     _array(layer, "fc2_weights", se.fc2_weights, "int8", hidden, cout)
     lo, hi = numerics.signed_range(se.weight_bits)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,16 +18,16 @@ import numpy as np
 import numpy.typing as npt
 
 from hwflow import numerics
-from models.checkpoint import ForwardResult, forward
 from models.config import PokeBNNConfig
-from models.float import Mode, PokeBNN
-from models.float.network import normalise
+from models.float import Mode
+from models.float.forward import ForwardResult, apply, forward
 from models.integer import network as integer
 from models.integer.layers import LayerTrace
 from models.integer.params import IntegerNetwork
 
 BATCH = 64
 Images = npt.NDArray[np.uint8]
+Progress = Callable[[int, int], None]
 EXACT_DB = math.inf
 """Signal-to-noise ratio of two equal tensors."""
 
@@ -149,22 +149,21 @@ def _add_convs(network: IntegerNetwork, wanted: ForwardResult, tallies: dict[str
 
 
 def float_logits(
-    config: PokeBNNConfig, variables: Mapping[str, Any], images: Images
+    config: PokeBNNConfig,
+    variables: Mapping[str, Any],
+    images: Images,
+    progress: Progress | None = None,
 ) -> npt.NDArray[np.float32]:
     """Logits (N, classes) of the float network in float32."""
-    mode = Mode(dtype=jnp.float32)
-    model = PokeBNN(config, mode)
-
-    @jax.jit
-    def run(arrays: Mapping[str, Any], pixels: jax.Array) -> jax.Array:
-        return jnp.asarray(model.apply(arrays, normalise(pixels, config, mode)))
-
     results: list[npt.NDArray[np.float32]] = []
     for start in range(0, len(images), BATCH):
         batch = images[start : start + BATCH]
         missing = BATCH - len(batch)
         padded = np.concatenate([batch, np.zeros((missing, *batch.shape[1:]), np.uint8)])
-        results.append(np.asarray(run(variables, jnp.asarray(padded)))[: len(batch)])
+        found = apply(config, Mode(dtype=jnp.float32), variables, jnp.asarray(padded))
+        results.append(np.asarray(found)[: len(batch)])
+        if progress:
+            progress(start + len(batch), len(images))
     return np.concatenate(results)
 
 
@@ -176,10 +175,24 @@ def compare_networks(
     labels: npt.NDArray[np.integer] | None,
     *,
     layer_images: int = BATCH,
+    progress: Progress | None = None,
 ) -> NetworkComparison:
-    """Layers on the first layer_images images (one batch), top-1 of both networks on all."""
-    wanted = float_logits(config, variables, images).argmax(axis=1)
-    found = integer.logits(network, images).argmax(axis=1)
+    """Layers on the first layer_images images (one batch), top-1 of both networks on all.
+
+    progress is called with (images done, of how many); every image counts once for each network.
+    """
+    total = 2 * len(images)
+
+    def second(done: int, count: int) -> None:
+        if progress:
+            progress(count + done, total)
+
+    def first(done: int, _: int) -> None:
+        if progress:
+            progress(done, total)
+
+    wanted = float_logits(config, variables, images, first).argmax(axis=1)
+    found = integer.logits(network, images, progress=second).argmax(axis=1)
     some = images[:layer_images]
     return NetworkComparison(
         layers=compare_layers(network, [(some, forward(config, variables, some, jnp.float32))]),

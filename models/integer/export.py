@@ -18,6 +18,7 @@ from models.integer.build import (
     second_init_params,
 )
 from models.integer.calibrate import calibrate, set_missing_bounds
+from models.integer.checks import SE_ACT_BITS
 from models.integer.exponents import choose, exponent_below, init_v_exponent
 from models.integer.fixed_point import Reals
 from models.integer.fold import (
@@ -61,6 +62,8 @@ def export_network(
             f"calibration images are {images.dtype} {images.shape}; network {config.name} takes "
             f"uint8 (N, {', '.join(map(str, config.image_shape))})"
         )
+    if se_act_bits not in SE_ACT_BITS:
+        raise FlowError(f"SE input of {se_act_bits} bits: expected {' or '.join(map(str, SE_ACT_BITS))}")
     variables = set_missing_bounds(config, variables, images)
     source = Variables(config, variables)
     first, second = fold_init(source, 0), fold_init(source, 1)

@@ -1,7 +1,7 @@
 """The integer layers (docs/numerics.md) for numpy and jax.numpy arrays alike.
 
 Tensors are batched and channels-last, (N, H, W, C). Dot products take int8 operands; JAX
-accumulates them in int32, numpy in float32, which is exact because every |sum| stays below 2**23.
+accumulates them in int32, numpy in float64: both are exact for every |sum| that fits 32 bits.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hwflow import numerics
+from models.integer import pytrees
 from models.integer.params import (
     DenseParams,
     InitConvParams,
@@ -24,6 +25,8 @@ from models.integer.params import (
 
 Array = Any
 """A numpy or jax.numpy array."""
+
+pytrees.register(IntegerNetwork)
 
 
 class LayerTrace(NamedTuple):
@@ -60,7 +63,7 @@ class Trace(NamedTuple):
 def dot(x: Array, w: Array) -> Array:
     """int8 (..., K) times int8 (K, O): exact int32 (..., O)."""
     if isinstance(x, np.ndarray):
-        return (x.astype(np.float32) @ w.astype(np.float32)).astype(np.int32)
+        return (x.astype(np.float64) @ w.astype(np.float64)).astype(np.int32)
     dimensions = (((x.ndim - 1,), (0,)), ((), ()))
     return jax.lax.dot_general(x, w, dimensions, preferred_element_type=jnp.int32)
 

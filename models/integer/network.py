@@ -8,6 +8,7 @@ every consumer (ten times slower), and layers of one shape share their code.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -18,37 +19,12 @@ from hwflow import numerics
 from hwflow.errors import FlowError
 from models.integer import layers
 from models.integer.layers import LayerTrace, Trace
-from models.integer.params import (
-    DenseParams,
-    InitConvParams,
-    IntegerNetwork,
-    PokeConvParams,
-    ScalarParams,
-    SEParams,
-    VectorParams,
-)
+from models.integer.params import IntegerNetwork, PokeConvParams
 
 __all__ = ["LayerTrace", "Trace", "conv_trace", "evaluate", "logits", "map_images", "trace"]
 
 BATCH = 256
 Images = npt.NDArray[np.uint8]
-
-_ARRAYS: dict[type[Any], str] = {
-    ScalarParams: "alpha beta shift",
-    VectorParams: "alpha alpha_shift beta bias_x out_shift pos neg bias_y bias_y_shift offset",
-    SEParams: "mean fc1_weights fc1 fc2_weights fc2",
-    InitConvParams: "weights vector",
-    PokeConvParams: "weights vector se",
-    DenseParams: "mean weights logits",
-    IntegerNetwork: "input_table init convs dense",
-}
-"""Fields that are arrays, or hold some; all others shape the compiled function."""
-
-for _kind, _names in _ARRAYS.items():
-    _data = _names.split()
-    _meta = [name for name in _kind.__dataclass_fields__ if name not in _data]
-    jax.tree_util.register_dataclass(_kind, data_fields=_data, meta_fields=_meta)
-
 
 def _shape_only(conv: PokeConvParams) -> PokeConvParams:
     """Without the fields that do not change the arithmetic, so that equal shapes compile once."""
@@ -93,8 +69,16 @@ def trace(network: IntegerNetwork, images: Images) -> Trace:
     return jax.tree.map(np.asarray, layers.forward(network, x, _TRACE_STEPS))
 
 
-def logits(network: IntegerNetwork, images: Images, batch: int = BATCH) -> npt.NDArray[np.int32]:
-    """int32 (N, classes); the images are evaluated `batch` at a time."""
+def logits(
+    network: IntegerNetwork,
+    images: Images,
+    batch: int = BATCH,
+    progress: Callable[[int, int], None] | None = None,
+) -> npt.NDArray[np.int32]:
+    """int32 (N, classes); the images are evaluated `batch` at a time.
+
+    progress is called with (images done, of how many).
+    """
     on_device = jax.device_put(network)
     batch = min(batch, len(images))
     results: list[npt.NDArray[np.int32]] = []
@@ -104,6 +88,8 @@ def logits(network: IntegerNetwork, images: Images, batch: int = BATCH) -> npt.N
         x = jax.device_put(np.pad(x, ((0, padding), (0, 0), (0, 0), (0, 0))))
         found = layers.forward(on_device, x, _LOGIT_STEPS).logits
         results.append(np.asarray(found)[: batch - padding])
+        if progress:
+            progress(start + batch - padding, len(images))
     return np.concatenate(results)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import io
 import json
 import math
 import types
@@ -22,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwflow.errors import FlowError
+from hwflow.files import write_atomically
 
 FORMAT = "hwflow-integer-network-1"
 TREE, ARRAYS = "tree.json", "arrays.bin"
@@ -70,12 +72,12 @@ def save(value: Any, path: Path) -> None:
     """Writes the dataclass tree `value` to `path`, replacing it in one step."""
     tree, data, digest = _serialise(value)
     header = {"format": FORMAT, "sha256": digest, "tree": tree}
-    partial = path.with_name(path.name + ".partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+    stored = io.BytesIO()
+    with zipfile.ZipFile(stored, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         archive.writestr(_member(TREE), json.dumps(header, sort_keys=True))
         archive.writestr(_member(ARRAYS), data)
-    partial.replace(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, stored.getvalue())
 
 
 def _member(name: str) -> zipfile.ZipInfo:

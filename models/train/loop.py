@@ -1,31 +1,26 @@
-"""The training run: epochs, resumable state, log, evaluation and the final checkpoint."""
+"""The training run: epochs, evaluation and the final checkpoint."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import flax.serialization
 import jax
 import jax.numpy as jnp
 import numpy as np
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import Progress
 
 from hwflow.errors import FlowError
-from models.checkpoint import save_checkpoint, write_atomically
+from models.checkpoint import save_checkpoint
 from models.config import PokeBNNConfig
-from models.data import ImageSet
+from models.data import ImageSet, check_images
+from models.train import run_folder
 from models.train.augment import shift_and_flip
 from models.train.config import TrainConfig
+from models.train.progress import Report, reporter, shown
+from models.train.run_folder import Run
 from models.train.step import (
     TrainState,
     Tree,
@@ -36,9 +31,6 @@ from models.train.step import (
 )
 from models.train.teacher import Teacher
 
-STATE = "train_state.msgpack"
-LOG = "train_log.jsonl"
-SETTINGS = "train_config.json"
 EVALUATION_BATCH = 250
 RECALIBRATION_BATCHES = 100
 SELECTION_IMAGES = 10_000
@@ -60,24 +52,31 @@ def inference_collections(state: TrainState) -> Tree:
     }
 
 
-def evaluate(config: PokeBNNConfig, variables: Tree, data: ImageSet) -> float:
-    """Top-1 accuracy (0 to 1) of the float32 network on every image of `data`."""
-    return evaluate_with(make_predict(config), variables, data)
-
-
-def evaluate_with(
-    predict: Callable[[Tree, jax.Array], jax.Array], variables: Tree, data: ImageSet
+def evaluate(
+    config: PokeBNNConfig, variables: Tree, data: ImageSet, progress: Report | None = None
 ) -> float:
-    """Like `evaluate`, with a jitted predict function that is used again and again."""
+    """Top-1 accuracy (0 to 1) of the float32 network on every image of `data`.
+
+    progress is called with (images done, of how many).
+    """
+    predict = make_predict(config)
     correct = 0
     for start in range(0, len(data), EVALUATION_BATCH):
         part = slice(start, start + EVALUATION_BATCH)
         predicted = np.asarray(predict(variables, jnp.asarray(data.images[part])))
         correct += int(np.sum(predicted == data.labels[part]))
+        if progress:
+            progress(min(start + EVALUATION_BATCH, len(data)), len(data))
     return correct / len(data)
 
 
-def recalibrate(config: PokeBNNConfig, variables: Tree, data: ImageSet, batch_size: int) -> Tree:
+def recalibrate(
+    config: PokeBNNConfig,
+    variables: Tree,
+    data: ImageSet,
+    batch_size: int,
+    progress: Report | None = None,
+) -> Tree:
     """Batch-norm statistics averaged over unaugmented training batches; the rest unchanged."""
     statistics = make_batch_statistics(config)
     batches = max(min(len(data) // batch_size, RECALIBRATION_BATCHES), 1)
@@ -88,7 +87,31 @@ def recalibrate(config: PokeBNNConfig, variables: Tree, data: ImageSet, batch_si
         images = jnp.asarray(data.images[start : start + batch_size])
         batch = statistics(variables, images)
         total = batch if total is None else jax.tree.map(jnp.add, total, batch)
+        if progress:
+            progress(index + 1, batches)
     return {**variables, "batch_stats": jax.tree.map(lambda leaf: leaf / batches, total)}
+
+
+def open_run(
+    config: PokeBNNConfig,
+    settings: TrainConfig,
+    data: ImageSet,
+    test: ImageSet,
+    folder: str | Path,
+    *,
+    change_epochs: bool = False,
+) -> Run:
+    """Checks data, settings and folder, and reads the run the folder holds; writes nothing.
+
+    Raises FlowError when the images do not fit the network, are fewer than a batch, or the folder
+    holds another run.
+    """
+    for images, name in ((data, "training set"), (test, "test set")):
+        check_images(images, config.image_shape, config.classes, config.name, name)
+    if len(data) < settings.batch_size:
+        raise FlowError(f"batch_size={settings.batch_size}: more than the {len(data)} images")
+    identity = run_folder.identify(config, settings, data, test)
+    return run_folder.open_run(Path(folder), identity, change_epochs)
 
 
 def train(
@@ -99,14 +122,17 @@ def train(
     folder: str | Path,
     *,
     teacher: Teacher | None = None,
+    change_epochs: bool = False,
     progress: Progress | None = None,
 ) -> TrainResult:
     """Trains to the end, resuming where an interrupted run in `folder` left off.
 
     After each epoch `folder` holds the resumable state, the log (one JSON object per epoch) and
     a checkpoint of the network so far. A run that is resumed equals one that was not
-    interrupted. `teacher` is needed when `settings.distillation` > 0. Raises FlowError when the
-    folder holds another run.
+    interrupted. With change_epochs a run may be resumed with another number of epochs: the
+    learning rate goes on along the schedule of that length, and the log says so. `teacher` is
+    needed when `settings.distillation` > 0. progress: a running display of
+    `progress.training_progress`. Raises FlowError as `open_run`, and when the loss is not finite.
     """
     if (teacher is None) != (settings.distillation == 0):
         raise FlowError(
@@ -114,29 +140,21 @@ def train(
             "teacher: give both or neither"
         )
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    _claim(folder, config, settings)
+    run = open_run(config, settings, data, test, folder, change_epochs=change_epochs)
     per_epoch = len(data) // settings.batch_size
-    if per_epoch < 1:
-        raise FlowError(f"batch_size={settings.batch_size}: more than the {len(data)} images")
     steps = settings.epochs * per_epoch
-    state, log = _restore(folder, init_state(config, settings, steps))
-    predict = make_predict(config)
+    state = run_folder.restore(folder, run, init_state(config, settings, steps))
+    folder.mkdir(parents=True, exist_ok=True)
+    run_folder.write_settings(folder, run)
     freeze_step = int(settings.freeze_bounds_at * steps)
     functions = {
         moving: make_train_step(config, settings, steps, update_bounds=moving)
         for moving in (True, False)
     }
-    bar = progress or Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-        TextColumn("loss {task.fields[loss]:.3f}"), TimeRemainingColumn(),
-    )
-    with bar:
-        for epoch in range(len(log), settings.epochs):
+    with shown(progress) as bar:
+        for epoch in range(run.epochs_done, settings.epochs):
             started = time.monotonic()
-            task = bar.add_task(
-                f"epoch {epoch + 1}/{settings.epochs}", total=per_epoch, loss=float("nan")
-            )
+            task = bar.add_task(f"epoch {epoch + 1}/{settings.epochs}", total=per_epoch, note="")
             rng = np.random.default_rng([settings.seed, epoch])
             order = rng.permutation(len(data))
             losses: list[jax.Array] = []
@@ -154,23 +172,26 @@ def train(
                 losses.append(metrics.loss)
                 accuracies.append(metrics.accuracy)
                 if index % 8 == 7:
-                    bar.update(task, completed=index + 1, loss=float(losses[-1]))
+                    note = f"loss {float(losses[-1]):.3f}"
+                    bar.update(task, completed=index + 1, note=note)
             bar.update(task, completed=per_epoch)
             loss = float(np.mean(np.asarray(losses)))
             if not np.isfinite(loss):
                 raise FlowError(f"{folder}: the loss became {loss}; lower learning_rate")
+            variables = inference_collections(state)
             entry = {
                 "epoch": epoch + 1,
                 "loss": round(loss, 5),
                 "train_accuracy": round(float(np.mean(np.asarray(accuracies))), 5),
-                "test_accuracy": evaluate_with(predict, inference_collections(state), test),
+                "test_accuracy": evaluate(config, variables, test, reporter(bar, "  test set")),
                 "minutes": round((time.monotonic() - started) / 60, 3),
             }
-            log.append(entry)
-            bar.console.print(json.dumps(entry))
-            _store(folder, state, log)
-            save_checkpoint(folder, config, inference_collections(state))
-    return _finish(config, settings, inference_collections(state), data, test, folder, log)
+            run.log.append(entry)
+            bar.console.print(json.dumps(entry), soft_wrap=True)
+            run_folder.store(folder, run, state)
+            save_checkpoint(folder, config, variables)
+        variables = inference_collections(state)
+        return _finish(config, settings, variables, data, test, folder, run.log, bar)
 
 
 def _finish(
@@ -181,14 +202,19 @@ def _finish(
     test: ImageSet,
     folder: Path,
     log: list[dict[str, Any]],
+    bar: Progress,
 ) -> TrainResult:
     """Recalibrates the batch norms, keeps the better of the two by *training* accuracy."""
-    predict = make_predict(config)
     sample = data.subset(SELECTION_IMAGES)
-    recalibrated = recalibrate(config, variables, data, settings.batch_size)
-    before, after = (evaluate_with(predict, v, sample) for v in (variables, recalibrated))
+    recalibrated = recalibrate(
+        config, variables, data, settings.batch_size, reporter(bar, "recalibrating")
+    )
+    before, after = (
+        evaluate(config, found, sample, reporter(bar, f"training set, {name}"))
+        for found, name in ((variables, "running statistics"), (recalibrated, "recalibrated"))
+    )
     chosen = recalibrated if after >= before else variables
-    accuracy = evaluate_with(predict, chosen, test)
+    accuracy = evaluate(config, chosen, test, reporter(bar, "test set"))
     entry = {
         "final": True,
         "recalibrated": after >= before,
@@ -197,39 +223,5 @@ def _finish(
         "test_accuracy": accuracy,
     }
     save_checkpoint(folder, config, chosen)
-    lines = [*log, entry]
-    write_atomically(folder / LOG, "".join(json.dumps(e) + "\n" for e in lines).encode())
+    run_folder.write_log(folder, [*log, entry])
     return TrainResult(chosen, accuracy)
-
-
-def _claim(folder: Path, config: PokeBNNConfig, settings: TrainConfig) -> None:
-    """Records what is trained here; FlowError when the folder belongs to another run."""
-    wanted = {"network": config.to_dict(), "training": settings.to_dict()}
-    text = json.dumps(wanted, indent=2, sort_keys=True) + "\n"
-    path = folder / SETTINGS
-    if path.exists() and path.read_text() != text:
-        raise FlowError(f"{path}: describes a different run; use another folder or remove it")
-    write_atomically(path, text.encode())
-
-
-def _restore(folder: Path, fresh: TrainState) -> tuple[TrainState, list[dict[str, Any]]]:
-    path = folder / STATE
-    if not path.exists():
-        return fresh, []
-    try:
-        stored: Any = flax.serialization.msgpack_restore(path.read_bytes())
-        log = [json.loads(line) for line in stored["log"]]
-        state: Any = flax.serialization.from_state_dict(fresh, stored["state"])
-    except Exception as error:  # msgpack and flax raise many kinds on damaged bytes
-        raise FlowError(f"{path}: cannot be resumed ({error}); remove it to start over") from error
-    return jax.tree.map(jnp.asarray, state), log
-
-
-def _store(folder: Path, state: TrainState, log: list[dict[str, Any]]) -> None:
-    lines = [json.dumps(entry) for entry in log]
-    stored = {
-        "state": flax.serialization.to_state_dict(jax.tree.map(np.asarray, state)),
-        "log": lines,
-    }
-    write_atomically(folder / STATE, flax.serialization.msgpack_serialize(stored))
-    write_atomically(folder / LOG, "".join(line + "\n" for line in lines).encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -139,8 +140,12 @@ def make_train_step(
     return jax.jit(step, donate_argnums=0)
 
 
+@functools.cache
 def make_predict(config: PokeBNNConfig) -> Callable[[Tree, jax.Array], jax.Array]:
-    """Jitted (inference variables, uint8 images) -> predicted classes, float32 activations."""
+    """Jitted (inference variables, uint8 images) -> predicted classes, float32 activations.
+
+    One function for each configuration, so that it is compiled once.
+    """
     mode = Mode(dtype=jnp.float32)
     model = PokeBNN(config, mode)
 

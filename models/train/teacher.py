@@ -12,16 +12,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from rich.progress import track
+from rich.progress import Progress
 
 from hwflow.errors import FlowError
-from models.checkpoint import write_atomically
+from hwflow.files import write_atomically
 from models.config import PokeBNNConfig
 from models.data import ImageSet
 from models.float import Mode
 from models.float.network import normalise
 from models.train.augment import shift_and_flip
 from models.train.config import TrainConfig
+from models.train.progress import shown
 
 Teacher = Callable[[jax.Array], jax.Array]
 """uint8 images (N, H, W, C) -> class probabilities (N, classes)."""
@@ -52,12 +53,15 @@ def prepare_teacher(
     data: ImageSet,
     epochs: int,
     folder: Path,
+    progress: Progress | None = None,
 ) -> Teacher:
     """Trains a teacher, or loads the one that `folder` already holds.
 
     The probabilities are at `settings.temperature`. Raises FlowError when a stored teacher is
-    damaged or of another network.
+    damaged or of another network, or epochs < 1.
     """
+    if epochs < 1:
+        raise FlowError(f"teacher of {epochs} epochs: expected at least 1")
     network = TeacherNetwork(config.classes)
     mode = Mode(dtype=jnp.float32)
     params: Any = network.init(
@@ -66,11 +70,15 @@ def prepare_teacher(
     path = folder / TEACHER
     if path.exists():
         try:
-            params = flax.serialization.from_bytes(params, path.read_bytes())
+            stored: Any = flax.serialization.from_bytes(params, path.read_bytes())
+            if jax.tree.map(np.shape, stored) != jax.tree.map(np.shape, params):
+                raise ValueError("its arrays have other shapes")
+            params = stored
         except Exception as error:  # msgpack and flax raise many kinds on damaged bytes
             raise FlowError(f"{path}: not a teacher of this network ({error}); remove it") from error
     else:
-        params = _train(network, params, config, settings, data, epochs)
+        with shown(progress) as bar:
+            params = _train(network, params, config, settings, data, epochs, bar)
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(path, flax.serialization.to_bytes(params))
 
@@ -88,6 +96,7 @@ def _train(
     settings: TrainConfig,
     data: ImageSet,
     epochs: int,
+    bar: Progress,
 ) -> Any:
     per_epoch = len(data) // settings.batch_size
     schedule = optax.cosine_decay_schedule(LEARNING_RATE, max(epochs * per_epoch, 1))
@@ -110,10 +119,12 @@ def _train(
     for epoch in range(epochs):
         rng = np.random.default_rng([settings.seed, epoch])
         order = rng.permutation(len(data))
-        for index in track(range(per_epoch), f"teacher epoch {epoch + 1}/{epochs}"):
+        task = bar.add_task(f"teacher epoch {epoch + 1}/{epochs}", total=per_epoch, note="")
+        for index in range(per_epoch):
             chosen = order[index * settings.batch_size : (index + 1) * settings.batch_size]
             images = shift_and_flip(data.images[chosen], rng, settings.shift, settings.flip)
             params, state = step(
                 params, state, jnp.asarray(images), jnp.asarray(data.labels[chosen])
             )
+            bar.update(task, completed=index + 1)
     return params

@@ -99,7 +99,7 @@ def mac_pe(seed: int = 3) -> UnitBench:
 
 def popcount(width: int = 19) -> UnitBench:
     """popcount.sv by itself: no and all ones, single ones, random words."""
-    dut = Popcount(width)
+    dut: Any = Popcount(width)
     rng = random.Random(width)
     words = [0, (1 << width) - 1, *(1 << n for n in range(width))]
     words += [rng.getrandbits(width) for _ in range(40)]

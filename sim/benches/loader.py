@@ -50,7 +50,7 @@ class Bench:
 
     def __init__(self, config: AcceleratorConfig, seed: int, drain: float) -> None:
         self.config, self.rng, self.drain = config, random.Random(seed), drain
-        self.dut = Loader(config)
+        self.dut: Any = Loader(config)
         self.memory = [self.rng.getrandbits(config.beat_bits) for _ in range(4096)]
         latency = timing.ring_free_latency()
         capacities = {"weights": 20, "macs": 20 * config.memory_bytes, "constants": 18}

@@ -19,7 +19,7 @@ from sim.benches.unit import UnitBench, small_config
 def tap_address(rows: int) -> UnitBench:
     """Bank (n + st*i) mod NB gets row base + (n + st*i) // NB * words + word."""
     config = small_config(rows=rows, pixel_lanes=1, memory_bytes=8)
-    dut = TapAddress(config)
+    dut: Any = TapAddress(config)
     banks, rng = config.banks, random.Random(rows)
 
     async def bench(ctx: Any) -> None:
@@ -46,7 +46,7 @@ def feature_memory(lanes: int, chunks: int) -> UnitBench:
     """Stores with random masks and gaps, then every slot read with both strides."""
     config = small_config(pixel_lanes=lanes)
     chunk, pixels, base = 8, 21, 3
-    dut = FeatureMemory("test", config, depth=64, chunk=chunk, chunks=chunks)
+    dut: Any = FeatureMemory("test", config, depth=64, chunk=chunk, chunks=chunks)
     banks, rng = config.banks, random.Random(lanes)
     content = [[0] * chunks for _ in range(pixels)]
 
@@ -99,7 +99,7 @@ def residual_memory(lanes: int, partial: bool) -> UnitBench:
     """Random reads and writes: lanes rotated over banks, rows of wrapped lanes, partial words."""
     cols, depth, base, groups, slots = 8, 64, 5, 3, 13 * lanes
     config = small_config(pixel_lanes=lanes)
-    unit = ResidualMemory(config, depth, partial=partial)
+    unit: Any = ResidualMemory(config, depth, partial=partial)
     rng = np.random.default_rng(lanes)
     model = np.zeros((lanes, depth, cols), np.int64)
 

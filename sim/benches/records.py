@@ -15,7 +15,7 @@ EVENTS = isa.LAYER_COUNTERS[2:13]
 def layer_records(stall: float) -> UnitBench:
     """Layers back to back, even one cycle long; each waits for `ready` and none is lost."""
     rng = random.Random(4)
-    dut = LayerRecords(small_config())
+    dut: Any = LayerRecords(small_config())
     expected: list[int] = []
     words: list[tuple[int, int]] = []
 
@@ -69,7 +69,7 @@ def layer_records(stall: float) -> UnitBench:
 def result_arbiter(seed: int = 9) -> UnitBench:
     """Two sources with gaps, a sink that stalls: no record is interrupted, no offered word changes."""
     rng = random.Random(seed)
-    dut = ResultArbiter()
+    dut: Any = ResultArbiter()
     sent = {
         name: [(which << 32 | n << 8, n % length == length - 1) for n in range(20 * length)]
         for which, (name, length) in enumerate((("first", 16), ("second", 1)))

@@ -20,7 +20,7 @@ def constant_ring(memory_bytes: int) -> UnitBench:
     """120 records, taken slowly and then fast."""
     config = small_config(memory_bytes=memory_bytes, constant_words=17)
     rng = random.Random(memory_bytes)
-    dut = ConstantRing(config)
+    dut: Any = ConstantRing(config)
     records = [rng.getrandbits(256) for _ in range(120)]
     mask = (1 << 216) - 1
     waiting: deque[int] = deque()
@@ -60,7 +60,7 @@ def constant_ring(memory_bytes: int) -> UnitBench:
 def constant_ring_latency() -> UnitBench:
     """A record shows at the published latency."""
     config = small_config(memory_bytes=32)
-    dut = ConstantRing(config)
+    dut: Any = ConstantRing(config)
 
     async def bench(ctx: Any) -> None:
         ctx.set(dut.write, {"valid": 1, "data": 77})
@@ -79,7 +79,7 @@ def weight_ring(seed: int) -> UnitBench:
     """Every tile reads its group's words; column j reads j cycles late and still finds the word."""
     config = small_config()
     rng = random.Random(seed)
-    dut = WeightRing(config)
+    dut: Any = WeightRing(config)
     beats, cols, width = config.weight_beats, config.cols, config.popcount_width
     total = sum(words * groups for words, groups, _ in LAYERS)
     content = [rng.getrandbits(cols * width) for _ in range(total)]
@@ -151,7 +151,7 @@ def mac_ring(seed: int) -> UnitBench:
     """Bytes and 4-bit values, read by slices of convolutions and by matrix-vector products in turn."""
     config = small_config()
     rng = random.Random(seed)
-    dut = MacRing(config)
+    dut: Any = MacRing(config)
     size, rows = config.mac_word_bytes, config.rows
     total = 2 * sum(words * groups for words, groups, _ in LAYERS)
     narrow = [rng.random() < 0.5 for _ in range(total)]

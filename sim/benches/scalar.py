@@ -39,7 +39,7 @@ def scalar_unit(seed: int, acc_shift: int, limits: tuple[int, int]) -> UnitBench
     for case in cases:
         rounded = (case["x"] + ((1 << acc_shift) >> 1)) >> acc_shift
         expected.append(min(max((case["alpha"] * rounded + case["beta"]) >> case["shift"], lo), hi))
-        constants = SimpleNamespace(
+        constants: Any = SimpleNamespace(
             acc_shift=acc_shift,
             lo=lo,
             hi=hi,
@@ -47,7 +47,7 @@ def scalar_unit(seed: int, acc_shift: int, limits: tuple[int, int]) -> UnitBench
         )
         assert numerics.scalar(np.int64(case["x"]), constants) == expected[-1]
 
-    dut = ScalarUnit()
+    dut: Any = ScalarUnit()
     seen: list[tuple[int, int]] = []
     sent: list[int] = []
 
@@ -94,7 +94,7 @@ def affine_unit(seed: int) -> UnitBench:
     pair = numerics.affine_pair(SimpleNamespace(**arrays), arrays["s"])
     expected = list(zip(*(np.asarray(value).tolist() for value in pair), strict=True))
 
-    dut = AffineUnit()
+    dut: Any = AffineUnit()
     seen: list[tuple[int, int, int]] = []
     sent: list[int] = []
     times: list[int] = []
@@ -123,7 +123,7 @@ def affine_unit(seed: int) -> UnitBench:
 def logit_signature() -> UnitBench:
     """Signatures of frames of 1, 10 and 17 logits."""
     rng = random.Random(5)
-    dut = LogitSignature()
+    dut: Any = LogitSignature()
     frames = [np.array([rng.randint(-(2**23), 2**23 - 1) for _ in range(n)]) for n in (1, 10, 17)]
     seen: list[int] = []
 
@@ -153,7 +153,7 @@ def vector_memory(seed: int = 2) -> UnitBench:
     """Words of a width that is no power of two, written twice."""
     config = small_config(rows=6, cols=16, mac_depth=2, pixel_lanes=2)
     width = config.fc_inputs
-    dut = VectorMemory(config)
+    dut: Any = VectorMemory(config)
     rng = random.Random(seed)
 
     async def bench(ctx: Any) -> None:

@@ -24,7 +24,7 @@ class Bench:
     ) -> None:
         self.byte_counts = byte_counts
         self.config, self.model, self.pace, self.rng = config, model, pace, model.rng
-        self.dut = ScalarEngine(config)
+        self.dut: Any = ScalarEngine(config)
         self.taps: list[tuple[int, ...]] = []
         self.constants: list[dict[str, int]] = []
         self.words: list[tuple[int, int]] = []

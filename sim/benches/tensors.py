@@ -21,7 +21,7 @@ def channel_mean(cols: int, shift: int) -> UnitBench:
     words = rng.integers(-(1 << 15), 1 << 15, (30, cols))
     words[0], words[1], words[2] = -32768, 32767, rng.integers(-3, 4, cols)
     want = numerics.channel_mean(words, cols >> shift)
-    unit = ChannelMean(cols)
+    unit: Any = ChannelMean(cols)
 
     async def bench(ctx: Any) -> None:
         ctx.set(unit.shift, shift)
@@ -41,7 +41,7 @@ def channel_sums(lanes: int, gap: float) -> UnitBench:
     """Exact sums: back-to-back channel groups, masked pixels, gaps; a layer without sums keeps them."""
     cols, groups, steps = 8, 4, 9
     config = small_config(pixel_lanes=lanes)
-    unit = ChannelSums(config)
+    unit: Any = ChannelSums(config)
     rng = np.random.default_rng(lanes)
     values = rng.integers(-(1 << 15), 1 << 15, (groups, steps, lanes, cols))
     values[1] = -32768
@@ -99,7 +99,7 @@ def crc_unit() -> UnitBench:
     rng = np.random.default_rng(1)
     words = rng.integers(-(1 << 15), 1 << 15, (40, 4)).astype("<i2")
     words[0] = 0
-    unit = signature.CrcUnit()
+    unit: Any = signature.CrcUnit()
 
     async def bench(ctx: Any) -> None:
         for word in words:
@@ -121,7 +121,7 @@ def tensor_signature(lanes: int, channels: int) -> UnitBench:
     """Pixel groups in a random order, with masked pixels and gaps, as the tensor's `reference` signature."""
     cols = 8
     config = small_config(pixel_lanes=lanes)
-    unit = signature.Signature(config)
+    unit: Any = signature.Signature(config)
     rng = np.random.default_rng(channels)
     groups, pixels = -(-channels // cols), 11
     tensor = rng.integers(-(1 << 15), 1 << 15, (1, pixels, channels))

@@ -177,8 +177,8 @@ class Tick:
         """Wait for `count` cycles; the last one's samples."""
         values: tuple[Any, ...] = ()
         for _ in range(count):
-            _, _, *values = await self
-        return tuple(values)
+            values = (await self)[2:]
+        return values
 
     async def until(self, condition: Any) -> tuple[Any, ...]:
         """Wait for the first cycle in which `condition` holds; its samples."""

@@ -44,11 +44,11 @@ def draw(rng: np.random.Generator, count: int) -> dict[str, Any]:
         "keep": rng.random(count) < 0.9,
     }
     many = {name: values.astype(np.int64) for name, values in many.items()}
-    constants = SimpleNamespace(acc_shift=acc_shift, out_bits=8 if narrow else 16, **many)
+    constants: Any = SimpleNamespace(acc_shift=acc_shift, out_bits=8 if narrow else 16, **many)
     v = numerics.vector_sum(many["total"], constants, many["r"], r_shift, many["r1"], r1_shift)
     fits = (v >= S24[0]) & (v <= S24[1])
     many = {name: values[fits] for name, values in many.items()}
-    constants = SimpleNamespace(acc_shift=acc_shift, out_bits=8 if narrow else 16, **many)
+    constants: Any = SimpleNamespace(acc_shift=acc_shift, out_bits=8 if narrow else 16, **many)
     pair = numerics.AffinePair(many["p"], many["n"], many["q"])
     many["bias"] = many["beta"] - many["bias_x"]
     layer = {
@@ -71,7 +71,7 @@ def vector_lane(seed: int) -> UnitBench:
         "p": lane.SLOPE_STAGE, "n": lane.SLOPE_STAGE, "out_shift": lane.OUT_SHIFT_STAGE,
         "q": lane.OFFSET_STAGE, "keep": lane.KEEP_STAGE,
     }  # fmt: skip
-    unit = lane.Lane()
+    unit: Any = lane.Lane()
     got: dict[str, list[int]] = {"t": [], "y": [], "saturated": []}
 
     async def bench(ctx: Any) -> None:
@@ -109,7 +109,7 @@ STAGES = {
 def lane_constants(seed: int = 1) -> UnitBench:
     """Constants written once, each field read at the stage that needs it."""
     rng = random.Random(seed)
-    unit = LaneConstants(small_config(channel_limit=8 * 9))
+    unit: Any = LaneConstants(small_config(channel_limit=8 * 9))
     rows = [
         {
             name: rng.getrandbits(bits) - (0 if name in UNSIGNED else 1 << (bits - 1))

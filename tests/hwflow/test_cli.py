@@ -134,9 +134,91 @@ def test_lower_refuses(
     arguments: tuple[str, ...], named: str, network: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "occupied").mkdir()
+    (tmp_path / "occupied" / "thesis.txt").write_text("mine")
     given = ("--checkpoint", str(network), "--out", "made", *arguments)
     assert named in refused(hwflow("lower", *given, cwd=tmp_path))
     assert [p.name for p in tmp_path.iterdir()] == ["occupied"]
+
+
+def edited_checkpoint(folder: Path, **changes: object) -> None:
+    """The trained checkpoint with other values in its configuration."""
+    shutil.copytree(TRAINED, folder)
+    values = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**values, **changes}))
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"width": float("inf")}, "width=inf"),
+        ({"image_size": []}, "image_size=()"),
+        ({"image_size": [28]}, "image_size=(28,)"),
+        ({"init_out": 0}, "init_out=0"),
+        ({"classes": 10.5}, "classes=10.5"),
+        ({"classes": 11}, "DenseAqt_0"),
+        ({"image_size": [32, 32]}, "images are (28, 28, 1)"),
+    ],
+)
+def test_unusable_configuration(change: dict[str, object], named: str, tmp_path: Path) -> None:
+    edited_checkpoint(tmp_path / "net", **change)
+    message = refused(hwflow("lower", "--checkpoint", "net", "--out", "made", cwd=tmp_path))
+    assert named in message
+    assert "net/" in message or "fmnist_calibration.npz" in message
+    assert [p.name for p in tmp_path.iterdir()] == ["net"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("lower", "--se-bits", "0"), "SE input of 0 bits"),
+        (("lower", "--se-bits", "1"), "SE input of 1 bits"),
+        (("lower", "--target", "key.yaml"), "unknown field 7"),
+        (("lower", "--target", "latin.yaml"), "latin.yaml is not UTF-8"),
+        (("lower", "--checkpoint", "latin"), "latin/config.json: not UTF-8"),
+        (("lower", "--checkpoint", "nowhere"), "nowhere/config.json: not found"),
+        (("ace", "--checkpoint", "latin"), "latin/config.json: not UTF-8"),
+        (("quantise", "--data", "array.npz"), "array.npz: cannot be read as .npz"),
+        (("sim", "--target", "sim-smal"), "did you mean sim-small"),
+        (("sim", "--data", "array.npz"), "array.npz: cannot be read as .npz"),
+        (("sim", "--out", "latin.yaml"), "latin.yaml is a file"),
+        (("train", "--data", "same.npz"), "same.npz: gives the same images"),
+        (("train", "--data", "split.npz", "--batch-size", "9"), "batch_size=9: more than the 8"),
+        (("train", "--data", "labels.npz"), "labels.npz: label 10, but network"),
+    ],
+)
+def test_bad_input_is_one_line(arguments: tuple[str, ...], named: str, tmp_path: Path) -> None:
+    (tmp_path / "latin").mkdir()
+    (tmp_path / "latin" / "config.json").write_bytes(b'{"name": "caf\xe9"}')
+    (tmp_path / "latin.yaml").write_bytes(b"name: caf\xe9")
+    (tmp_path / "key.yaml").write_text("7: 1\n")
+    images, labels = random_images(1, 8, (28, 28, 1)), np.zeros(8, np.int32)
+    with (tmp_path / "array.npz").open("wb") as stream:
+        np.save(stream, images)
+    np.savez(tmp_path / "same.npz", images=images, labels=labels)
+    for name, first in (("split", labels), ("labels", labels + 10)):
+        np.savez(
+            tmp_path / f"{name}.npz",
+            train_images=images, train_labels=first, test_images=images[:4], test_labels=labels[:4],
+        )  # fmt: skip
+    before = sorted(p.name for p in tmp_path.iterdir())
+    given = () if "--out" in arguments or arguments[0] == "ace" else ("--out", "made.network")
+    message = refused(hwflow(*arguments, *given, cwd=tmp_path))
+    assert named in message
+    assert sorted(p.name for p in tmp_path.iterdir()) == before
+
+
+@pytest.mark.slow
+def test_training_reports_one_json_document(tmp_path: Path) -> None:
+    images, labels = random_images(1, 8, (28, 28, 1)), np.arange(8, dtype=np.int32)
+    np.savez(
+        tmp_path / "set.npz",
+        train_images=images, train_labels=labels, test_images=images[:4], test_labels=labels[:4],
+    )  # fmt: skip
+    given = ("--data", "set.npz", "--width", "0.125", "--batch-size", "4", "--epochs", "1")
+    done = hwflow("train", *given, "--out", "run", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["folder"] == "run"
+    assert '"epoch": 1' in done.stderr
 
 
 @pytest.mark.parametrize("damage", ["cut", "altered"])

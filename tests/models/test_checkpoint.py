@@ -15,12 +15,12 @@ from models.checkpoint import (
     ARRAYS,
     CONFIG,
     expected_shapes,
-    forward,
     load_checkpoint,
     save_checkpoint,
 )
 from models.config import PokeBNNConfig, StageConfig
 from models.float import Mode, PokeBNN
+from models.float.forward import forward
 
 TINY = PokeBNNConfig(
     name="tiny",

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from hwflow.errors import FlowError
-from models.data import load_images, read_idx
+from models.data import ImageSet, check_images, load_images, read_idx
 
 IMAGES = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
 LABELS = np.asarray([7, 1], np.uint8)
@@ -80,6 +80,59 @@ def test_npz(tmp_path: Path) -> None:
     path.write_bytes(b"PK damaged")
     with pytest.raises(FlowError, match="cannot be read"):
         load_images(path)
+
+
+def test_npz_with_both_splits(tmp_path: Path) -> None:
+    path = tmp_path / "set.npz"
+    both = {"test_images": IMAGES, "test_labels": LABELS}
+    np.savez(path, train_images=IMAGES[:1], train_labels=LABELS[:1], **both)
+    assert len(load_images(path, "train")) == 1
+    assert len(load_images(path, "test")) == 2
+    np.savez(path, **both)
+    with pytest.raises(FlowError, match="'train_images' is missing"):
+        load_images(path, "train")
+
+
+def test_npz_that_is_an_npy(tmp_path: Path) -> None:
+    np.save(tmp_path / "set.npy", IMAGES)
+    (tmp_path / "set.npy").rename(tmp_path / "set.npz")
+    with pytest.raises(FlowError, match="one array without a name"):
+        load_images(tmp_path / "set.npz")
+
+
+def test_labels_beyond_32_bits(tmp_path: Path) -> None:
+    np.savez(tmp_path / "set.npz", images=IMAGES, labels=np.asarray([0, 1 << 32]))
+    with pytest.raises(FlowError, match="does not fit 32 bits"):
+        load_images(tmp_path / "set.npz")
+
+
+def test_images_are_checked_against_the_network() -> None:
+    data = ImageSet(IMAGES[..., None], np.asarray([0, 1], np.int32))
+    check_images(data, (3, 4, 1), 2, "net", "here")
+    with pytest.raises(FlowError, match=r"here: images are \(3, 4, 1\), network net takes"):
+        check_images(data, (4, 4, 1), 2, "net", "here")
+    for labels, wrong in (([0, 2], 2), ([-1, 0], -1)):
+        odd = ImageSet(data.images, np.asarray(labels, np.int32))
+        with pytest.raises(FlowError, match=f"here: label {wrong}, but network net has 2"):
+            check_images(odd, (3, 4, 1), 2, "net", "here")
+
+
+def test_equal_sets_have_equal_hashes() -> None:
+    data = ImageSet(IMAGES[..., None], np.asarray([0, 1], np.int32))
+    same = ImageSet(IMAGES[..., None].copy(), np.asarray([0, 1], np.int32))
+    other = ImageSet(IMAGES[..., None], np.asarray([1, 1], np.int32))
+    reshaped = ImageSet(IMAGES.reshape(2, 4, 3, 1), data.labels)
+    assert data.sha256() == same.sha256()
+    assert len({data.sha256(), other.sha256(), reshaped.sha256()}) == 3
+
+
+@pytest.mark.parametrize(("dtype", "suffix"), [(np.uint16, "png"), (np.float32, "tif")])
+def test_deep_pixels_are_refused(dtype: type[np.generic], suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / "cat" / f"deep.{suffix}"
+    path.parent.mkdir()
+    Image.fromarray(np.full((4, 4), 300, dtype)).save(path)
+    with pytest.raises(FlowError, match=r"deep\..*wider than 8 bits"):
+        load_images(tmp_path)
 
 
 def test_image_folder(tmp_path: Path) -> None:

@@ -2,11 +2,13 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 
 from hwflow.errors import FlowError
-from models.config import FMNIST_SMALL, PRESETS, PokeBNNConfig, StageConfig, preset, same_padding
+from hwflow.numerics import same_padding
+from models.config import FMNIST_SMALL, PRESETS, PokeBNNConfig, StageConfig, preset
 
 # 1-bit weights of each width, from the published reference's own size statistics.
 ONE_BIT_WEIGHTS = {
@@ -78,9 +80,38 @@ def test_errors_name_the_field() -> None:
         dataclasses.replace(FMNIST_SMALL, classes=1)
     with pytest.raises(FlowError, match="stride=3"):
         StageConfig(blocks=1, base_width=64, stride=3)
-    with pytest.raises(FlowError, match="wrong type"):
-        PokeBNNConfig.from_dict({**values, "classes": "ten"})
+    for field, value, message in (
+        ("classes", "ten", "classes='ten': expected an integer"),
+        ("classes", 10.5, "classes=10.5: expected an integer"),
+        ("classes", True, "classes=True: expected an integer"),
+        ("width", float("inf"), "width=inf: expected finite"),
+        ("width", float("nan"), "width=nan: expected finite"),
+        ("width", "wide", "width='wide': expected finite"),
+        ("init_out", 0, "init_out=0: expected a multiple"),
+        ("image_size", [], "image_size=.*two integers"),
+        ("image_size", [28], "image_size=.*two integers"),
+        ("image_size", [28, 28, 1], "image_size=.*two integers"),
+        ("image_size", 28, "wrong type"),
+        ("mean", ["a"], "mean=.*finite"),
+        ("name", 5, "name=5: expected a text"),
+        ("stages", None, "wrong type"),
+        ("stages", [[1, 2, 1]], "wrong type"),
+        ("stages", [{"blocks": 1.5, "base_width": 64, "stride": 1}], "blocks=1.5"),
+        ("stages", [{"blocks": "1", "base_width": 64, "stride": 1}], "blocks=1"),
+    ):
+        with pytest.raises(FlowError, match=message):
+            PokeBNNConfig.from_dict({**values, field: value})
     with pytest.raises(FlowError, match="not JSON"):
         PokeBNNConfig.from_json("{")
     with pytest.raises(FlowError, match="fmnist-small"):
         preset("nothing")
+
+
+def test_a_bad_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    for data in (b"\xff\xfe", b"{", b"[]", b"{}"):
+        path.write_bytes(data)
+        with pytest.raises(FlowError, match=r"config\.json: "):
+            PokeBNNConfig.load(path)
+    path.write_text(FMNIST_SMALL.to_json())
+    assert PokeBNNConfig.load(path) == FMNIST_SMALL

@@ -9,6 +9,7 @@ import pytest
 
 from models.config import PokeBNNConfig, StageConfig
 from models.float import Mode, PokeBNN
+from models.float.binary_conv import BinaryConv
 from models.float.bounds import GetBounds
 from models.float.convolution import Padding, convolve, convolve_grouped
 from models.float.quant_layers import quantise_input
@@ -156,6 +157,29 @@ def test_bounds_average_starts_from_the_first_batch(per_channel: bool) -> None:
     for _ in range(30):
         bound, variables = module.apply(variables, 0 * first, mutable=["get_bounds"])
     assert 0 < float(bound.max()) < 1.0
+
+
+def test_bounds_without_statistics_stay() -> None:
+    module = GetBounds(Mode(update_bounds=True), per_channel=False)
+    stored = {"get_bounds": {"bounds": jnp.full((1, 1), 2.0)}}
+    bound, after = module.apply(stored, jnp.full((3, 4), 9.0), mutable=["get_bounds"])
+    assert float(bound[0, 0]) == 2.0
+    np.testing.assert_array_equal(after["get_bounds"]["bounds"], stored["get_bounds"]["bounds"])
+
+
+def test_a_channel_of_zero_weights_has_a_sum() -> None:
+    """sign(0) is +1, so S is the sum of the activations' signs over the valid taps."""
+    layer = BinaryConv(Mode(dtype=jnp.float32), features=3, kernel=3, stride=1, clip_bound=3.0)
+    x = normal(2, 5, 5, 4)
+    variables = layer.init(jax.random.key(0), x)
+    kernel = variables["params"]["kernel"].at[..., 1].set(0.0)
+    y, kept = layer.apply({"params": {"kernel": kernel}}, x, mutable=["intermediates"])
+    found = np.asarray(kept["intermediates"]["sum"][0])
+    signs = np.pad(np.where(np.asarray(x) >= 0, 1, -1), ((0, 0), (1, 1), (1, 1), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(signs, (3, 3), axis=(1, 2))
+    weights = np.where(np.asarray(kernel) >= 0, 1, -1)
+    np.testing.assert_array_equal(found, np.einsum("nhwcij,ijco->nhwo", windows, weights))
+    assert not np.any(np.asarray(y)[..., 1])
 
 
 @pytest.fixture(scope="module")

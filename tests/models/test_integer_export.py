@@ -17,14 +17,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hwflow.errors import FlowError
-from models.checkpoint import forward
 from models.config import PokeBNNConfig
 from models.float import Mode, PokeBNN, PokeConvBlock
+from models.float.forward import forward
 from models.integer import compare, layers, network
-from models.integer.calibrate import set_missing_bounds
+from models.integer.calibrate import BATCH, calibrate, set_missing_bounds
 from models.integer.export import export_network
 from models.integer.fixed_point import Folded, ScalarTarget, acc_shift_for, mantissas, to_field
-from models.integer.fold import Variables, fold_init, fold_se
+from models.integer.fold import Variables, fold_conv, fold_init, fold_se
 from models.integer.params import IntegerNetwork
 from models.integer.random import random_images, small_config
 
@@ -188,6 +188,66 @@ def test_unusable_variables_are_refused(
     source = Variables(CONFIG, edited(variables, "params", layer, name, new))
     with pytest.raises(FlowError, match=message):
         fold_init(source, 0).folded.params("init_conv", 2.0**10, 1.0, 8)
+
+
+def with_bounds(variables: Tree, layer: str, value: float) -> Tree:
+    old = variables["get_bounds"][layer]["GetBounds_0"]["bounds"]
+    new = {"GetBounds_0": {"bounds": jnp.full_like(old, value)}}
+    return {**variables, "get_bounds": {**variables["get_bounds"], layer: new}}
+
+
+def bounds_of(variables: Tree) -> dict[str, float]:
+    return {k: float(v["GetBounds_0"]["bounds"].max()) for k, v in variables["get_bounds"].items()}
+
+
+def test_only_missing_bounds_are_set(variables: Tree) -> None:
+    """The others stay, and decide what the layers behind them see."""
+    kept = with_bounds(variables, "init_conv", 0.01)
+    dense = with_bounds(kept, "DenseAqt_0", -1.0)
+    found = bounds_of(set_missing_bounds(CONFIG, dense, IMAGES))
+    before = bounds_of(variables)
+    assert found["init_conv"] == pytest.approx(0.01)
+    assert found["DenseAqt_0"] > 0
+    assert found["DenseAqt_0"] != pytest.approx(before["DenseAqt_0"], rel=1e-3)
+    others = before.keys() - {"init_conv", "DenseAqt_0"}
+    assert {name: found[name] for name in others} == {name: before[name] for name in others}
+
+
+def test_missing_bounds_come_from_all_images() -> None:
+    grey = np.full((BATCH, *CONFIG.image_shape), 128, np.uint8)
+    white = np.full_like(grey, 255)
+    start = disturbed(CONFIG, 1)
+    one, two, both = (
+        bounds_of(set_missing_bounds(CONFIG, start, images))["init_conv"]
+        for images in (grey, white, np.concatenate([grey, white]))
+    )
+    assert one < both < two
+    assert both == pytest.approx((one + two) / 2, rel=1e-5)
+
+
+def test_nan_is_refused(variables: Tree) -> None:
+    broken = edited(variables, "batch_stats", "bnresblock0-2", "var", lambda x: x * np.nan)
+    with pytest.raises(FlowError, match=r"calibration: .*resblock0-2.* reaches nan"):
+        calibrate(CONFIG, broken, folded_of(variables), IMAGES)
+
+
+def test_a_channel_of_zero_weights_is_exported(variables: Tree) -> None:
+    kernel = jnp.asarray(variables["params"]["conv-resblock0-2"]["kernel"]).at[..., 3].set(0.0)
+    zeroed = edited(variables, "params", "conv-resblock0-2", "kernel", lambda _: kernel)
+    net = export_network(CONFIG, zeroed, IMAGES)
+    assert net.convs[1].weights[..., 3].all()
+    assert net.convs[1].vector.alpha[3] == 0
+
+
+@pytest.mark.parametrize("bits", [0, 1, 5])
+def test_widths_an_se_cannot_have(variables: Tree, bits: int) -> None:
+    with pytest.raises(FlowError, match=f"SE input of {bits} bits: expected 4 or 8"):
+        export_network(CONFIG, variables, IMAGES, se_act_bits=bits)
+
+
+def folded_of(variables: Tree) -> dict[str, Folded]:
+    source = Variables(CONFIG, variables)
+    return {spec.name: fold_conv(source, spec).folded for spec in CONFIG.poke_convs()}
 
 
 def test_unusable_images_are_refused(variables: Tree) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -30,6 +31,29 @@ GEOMETRIES = {
     "row": small_config(image=(4, 12, 2), init_stride=4, stages=((1, 8, 2), (1, 24, 1))),
     "three to one": small_config(init_channels=3, init_out=24, stages=((1, 8, 1), (1, 10, 1))),
 }
+
+
+@pytest.mark.parametrize("inputs", [1, 512, 2048])
+def test_dot_is_exact_at_the_edge_of_its_range(inputs: int) -> None:
+    """Odd sums beyond 2**24, where float32 has only even numbers."""
+    x = np.full((2, inputs), -127, np.int8)
+    w = np.full((inputs, 2), -127, np.int8)
+    x[1, 0], w[0, 1] = 126, 126
+    wanted = x.astype(np.int64) @ w.astype(np.int64)
+    found = layers.dot(x, w)
+    assert found.dtype == np.int32
+    np.testing.assert_array_equal(found, wanted)
+    np.testing.assert_array_equal(layers.dot(jnp.asarray(x), jnp.asarray(w)), wanted)
+
+
+def test_parameters_are_pytrees_of_their_arrays() -> None:
+    net = random_network(3)
+    leaves, structure = jax.tree.flatten(net)
+    assert all(isinstance(leaf, np.ndarray) for leaf in leaves)
+    stored = sum(leaf.nbytes for leaf in leaves)
+    assert stored > net.dense.weights.nbytes + sum(conv.weights.nbytes for conv in net.convs)
+    again = jax.tree.unflatten(structure, leaves)
+    assert again.content_hash() == net.content_hash()
 
 
 def rsr(x: Any, k: Any) -> Any:

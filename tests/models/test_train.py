@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -15,7 +16,9 @@ from models.config import PokeBNNConfig, StageConfig
 from models.data import ImageSet
 from models.train.augment import shift_and_flip
 from models.train.config import TrainConfig
-from models.train.loop import LOG, STATE, evaluate, train
+from models.train.loop import evaluate, train
+from models.train.run_folder import LOG, STATE
+from models.train.run_folder import SETTINGS as SETTINGS_FILE
 from models.train.step import learning_rate
 from models.train.teacher import TEACHER, prepare_teacher
 
@@ -48,7 +51,7 @@ def stripes(count: int, seed: int) -> ImageSet:
 DATA, TEST = stripes(320, 0), stripes(100, 1)
 
 
-def log_of(folder: Path) -> list[dict[str, float]]:
+def log_of(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / LOG).read_text().splitlines()]
 
 
@@ -75,26 +78,95 @@ def test_bounds_move_then_freeze(finished: Path) -> None:
     assert 1.0 < bounds.item() < 2.0
 
 
-@pytest.mark.slow
-def test_interrupted_run_ends_with_the_same_bytes(
-    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stored = 0
+def interrupted(folder: Path, settings: TrainConfig = SETTINGS) -> None:
+    """Trains one epoch, and is stopped."""
 
-    def stop_after_first(*arguments: object) -> None:
-        nonlocal stored
+    def stop(*arguments: object) -> None:
         save(*arguments)  # pyright: ignore[reportArgumentType]
-        stored += 1
-        if stored == 1:
-            raise KeyboardInterrupt
+        raise KeyboardInterrupt
 
     save = loop.save_checkpoint
-    monkeypatch.setattr(loop, "save_checkpoint", stop_after_first)
-    with pytest.raises(KeyboardInterrupt):
-        train(TINY, SETTINGS, DATA, TEST, tmp_path)
-    assert len(log_of(tmp_path)) == 1
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "save_checkpoint", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train(TINY, settings, DATA, TEST, folder)
+    assert len(log_of(folder)) == 1
+
+
+@pytest.mark.slow
+def test_interrupted_run_ends_with_the_same_bytes(finished: Path, tmp_path: Path) -> None:
+    interrupted(tmp_path)
     train(TINY, SETTINGS, DATA, TEST, tmp_path)
     assert (tmp_path / ARRAYS).read_bytes() == (finished / ARRAYS).read_bytes()
+    assert json.loads((tmp_path / SETTINGS_FILE).read_text())["epochs_changed"] == []
+
+
+@pytest.mark.slow
+def test_a_run_is_resumed_only_as_itself(tmp_path: Path) -> None:
+    interrupted(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    shorter = dataclasses.replace(SETTINGS, epochs=2)
+    with pytest.raises(FlowError, match=r"training\.epochs is 3 there, 2 here"):
+        train(TINY, shorter, DATA, TEST, tmp_path)
+    with pytest.raises(FlowError, match=r"data\.train is \w+ there, \w+ here; use"):
+        train(TINY, SETTINGS, stripes(320, 2), TEST, tmp_path)
+    wider = dataclasses.replace(TINY, std=(0.4,))
+    both = dataclasses.replace(shorter, learning_rate=1e-3)
+    with pytest.raises(FlowError, match=r"network\.std.*training\.learning_rate is 0\.01 there"):
+        train(wider, both, DATA, TEST, tmp_path, change_epochs=True)
+    # The settings file is for people: without it the state still knows what it is.
+    (tmp_path / SETTINGS_FILE).unlink()
+    with pytest.raises(FlowError, match=r"training\.seed is 0 there, 1 here"):
+        train(TINY, dataclasses.replace(SETTINGS, seed=1), DATA, TEST, tmp_path)
+    after = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert after == {name: data for name, data in before.items() if name != SETTINGS_FILE}
+
+
+@pytest.mark.slow
+def test_a_change_of_epochs_is_recorded(tmp_path: Path) -> None:
+    interrupted(tmp_path)
+    shorter = dataclasses.replace(SETTINGS, epochs=2)
+    train(TINY, shorter, DATA, TEST, tmp_path, change_epochs=True)
+    change = {"after_epoch": 1, "from": 3, "to": 2}
+    first, changed, second, final = log_of(tmp_path)
+    assert (first["epoch"], second["epoch"], final["final"]) == (1, 2, True)
+    assert changed == {"epochs_changed": change}
+    settings = json.loads((tmp_path / SETTINGS_FILE).read_text())
+    assert settings["training"]["epochs"] == 2
+    assert settings["epochs_changed"] == [change]
+    with pytest.raises(FlowError, match="2 epochs are done, 1 wanted"):
+        fewer = dataclasses.replace(SETTINGS, epochs=1)
+        train(TINY, fewer, DATA, TEST, tmp_path, change_epochs=True)
+
+
+def test_a_checkpoint_without_its_state_is_kept(finished: Path, tmp_path: Path) -> None:
+    for name in (ARRAYS, SETTINGS_FILE):
+        (tmp_path / name).write_bytes((finished / name).read_bytes())
+    with pytest.raises(FlowError, match=f"holds a checkpoint but no {STATE}"):
+        train(TINY, SETTINGS, DATA, TEST, tmp_path)
+    assert (tmp_path / ARRAYS).read_bytes() == (finished / ARRAYS).read_bytes()
+
+
+def test_a_run_of_other_settings_without_a_state(finished: Path, tmp_path: Path) -> None:
+    (tmp_path / SETTINGS_FILE).write_bytes((finished / SETTINGS_FILE).read_bytes())
+    with pytest.raises(FlowError, match=r"training\.l2"):
+        train(TINY, dataclasses.replace(SETTINGS, l2=0.5), DATA, TEST, tmp_path)
+    for text in ("{", "[]", '{"training": {"epochs": "many"}}'):
+        (tmp_path / SETTINGS_FILE).write_text(text)
+        with pytest.raises(FlowError, match="not the settings of a run"):
+            train(TINY, SETTINGS, DATA, TEST, tmp_path)
+
+
+def test_data_that_does_not_fit_leaves_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    wrong = ImageSet(TEST.images, TEST.labels + 1)
+    for config, data, test, message in (
+        (TINY, DATA, wrong, "test set: label 2, but network tiny has 2 classes"),
+        (dataclasses.replace(TINY, image_size=(8, 10)), DATA, TEST, "training set: images are"),
+    ):
+        with pytest.raises(FlowError, match=message):
+            train(config, SETTINGS, data, test, folder)
+    assert not folder.exists()
 
 
 @pytest.mark.slow
@@ -108,6 +180,9 @@ def test_teacher_is_trained_once_and_teaches(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again(jnp.asarray(TEST.images)), probabilities)
     train(TINY, settings, DATA, TEST, tmp_path, teacher=teacher)
     assert log_of(tmp_path)[-1]["test_accuracy"] >= 0.8
+    more = dataclasses.replace(TINY, classes=3)
+    with pytest.raises(FlowError, match="other shapes"):
+        prepare_teacher(more, settings, DATA, 3, tmp_path)
     (tmp_path / TEACHER).write_bytes(b"damaged")
     with pytest.raises(FlowError, match="not a teacher"):
         prepare_teacher(TINY, settings, DATA, 3, tmp_path)
@@ -132,7 +207,8 @@ def test_damaged_state_is_refused(tmp_path: Path) -> None:
 
 def test_batch_larger_than_the_set(tmp_path: Path) -> None:
     with pytest.raises(FlowError, match="batch_size=32"):
-        train(TINY, SETTINGS, DATA.subset(31), TEST, tmp_path)
+        train(TINY, SETTINGS, DATA.subset(31), TEST, tmp_path / "run")
+    assert not list(tmp_path.iterdir())
 
 
 def test_settings_are_checked() -> None:
