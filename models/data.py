@@ -46,8 +46,8 @@ class ImageSet:
     def sha256(self) -> str:
         """SHA-256 (hex) of the shape, the pixels and the labels."""
         digest = hashlib.sha256(repr(self.images.shape).encode())
-        digest.update(np.ascontiguousarray(self.images))
-        digest.update(np.ascontiguousarray(self.labels, "<i4"))
+        digest.update(self.images.tobytes())
+        digest.update(self.labels.astype("<i4").tobytes())
         return digest.hexdigest()
 
 

@@ -108,7 +108,12 @@ def _largest(
             t = reshape_add(t, block_input, "tile")
         r = kept[f"out-{spec.name}"][0]
         found |= {f"t/{spec.name}": t, f"out/{spec.name}": r}
-    return {name: jnp.max(jnp.abs(value)) for name, value in found.items()}
+    return {name: _magnitude(value) for name, value in found.items()}
+
+
+def _magnitude(x: jax.Array) -> jax.Array:
+    """max|x|, NaN if any element is not finite: XLA's maximum on a CPU drops NaN."""
+    return jnp.where(jnp.all(jnp.isfinite(x)), jnp.max(jnp.abs(x)), jnp.nan)
 
 
 def calibrate(

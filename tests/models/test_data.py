@@ -84,11 +84,13 @@ def test_npz(tmp_path: Path) -> None:
 
 def test_npz_with_both_splits(tmp_path: Path) -> None:
     path = tmp_path / "set.npz"
-    both = {"test_images": IMAGES, "test_labels": LABELS}
-    np.savez(path, train_images=IMAGES[:1], train_labels=LABELS[:1], **both)
+    np.savez(
+        path,
+        train_images=IMAGES[:1], train_labels=LABELS[:1], test_images=IMAGES, test_labels=LABELS,
+    )  # fmt: skip
     assert len(load_images(path, "train")) == 1
     assert len(load_images(path, "test")) == 2
-    np.savez(path, **both)
+    np.savez(path, test_images=IMAGES, test_labels=LABELS)
     with pytest.raises(FlowError, match="'train_images' is missing"):
         load_images(path, "train")
 

@@ -172,7 +172,7 @@ def test_a_channel_of_zero_weights_has_a_sum() -> None:
     layer = BinaryConv(Mode(dtype=jnp.float32), features=3, kernel=3, stride=1, clip_bound=3.0)
     x = normal(2, 5, 5, 4)
     variables = layer.init(jax.random.key(0), x)
-    kernel = variables["params"]["kernel"].at[..., 1].set(0.0)
+    kernel = jnp.asarray(variables["params"]["kernel"]).at[..., 1].set(0.0)
     y, kept = layer.apply({"params": {"kernel": kernel}}, x, mutable=["intermediates"])
     found = np.asarray(kept["intermediates"]["sum"][0])
     signs = np.pad(np.where(np.asarray(x) >= 0, 1, -1), ((0, 0), (1, 1), (1, 1), (0, 0)))
