@@ -175,7 +175,7 @@ def test_unusable_configuration(change: dict[str, object], named: str, tmp_path:
         (("lower", "--target", "key.yaml"), "unknown field 7"),
         (("lower", "--target", "latin.yaml"), "latin.yaml is not UTF-8"),
         (("lower", "--checkpoint", "latin"), "latin/config.json: not UTF-8"),
-        (("lower", "--checkpoint", "nowhere"), "nowhere/config.json: not found"),
+        (("lower", "--checkpoint", "nowhere"), "nowhere: not found; a checkpoint is a folder"),
         (("ace", "--checkpoint", "latin"), "latin/config.json: not UTF-8"),
         (("quantise", "--data", "array.npz"), "array.npz: cannot be read as .npz"),
         (("sim", "--target", "sim-smal"), "did you mean sim-small"),
@@ -189,6 +189,7 @@ def test_unusable_configuration(change: dict[str, object], named: str, tmp_path:
 def test_bad_input_is_one_line(arguments: tuple[str, ...], named: str, tmp_path: Path) -> None:
     (tmp_path / "latin").mkdir()
     (tmp_path / "latin" / "config.json").write_bytes(b'{"name": "caf\xe9"}')
+    (tmp_path / "latin" / "checkpoint.msgpack").write_bytes(b"")
     (tmp_path / "latin.yaml").write_bytes(b"name: caf\xe9")
     (tmp_path / "key.yaml").write_text("7: 1\n")
     images, labels = random_images(1, 8, (28, 28, 1)), np.zeros(8, np.int32)
