@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from amaranth.lib import data, wiring
 from hwflow import isa, timing
 from hwflow.config import AcceleratorConfig
 from hwflow.errors import FlowError
+from hwflow.files import write_atomically
 from hwflow.numerics import STORED_BITS
 from rtl_gen.accelerator import Accelerator
 from rtl_gen.instances import emit
@@ -90,8 +89,8 @@ def write(config: AcceleratorConfig, folder: Path) -> tuple[Path, Path]:
     verilog, description = folder / f"{TOP}.sv", folder / f"{TOP}.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _replace(verilog, generated.text)
-        _replace(description, generated.json())
+        write_atomically(verilog, generated.text.encode())
+        write_atomically(description, generated.json().encode())
     except OSError as error:
         raise FlowError(
             f"cannot write {folder}: {error.strerror}; choose a writable folder"
@@ -158,15 +157,3 @@ def _ports(top: wiring.Component) -> Iterator[dict[str, Any]]:
                 str(name): {"low": field.offset, "bits": field.width} for name, field in shape
             }
         yield port
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write `text` to `path` in one step."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
-        Path(name).replace(path)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from pathlib import Path
 
 import hwflow
 import rtl_gen
 from hwflow.config import AcceleratorConfig
+from hwflow.files import write_atomically
 from rtl_gen.verilog import generate
 from sim import runner
 
@@ -24,7 +24,5 @@ def accelerator_sources(config: AcceleratorConfig) -> dict[str, str]:
     kept = runner.cache_folder() / f"accelerator-{config.name}-{digest.hexdigest()[:20]}.sv"
     if not kept.is_file():
         kept.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=kept.parent, delete=False) as file:
-            file.write(generate(config).text)
-        Path(file.name).replace(kept)
+        write_atomically(kept, generate(config).text.encode())
     return {"accelerator.sv": kept.read_text()}

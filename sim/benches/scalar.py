@@ -91,7 +91,8 @@ def affine_unit(seed: int) -> UnitBench:
         offset = rng.randint(-(2**22), 2**22)
         cases.append({"s": s, **slopes, "bias_y": bias, "bias_y_shift": shift, "offset": offset})
     arrays = {name: np.array([case[name] for case in cases], np.int64) for name in cases[0]}
-    pair = numerics.affine_pair(SimpleNamespace(**arrays), arrays["s"])
+    constants: Any = SimpleNamespace(**arrays)
+    pair = numerics.affine_pair(constants, arrays["s"])
     expected = list(zip(*(np.asarray(value).tolist() for value in pair), strict=True))
 
     dut: Any = AffineUnit()

@@ -39,9 +39,9 @@ def random_record(rng: random.Random, limit: int, dest: isa.FcDest | None) -> di
 def scalar(x: int, acc_shift: int, alpha: int, beta: int, shift: int, lo: int, hi: int) -> int:
     constants = {"alpha": alpha, "beta": beta, "shift": shift}
     arrays = {name: np.int64(value) for name, value in constants.items()}
-    return int(
-        numerics.scalar(np.int64(x), SimpleNamespace(acc_shift=acc_shift, lo=lo, hi=hi, **arrays))
-    )
+    params: Any = SimpleNamespace(acc_shift=acc_shift, lo=lo, hi=hi, **arrays)
+    value: Any = np.int64(x)
+    return int(numerics.scalar(value, params))
 
 
 @dataclass
@@ -155,7 +155,9 @@ class Model:
 
     def _constants(self, channel: int, record: dict[str, int], s: int) -> None:
         arrays = {name: np.int64(value) for name, value in record.items()}
-        pair = numerics.affine_pair(SimpleNamespace(**arrays), np.int64(s))
+        constants: Any = SimpleNamespace(**arrays)
+        scale: Any = np.int64(s)
+        pair = numerics.affine_pair(constants, scale)
         self.constants.append(
             {"channel": channel, **{name: record[name] for name in VECTOR_FIELDS}}
             | {"p": int(pair.p), "n": int(pair.n), "q": int(pair.q)}

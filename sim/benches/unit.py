@@ -45,7 +45,8 @@ def small_config(**changes: int | str) -> AcceleratorConfig:
         "line_pixels": 16,
         "channel_limit": 64,
     }
-    return AcceleratorConfig(**(values | changes))
+    values.update(changes)
+    return AcceleratorConfig(**values)
 
 
 def _nothing_left() -> None:
