@@ -71,7 +71,9 @@ class AcceleratorConfig:
                 f"nearest valid: {CHANNEL_GROUPS * self.cols}"
             )
         if self.rows % self.pixel_lanes:
-            nearest = max(g for g in (1, 2, 4, 8, 16) if self.rows % g == 0 and g <= self.pixel_lanes)
+            nearest = max(
+                g for g in (1, 2, 4, 8, 16) if self.rows % g == 0 and g <= self.pixel_lanes
+            )
             raise FlowError(
                 f"target {self.name}: pixel_lanes {self.pixel_lanes} must divide rows {self.rows}; nearest valid: {nearest}"
             )
@@ -116,7 +118,9 @@ class AcceleratorConfig:
     def _whole_pairs_of_beats(self) -> str:
         """The change that lets a word of the 8-bit ring hold whole pairs of beats."""
         needed = max(8, self.popcount_width // 8)
-        fitting = [size for size in (32, 16, 8) if size >= needed and self.mac_word_bytes % (2 * size) == 0]
+        fitting = [
+            size for size in (32, 16, 8) if size >= needed and self.mac_word_bytes % (2 * size) == 0
+        ]
         if fitting:
             return f"nearest valid memory_bytes: {fitting[0]}"
         return "no memory_bytes does; raise mac_depth, or take an even number of rows"
@@ -228,12 +232,16 @@ def load_target(target: str | Path) -> AcceleratorConfig:
         try:
             content = path.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
-            raise FlowError(f"target {text} is not UTF-8 text ({error}); save it as such") from error
+            raise FlowError(
+                f"target {text} is not UTF-8 text ({error}); save it as such"
+            ) from error
     else:
         if text not in target_names():
             near = difflib.get_close_matches(text, target_names(), 1)
             hint = f"; did you mean {near[0]}?" if near else ""
-            raise FlowError(f"unknown target {text!r}{hint}; targets are {', '.join(target_names())}, or a .yaml file")
+            raise FlowError(
+                f"unknown target {text!r}{hint}; targets are {', '.join(target_names())}, or a .yaml file"
+            )
         content = (importlib.resources.files("hwflow") / "targets" / f"{text}.yaml").read_text()
     try:
         values = yaml.safe_load(content)

@@ -104,7 +104,11 @@ _HEAD = (_f("op", 8, "opcode"), _f("layer", 16, "layer number, the tag of counte
 FIELDS: Mapping[Op, tuple[Field, ...]] = {
     Op.LOAD: (
         *_HEAD,
-        _f("ring", 2, "destination: 0 binary weights, 1 8-bit weights, 2 channel constants, 3 byte memory"),
+        _f(
+            "ring",
+            2,
+            "destination: 0 binary weights, 1 8-bit weights, 2 channel constants, 3 byte memory",
+        ),
         _f("unpack4", 1, "MACS: the beats hold 4-bit two's-complement values, low nibble first"),
         _f("address", 32, "first beat in the memory image"),
         _f("beats", 24, "beats to load, at least 1"),
@@ -124,7 +128,11 @@ FIELDS: Mapping[Op, tuple[Field, ...]] = {
         _f("stride2", 1, "0: stride 1, 1: stride 2"),
         _f("pad_top", 2, "padding rows above"),
         _f("pad_left", 2, "padding columns on the left"),
-        _f("row_aligned", 1, "1: every output row starts a new tile; 0: tiles run over row ends (stride 1, in_w == out_w)"),
+        _f(
+            "row_aligned",
+            1,
+            "1: every output row starts a new tile; 0: tiles run over row ends (stride 1, in_w == out_w)",
+        ),
         _f("tiles", 16, "tiles of R output pixels per channel group"),
         _f("row_div", 6, "linear tiles: R // out_w"),
         _f("row_mod", 6, "linear tiles: R % out_w"),
@@ -134,7 +142,11 @@ FIELDS: Mapping[Op, tuple[Field, ...]] = {
         _f("src_base", 16, "first row of the source tensor"),
         _f("groups", 9, "output channel groups: ceil(Cout/C)"),
         _f("last_cols", 7, "valid columns of the last group: 1..C"),
-        _f("weight_words", 16, "ring words per group: binary kernel*kernel*words, MAC ceil(kernel*kernel*words / R)"),
+        _f(
+            "weight_words",
+            16,
+            "ring words per group: binary kernel*kernel*words, MAC ceil(kernel*kernel*words / R)",
+        ),
         _shift("acc_shift", 5, "S' = rsr(S, acc_shift)"),
         _f("r_src", 2, "memory of the local shortcut r; 0 none"),
         _f("r_base", 16, "first row of r"),
@@ -144,12 +156,20 @@ FIELDS: Mapping[Op, tuple[Field, ...]] = {
         _f("r1_base", 16, "first row of r1"),
         _f("r1_groups", 9, "channel groups of r1; output group cg reads cg mod r1_groups"),
         _shift("r1_shift", 5, "left shift of r1 onto v's grid"),
-        _f("store", 2, "destination of the output: 1 main, 2 side, 3 byte memory (saturated to 8 bits)"),
+        _f(
+            "store",
+            2,
+            "destination of the output: 1 main, 2 side, 3 byte memory (saturated to 8 bits)",
+        ),
         _f("store_base", 16, "first row of the stored tensor"),
         _f("bits_en", 1, "also write the sign bits"),
         _f("bits_base", 16, "first row of the bit plane"),
         _f("bits_words", 8, "words per pixel of the bit plane: ceil(Cout/K)"),
-        _f("mean_en", 1, "also write means of 2**mean_shift consecutive channels to the side memory"),
+        _f(
+            "mean_en",
+            1,
+            "also write means of 2**mean_shift consecutive channels to the side memory",
+        ),
         _f("mean_shift", 2, "log2 of the channels averaged, 1..3"),
         _f("mean_base", 16, "first row of the mean tensor"),
         _f("mean_groups", 9, "channel groups of the mean tensor: ceil(Cout / 2**mean_shift / C)"),
@@ -159,13 +179,21 @@ FIELDS: Mapping[Op, tuple[Field, ...]] = {
         _f("pool_left", 1, "padding columns left of the pool windows"),
         _f("pool_h", 9, "rows of the pooled tensor"),
         _f("pool_w", 9, "columns of the pooled tensor"),
-        _f("sums_en", 1, "keep the sum of every output channel over all pixels, one sum token per group"),
+        _f(
+            "sums_en",
+            1,
+            "keep the sum of every output channel over all pixels, one sum token per group",
+        ),
         _f("interval", 6, "fewest cycles from one tile's first step to the next's: R/G"),
     ),
     Op.MEAN: (
         *_HEAD,
         _f("count", 16, "channels"),
-        _shift("acc_shift", 5, "scalar arithmetic (docs/numerics.md): rounding right shift of the input"),
+        _shift(
+            "acc_shift",
+            5,
+            "scalar arithmetic (docs/numerics.md): rounding right shift of the input",
+        ),
         _f("alpha", 16, "multiplier, common to all channels", True),
         _f("beta", 32, "bias in the product's domain", True),
         _shift("shift", 5, "right shift of the sum"),
@@ -280,7 +308,9 @@ def unpack(fields: tuple[Field, ...], word: int) -> dict[str, int]:
     values: dict[str, int] = {}
     for field in fields:
         raw = word & ((1 << field.bits) - 1)
-        values[field.name] = raw - (1 << field.bits) if field.signed and raw >> (field.bits - 1) else raw
+        values[field.name] = (
+            raw - (1 << field.bits) if field.signed and raw >> (field.bits - 1) else raw
+        )
         word >>= field.bits
     if word:
         raise FlowError("stray bits above the last field")

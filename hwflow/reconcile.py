@@ -154,9 +154,7 @@ def reconcile(
     )
 
 
-def _pairs(
-    report: AceReport, counts: Sequence[LayerCounts]
-) -> list[tuple[Operation, LayerCounts]]:
+def _pairs(report: AceReport, counts: Sequence[LayerCounts]) -> list[tuple[Operation, LayerCounts]]:
     executed = [entry for entry in counts if entry.unit in UNITS]
     executed.sort(key=lambda entry: (entry.layer, UNITS.index(entry.unit)))
     numbers = {name: number for number, name in enumerate(report.layers)}
@@ -174,11 +172,7 @@ def _operation(operation: Operation, entry: LayerCounts, problems: list[str]) ->
     weight_bits, activation_bits = (int(bits) for bits in entry.macs_class.split("x"))
     executed = entry.useful + entry.masked
     shared = (
-        entry.useful
-        + entry.masked
-        + entry.k_padding
-        + entry.channel_padding
-        + entry.pixel_padding
+        entry.useful + entry.masked + entry.k_padding + entry.channel_padding + entry.pixel_padding
     )
     row = OperationRow(
         layer=entry.layer,
@@ -233,7 +227,9 @@ def _compare(frame: FrameCounters, entries: Sequence[LayerCounts], problems: lis
     layers = {entry.layer for entry in entries if entry.unit == "conv"}
     extra = [f"layer {layer}" for layer in frame.layers if layer not in layers]
     extra += [f"a matrix-vector product of layer {n}" for n, left in unread.items() if left]
-    problems += [f"the hardware reported {what}, which the schedule does not have" for what in extra]
+    problems += [
+        f"the hardware reported {what}, which the schedule does not have" for what in extra
+    ]
 
 
 def _compare_traffic(

@@ -150,7 +150,11 @@ class PokeBNNConfig:
         for field in ("width", "binary_clip_bound", "mean", "std"):
             value = getattr(self, field)
             values = value if isinstance(value, tuple) else (value,)
-            check(all(type(v) in (int, float) and math.isfinite(v) for v in values), field, "finite numbers")
+            check(
+                all(type(v) in (int, float) and math.isfinite(v) for v in values),
+                field,
+                "finite numbers",
+            )
         check(type(self.name) is str and self.name != "", "name", "a text")
         check(
             len(self.image_size) == 2 and all(type(n) is int for n in self.image_size),

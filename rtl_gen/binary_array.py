@@ -189,7 +189,9 @@ class BinaryArray(wiring.Component):
         for index, column in enumerate(columns):
             if index > 0:
                 for name in hops:
-                    m.d.comb += getattr(column, f"{name}_in").eq(getattr(columns[index - 1], f"{name}_out"))
+                    m.d.comb += getattr(column, f"{name}_in").eq(
+                        getattr(columns[index - 1], f"{name}_out")
+                    )
             m.d.comb += [
                 column.write_en.eq(self.write_en[index]),
                 column.write_addr.eq(self.write_addr),

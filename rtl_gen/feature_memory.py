@@ -44,7 +44,9 @@ class FeatureMemory(wiring.Component):
         busy: Out: a store is under way; when it falls, reads issued from then on see it.
     """
 
-    def __init__(self, name: str, config: AcceleratorConfig, *, depth: int, chunk: int, chunks: int) -> None:
+    def __init__(
+        self, name: str, config: AcceleratorConfig, *, depth: int, chunk: int, chunks: int
+    ) -> None:
         self._name = name
         self._config = config
         self._depth, self._chunk, self._chunks = depth, chunk, chunks
@@ -62,7 +64,9 @@ class FeatureMemory(wiring.Component):
                 "base": In(ROW_BITS),
                 "words": In(GROUP_BITS),
                 "direct": In(
-                    data.StructLayout({"valid": 1, "bank": range(config.banks), "row": ROW_BITS, "data": word})
+                    data.StructLayout(
+                        {"valid": 1, "bank": range(config.banks), "row": ROW_BITS, "data": word}
+                    )
                 ),
                 "busy": Out(1),
             }
@@ -120,7 +124,10 @@ class FeatureMemory(wiring.Component):
         m.d.comb += fill_now.eq(fill)
         with m.If(enables[1]):
             m.d.sync += self.rows.eq(
-                Cat(Mux(self.stride2, held[2 * row % count], held[row]) | fill_now for row in range(rows))
+                Cat(
+                    Mux(self.stride2, held[2 * row % count], held[row]) | fill_now
+                    for row in range(rows)
+                )
             )
 
     def _write_side(self, m: Module, banks: Sequence[Ram]) -> None:
@@ -136,7 +143,9 @@ class FeatureMemory(wiring.Component):
         q = Signal.like(quotient(store.slot, count))
         slot = Signal(SLOT_BITS)
         masks = [Signal(lanes, name=f"mask_{n}") for n in range(2)]
-        values = [Signal(lanes * self._chunk, name=f"values_{n}", reset_less=True) for n in range(2)]
+        values = [
+            Signal(lanes * self._chunk, name=f"values_{n}", reset_less=True) for n in range(2)
+        ]
         groups = [Signal(GROUP_BITS, name=f"cg_{n}") for n in range(2)]
         origin = Signal(ROW_BITS)
         with m.If(store.valid):
@@ -162,7 +171,9 @@ class FeatureMemory(wiring.Component):
         back = Signal(range(count + 1))
         m.d.comb += back.eq(count - rem)
         pixels = [
-            Cat(masks[1][lane], values[1].word_select(lane, self._chunk)) if lane < lanes else Const(0, 1 + self._chunk)
+            Cat(masks[1][lane], values[1].word_select(lane, self._chunk))
+            if lane < lanes
+            else Const(0, 1 + self._chunk)
             for lane in range(count)
         ]
         turned = rotated(m, pixels, back, "spread")
@@ -172,7 +183,9 @@ class FeatureMemory(wiring.Component):
             enable = Signal(chunks, name=f"write_en_{index}")
             address = Signal.like(bank.write_address, name=f"write_addr_{index}")
             content = Signal.like(bank.write_data, name=f"write_data_{index}", reset_less=True)
-            selected = Cat((groups[1][:chunk_bits] == chunk) if chunks > 1 else 1 for chunk in range(chunks))
+            selected = Cat(
+                (groups[1][:chunk_bits] == chunk) if chunks > 1 else 1 for chunk in range(chunks)
+            )
             m.d.sync += enable.eq(0)
             with m.If(self.direct.valid):
                 with m.If(self.direct.bank == index):

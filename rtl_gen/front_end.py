@@ -87,7 +87,9 @@ class FrontEnd(wiring.Component):
                 ring.group_end.eq(sequencer.group_end),
             ]
         # From here on a plain number n after a name is the cycle counted from the step's issue.
-        steps = [data.View(STEP, s) for s in delayed(m, sequencer.step, timing.ACTIVATIONS - 1, "step")]
+        steps = [
+            data.View(STEP, s) for s in delayed(m, sequencer.step, timing.ACTIVATIONS - 1, "step")
+        ]
         taps = delayed(m, sequencer.unmasked, timing.ACTIVATIONS - 2, "unmasked")
         bits, octets, stores_busy = self._memories(m, steps)
         drain = self._drain(m, sequencer, steps)
@@ -104,7 +106,9 @@ class FrontEnd(wiring.Component):
         m.submodules.tap_address = tap = TapAddress(config)
         lanes = (cols // config.mac_depth - 1).bit_length()
         step = steps[0]
-        word = Mux(conv.mac, Mux(conv.grouped, step.cg >> conv.group_shift, step.word >> lanes), step.word)
+        word = Mux(
+            conv.mac, Mux(conv.grouped, step.cg >> conv.group_shift, step.word >> lanes), step.word
+        )
         m.d.comb += [
             tap.slot.eq(step.slot),
             tap.word.eq(word),
@@ -120,7 +124,10 @@ class FrontEnd(wiring.Component):
             "byte", config, depth=config.byte_rows, chunk=8 * cols, chunks=1
         )
         here = steps[timing.BANK_ADDRESS - 1]
-        for memory, chosen, store in ((bits, ~conv.mac, self.bits_store), (octets, conv.mac, self.bytes_store)):
+        for memory, chosen, store in (
+            (bits, ~conv.mac, self.bits_store),
+            (octets, conv.mac, self.bytes_store),
+        ):
             m.d.comb += [
                 memory.read_en.eq(here.valid & chosen),
                 memory.read_addr.eq(tap.addresses),
@@ -276,7 +283,9 @@ class FrontEnd(wiring.Component):
             m.d.sync += quiet.eq(0)
         with m.Elif(quiet != timing.SETTLE):
             m.d.sync += quiet.eq(quiet + 1)
-        m.d.comb += sequencer.finished.eq((quiet == timing.SETTLE) & self.backend_idle & ~stores_busy)
+        m.d.comb += sequencer.finished.eq(
+            (quiet == timing.SETTLE) & self.backend_idle & ~stores_busy
+        )
 
         m.submodules.slots = slots = SlotCounters(config)
         step = steps[1]

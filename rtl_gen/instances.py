@@ -60,9 +60,13 @@ class RepeatedModule:
             value = Value.cast(connection)  # pyright: ignore[reportArgumentType]
             width = self.inputs.get(port, self.outputs.get(port))
             if width is None:
-                raise ValueError(f"{self.name} has no port {port}; ports are {', '.join([*self.inputs, *self.outputs])}")
+                raise ValueError(
+                    f"{self.name} has no port {port}; ports are {', '.join([*self.inputs, *self.outputs])}"
+                )
             if len(value) != width:
-                raise ValueError(f"{self.name}.{port} has {width} bits, the connection has {len(value)}")
+                raise ValueError(
+                    f"{self.name}.{port} has {width} bits, the connection has {len(value)}"
+                )
             ports[f"{'i' if port in self.inputs else 'o'}_{port}"] = value
         missing = [port for port in self.inputs if port not in connections]
         if missing:
@@ -89,7 +93,9 @@ def repeat(component: wiring.Component, name: str) -> RepeatedModule:
     """
     library = _library.get()
     if library is None:
-        raise RuntimeError(f"module {name} is repeated outside rtl_gen.instances.emit: convert the top with emit()")
+        raise RuntimeError(
+            f"module {name} is repeated outside rtl_gen.instances.emit: convert the top with emit()"
+        )
     inputs: dict[str, int] = {}
     outputs: dict[str, int] = {}
     for path, member, value in component.signature.flatten(component):
@@ -102,7 +108,9 @@ def repeat(component: wiring.Component, name: str) -> RepeatedModule:
     known = library.modules.get(name)
     if known is not None:
         if known.text != text:
-            raise ValueError(f"module {name} stands for two circuits; give each set of parameters its own name")
+            raise ValueError(
+                f"module {name} stands for two circuits; give each set of parameters its own name"
+            )
         return known
     header = re.search(rf"^module {re.escape(name)}\((.*?)\);", text, re.MULTILINE | re.DOTALL)
     clocked = header is not None and re.search(r"\bclk\b", header[1]) is not None
@@ -127,7 +135,9 @@ def copies(m: Module, make: Callable[[], wiring.Component], name: str, count: in
     module = repeat(component, name)
     for index in range(count):
         unit = component.signature.create(path=(f"{name}_{index}",))
-        ports = {"__".join(map(str, path)): value for path, _, value in component.signature.flatten(unit)}
+        ports = {
+            "__".join(map(str, path)): value for path, _, value in component.signature.flatten(unit)
+        }
         m.submodules[f"{name}_{index}"] = module.instance(**ports)
         units.append(unit)
     return units
@@ -156,7 +166,9 @@ def emit(top: wiring.Component, name: str) -> str:
         text = _convert(top, name)
     finally:
         _library.reset(token)
-    return "\n".join([text, *(module.text for module in library.modules.values()), *library.sources.values()])
+    return "\n".join(
+        [text, *(module.text for module in library.modules.values()), *library.sources.values()]
+    )
 
 
 def _convert(component: wiring.Component, name: str) -> str:

@@ -59,7 +59,9 @@ class MacColumn(wiring.Component):
             with m.Else(), m.Switch(self.slice):
                 for row in range(rows):
                     with m.Case(row):
-                        m.d.sync += weights.eq(Cat(self.word.word_select(row, bits) for _ in range(rows)))
+                        m.d.sync += weights.eq(
+                            Cat(self.word.word_select(row, bits) for _ in range(rows))
+                        )
         results: list[Signal] = []
         for row in range(rows):
             m.submodules[f"pe_{row}"] = pe = MacPE(config)
@@ -169,7 +171,9 @@ class MacArray(wiring.Component):
                 column.step.eq(self.step),
                 column.matvec.eq(self.matvec),
                 column.slice.eq(self.slice),
-                column.word.eq(Cat(self.word.word_select(row * cols + index, bits) for row in range(rows))),
+                column.word.eq(
+                    Cat(self.word.word_select(row * cols + index, bits) for row in range(rows))
+                ),
                 column.operands.eq(
                     Cat(Cat(s.first.word_select(index, 8), s.rest[8:]) for s in selectors)
                 ),

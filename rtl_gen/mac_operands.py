@@ -55,11 +55,16 @@ class MacOperands(wiring.Component):
             m.d.comb += level.eq(Mux(self.group_shift > bit, doubled, spread))
             spread = level
         common = Signal(8 * depth)
-        m.d.comb += common.eq(Mux(self.matvec, self.vector, self.word.word_select(self.lane, 8 * depth)))
+        m.d.comb += common.eq(
+            Mux(self.matvec, self.vector, self.word.word_select(self.lane, 8 * depth))
+        )
         per_column = self.grouped & ~self.matvec
         with m.If(self.step):
             with m.If(per_column):
                 m.d.sync += [self.first.eq(spread), self.rest.eq(0)]
             with m.Else():
-                m.d.sync += [self.first.eq(Cat(common[:8] for _ in range(cols))), self.rest.eq(common)]
+                m.d.sync += [
+                    self.first.eq(Cat(common[:8] for _ in range(cols))),
+                    self.rest.eq(common),
+                ]
         return m

@@ -55,7 +55,8 @@ class MacPE(wiring.Component):
         for index in range(depth):
             product = Signal(signed(16), name=f"product_{index}")
             m.d.comb += product.eq(
-                self.operands.word_select(index, 8).as_signed() * self.weights.word_select(index, 8).as_signed()
+                self.operands.word_select(index, 8).as_signed()
+                * self.weights.word_select(index, 8).as_signed()
             )
             products.append(product)
         partial = Signal(signed(16 + (depth - 1).bit_length()), reset_less=True)

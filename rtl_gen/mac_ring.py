@@ -135,7 +135,9 @@ class MacRing(wiring.Component):
         m.d.comb += self.word.eq(Cat(unit.read_data for unit in self._parts))
 
         taken = Signal(range(words + 1))
-        m.d.comb += taken.eq(Mux(self.claim, self.words, 0) + Mux(released, self.word_offset + 1, 0))
+        m.d.comb += taken.eq(
+            Mux(self.claim, self.words, 0) + Mux(released, self.word_offset + 1, 0)
+        )
         m.d.sync += self.level.eq(self.level + word_written - taken)
         conv_done = delayed(m, self.step & self.group_end, timing.WEIGHT_ADDRESS, "conv_done")[-1]
         vector_done = delayed(m, Mux(released, self.word_offset + 1, 0), 1, "vector_done")[-1]

@@ -75,7 +75,10 @@ class RowCoordinates(wiring.Component):
                 m.d.sync += [x.eq(Mux(self.row_end, first_x[i], x + rows)), y.eq(y + self.row_end)]
             with m.Elif(self.advance):
                 wrap = moved >= conv.out_w
-                m.d.sync += [x.eq(Mux(wrap, moved - conv.out_w, moved)), y.eq(y + conv.row_div + wrap)]
+                m.d.sync += [
+                    x.eq(Mux(wrap, moved - conv.out_w, moved)),
+                    y.eq(y + conv.row_div + wrap),
+                ]
 
             in_x = Signal(signed(COORDINATE_BITS + 3), name=f"in_x_{i}")
             in_y = Signal(signed(COORDINATE_BITS + 3), name=f"in_y_{i}")
@@ -86,6 +89,8 @@ class RowCoordinates(wiring.Component):
                 in_y.eq(Mux(conv.stride2, y << 1, y) + self.dy - conv.pad_top),
             ]
             valids.append(valid)
-            inside.append(valid & (in_x >= 0) & (in_x < conv.in_w) & (in_y >= 0) & (in_y < conv.in_h))  # pyright: ignore
+            inside.append(
+                valid & (in_x >= 0) & (in_x < conv.in_w) & (in_y >= 0) & (in_y < conv.in_h)
+            )  # pyright: ignore
         m.d.sync += [self.pixels.eq(Cat(valids)), self.unmasked.eq(Cat(inside))]
         return m

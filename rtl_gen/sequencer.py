@@ -223,7 +223,9 @@ class Sequencer(wiring.Component):
         first_origin = Signal(READ_SLOT_BITS)
         slot = Signal(READ_SLOT_BITS)
         padding = (
-            Mux(conv.pad_top[0], conv.in_w, 0) + Mux(conv.pad_top[1], conv.in_w << 1, 0) + conv.pad_left
+            Mux(conv.pad_top[0], conv.in_w, 0)
+            + Mux(conv.pad_top[1], conv.in_w << 1, 0)
+            + conv.pad_left
         )
         m.d.comb += [
             first_origin.eq(slot_offset(self._config.banks) - padding),

@@ -45,7 +45,11 @@ class TapAddress(wiring.Component):
         q = Signal.like(quotient(self.slot, banks))
         slot = Signal.like(self.slot)
         origin = Signal(ROW_BITS)
-        m.d.sync += [q.eq(quotient(self.slot, banks)), slot.eq(self.slot), origin.eq(self.base + self.word)]
+        m.d.sync += [
+            q.eq(quotient(self.slot, banks)),
+            slot.eq(self.slot),
+            origin.eq(self.base + self.word),
+        ]
 
         rem = Signal.like(self.rem)
         row = Signal(ROW_BITS)
@@ -63,5 +67,7 @@ class TapAddress(wiring.Component):
             m.d.comb += [below.eq(bank < rem), odd.eq(rem[0] ^ (bank & 1))]
             stride1 = Mux(below, row_1, row)
             stride2 = Mux(odd, row_1, Mux(below, row_2, row))
-            m.d.sync += self.addresses.word_select(bank, ROW_BITS).eq(Mux(self.stride2, stride2, stride1))
+            m.d.sync += self.addresses.word_select(bank, ROW_BITS).eq(
+                Mux(self.stride2, stride2, stride1)
+            )
         return m

@@ -113,7 +113,11 @@ def memories(config: AcceleratorConfig) -> dict[str, dict[str, int]]:
         "side": (config.pixel_lanes, config.side_rows, residual_bits),
         "pool": (config.pixel_lanes, config.pool_rows, residual_bits),
         "sums": (1, groups, SUM_BITS * config.cols),
-        "channel_constants": (config.cols, groups, sum(shape.width for shape in CONSTANTS.values())),
+        "channel_constants": (
+            config.cols,
+            groups,
+            sum(shape.width for shape in CONSTANTS.values()),
+        ),
         "weight_ring": (config.cols, config.weight_words, config.popcount_width),
         "mac_ring": (1, config.mac_words, 8 * config.mac_word_bytes),
         "constant_ring": (1, config.constant_words, isa.CONSTANT_BITS),

@@ -58,7 +58,10 @@ class WeightRing(wiring.Component):
         m.d.comb += [
             word_written.eq(self.write.valid & (beat == beats - 1)),
             self.write_en.eq(
-                Cat(self.write.valid & (beat == column // beat_columns) for column in range(config.cols))
+                Cat(
+                    self.write.valid & (beat == column // beat_columns)
+                    for column in range(config.cols)
+                )
             ),
             self.write_addr.eq(tail),
             self.write_data.eq(self.write.data),

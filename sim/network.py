@@ -151,9 +151,7 @@ def simulate(
 
         result = runner.run(model, BENCH, folder=folders[index], plusargs=options, poll=poll)
         if not result.passed:
-            raise FlowError(
-                f"simulation of {program.manifest.network} failed: {complaint(result)}"
-            )
+            raise FlowError(f"simulation of {program.manifest.network} failed: {complaint(result)}")
         return _frames(folders[index], count, program.manifest.classes)
 
     began = time.monotonic()

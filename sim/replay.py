@@ -90,7 +90,9 @@ def main(
 ) -> None:
     """Record a waveform of a window of an earlier simulation."""
     try:
-        with Console(stderr=True).status(f"replaying image {image}; the first time compiles a model"):
+        with Console(stderr=True).status(
+            f"replaying image {image}; the first time compiles a model"
+        ):
             wave = replay(folder, image=image, window=(first, last))
         typer.echo(str(wave))
     except FlowError as error:

@@ -130,7 +130,9 @@ def _print(result: Reconciliation) -> None:
     useful, masked = (
         sum(getattr(row, name) for row in result.operations) for name in ("useful", "masked")
     )
-    screen.print(f"total {number(total)} ACE; MACs: {number(useful)} useful, {number(masked)} masked")
+    screen.print(
+        f"total {number(total)} ACE; MACs: {number(useful)} useful, {number(masked)} masked"
+    )
     if result.ok:
         screen.print("everything is explained")
     for problem in result.problems:

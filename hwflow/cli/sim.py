@@ -111,9 +111,7 @@ def sim(
             "checkpoint or run `hwflow lower` again"
         )
     tracing = images <= TRACED if trace is None else trace
-    job = Job(
-        program=compiled, network=network, data=chosen, folder=out, trace=tracing, jobs=jobs
-    )
+    job = Job(program=compiled, network=network, data=chosen, folder=out, trace=tracing, jobs=jobs)
     outcome = run(job)
     summary = _summary(outcome, chosen)
     _write(outcome, summary, compiled, out)

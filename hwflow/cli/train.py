@@ -101,9 +101,7 @@ def train(
         )
 
 
-def image_sets(
-    source: Path, config: PokeBNNConfig, limit: int | None
-) -> tuple[ImageSet, ImageSet]:
+def image_sets(source: Path, config: PokeBNNConfig, limit: int | None) -> tuple[ImageSet, ImageSet]:
     """Training and test set of `source`, the first `limit` images of each.
 
     Raises:

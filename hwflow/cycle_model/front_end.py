@@ -101,7 +101,9 @@ class Sequencer:
         """The running CONV uses the MAC array."""
         return bool(self.current.get("mac", 0))
 
-    def step(self, cycle: int, instruction: Mapping[str, int] | None, level: int, scale: bool) -> None:
+    def step(
+        self, cycle: int, instruction: Mapping[str, int] | None, level: int, scale: bool
+    ) -> None:
         """One clock edge. Sets `claimed`, `released` (ring words), `issued`, `sum_token`, `layer_done` of this cycle."""
         config = self._config
         state = self._state
@@ -164,7 +166,9 @@ class Sequencer:
         self._tile += 1
         group_end = self._tile == conv["tiles"]
         config = self._config
-        first = cycle + (timing.mac_group_latency() if self.mac else timing.binary_group_latency(config))
+        first = cycle + (
+            timing.mac_group_latency() if self.mac else timing.binary_group_latency(config)
+        )
         self._groups.append((first, group_end))
         if group_end:
             self._tile = 0

@@ -110,7 +110,9 @@ class Loader:
         room = max(0, units - self._outstanding[ring])
         return room >> self._load["unpack4"] if ring == isa.Ring.MACS else room
 
-    def step(self, cycle: int, start: bool, free: Sequence[int], conv_read: bool, scalar_read: bool) -> None:
+    def step(
+        self, cycle: int, start: bool, free: Sequence[int], conv_read: bool, scalar_read: bool
+    ) -> None:
         """One clock edge. free: weight beats, 8-bit ring bytes, constant beats that may be written, as of this cycle."""
         arrival = self.arrival
         route: list[int] | None = None

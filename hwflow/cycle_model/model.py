@@ -137,7 +137,9 @@ def simulate_cycles(
         )
         loader.step(cycle, cycle == 0, free, conv_read, scalar_read)
         claimed, released = sequencer.claimed, sequencer.released
-        weights.step(arrival.kind == isa.Ring.WEIGHTS, 0 if mac else claimed, 0 if mac else released)
+        weights.step(
+            arrival.kind == isa.Ring.WEIGHTS, 0 if mac else claimed, 0 if mac else released
+        )
         macs.step(
             arrival.kind == isa.Ring.MACS,
             arrival.unpack4,

@@ -175,7 +175,11 @@ class ScalarEngine:
                 record = 1 + len(isa.SCALAR_COUNTERS)
                 self.reports.append(
                     ScalarTiming(
-                        self._word["layer"], bool(self._word["wide"]), self._started, cycle, self._steps
+                        self._word["layer"],
+                        bool(self._word["wide"]),
+                        self._started,
+                        cycle,
+                        self._steps,
                     )
                 )
                 self._state = "IDLE"

@@ -53,9 +53,7 @@ def _empty_statistics(shape: tuple[int, ...]) -> dict[str, Any]:
     }
 
 
-def _updated_statistics(
-    stats: dict[str, Any], x: jax.Array, per_channel: bool
-) -> dict[str, Any]:
+def _updated_statistics(stats: dict[str, Any], x: jax.Array, per_channel: bool) -> dict[str, Any]:
     axes = tuple(range(x.ndim - 1)) if per_channel else tuple(range(x.ndim))
     n = stats["n"] + 1
     rate = jnp.maximum(AVERAGE_RATE, 1.0 / n)
@@ -65,10 +63,6 @@ def _updated_statistics(
 
     return {
         "n": n,
-        "mean_batch_maximum": average(
-            "mean_batch_maximum", jnp.max(x, axis=axes, keepdims=True)
-        ),
-        "mean_batch_minimum": average(
-            "mean_batch_minimum", jnp.min(x, axis=axes, keepdims=True)
-        ),
+        "mean_batch_maximum": average("mean_batch_maximum", jnp.max(x, axis=axes, keepdims=True)),
+        "mean_batch_minimum": average("mean_batch_minimum", jnp.min(x, axis=axes, keepdims=True)),
     }

@@ -27,9 +27,7 @@ def taps(x: jax.Array, kernel: int, stride: int, padding: Padding) -> list[jax.A
         out_h, out_w = (1 + (size - kernel) // stride for size in (h, w))
     span_h, span_w = stride * (out_h - 1) + 1, stride * (out_w - 1) + 1
     return [
-        jax.lax.slice(
-            x, (0, dy, dx, 0), (n, dy + span_h, dx + span_w, c), (1, stride, stride, 1)
-        )
+        jax.lax.slice(x, (0, dy, dx, 0), (n, dy + span_h, dx + span_w, c), (1, stride, stride, 1))
         for dy in range(kernel)
         for dx in range(kernel)
     ]

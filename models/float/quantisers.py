@@ -50,9 +50,7 @@ def binarise_weight(w: jax.Array) -> jax.Array:
     return jnp.where(w.astype(jnp.bfloat16) >= 0, magnitude, -magnitude)
 
 
-binarise_weight.defvjp(
-    lambda w: (binarise_weight(w), None), lambda _, gradient: (gradient,)
-)
+binarise_weight.defvjp(lambda w: (binarise_weight(w), None), lambda _, gradient: (gradient,))
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(1,))

@@ -25,9 +25,7 @@ def hard_sigmoid(v: jax.Array) -> jax.Array:
     return jnp.clip(v + three, jnp.zeros((), v.dtype), six) / six
 
 
-def squeeze_excite(
-    r: jax.Array, spec: PokeConvSpec, mode: Mode, per_channel: bool
-) -> jax.Array:
+def squeeze_excite(r: jax.Array, spec: PokeConvSpec, mode: Mode, per_channel: bool) -> jax.Array:
     """Scale s of shape (N, 1, 1, Cout) in 0..1 from the convolution input r (N, H, W, Cin).
 
     Two 4-bit 1x1 convolutions: the first quantises its input symmetric (-7..7), the second

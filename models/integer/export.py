@@ -63,7 +63,9 @@ def export_network(
             f"uint8 (N, {', '.join(map(str, config.image_shape))})"
         )
     if se_act_bits not in SE_ACT_BITS:
-        raise FlowError(f"SE input of {se_act_bits} bits: expected {' or '.join(map(str, SE_ACT_BITS))}")
+        raise FlowError(
+            f"SE input of {se_act_bits} bits: expected {' or '.join(map(str, SE_ACT_BITS))}"
+        )
     variables = set_missing_bounds(config, variables, images)
     source = Variables(config, variables)
     first, second = fold_init(source, 0), fold_init(source, 1)

@@ -26,6 +26,7 @@ __all__ = ["LayerTrace", "Trace", "conv_trace", "evaluate", "logits", "map_image
 BATCH = 256
 Images = npt.NDArray[np.uint8]
 
+
 def _shape_only(conv: PokeConvParams) -> PokeConvParams:
     """Without the fields that do not change the arithmetic, so that equal shapes compile once."""
     nothing = {"name": "", "block": 0, "index": 0}

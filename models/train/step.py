@@ -52,9 +52,7 @@ def make_optimiser(train: TrainConfig, steps: int) -> optax.GradientTransformati
     """Adam(0.9, 0.99); L2 of the kernels enters the gradient, as in the reference code."""
 
     def kernels(params: Tree) -> Tree:
-        return jax.tree_util.tree_map_with_path(
-            lambda path, _: path[-1].key == "kernel", params
-        )
+        return jax.tree_util.tree_map_with_path(lambda path, _: path[-1].key == "kernel", params)
 
     return optax.chain(
         optax.add_decayed_weights(train.l2, mask=kernels),
@@ -83,9 +81,7 @@ def loss_function(
 
     teacher: the teacher's probabilities at `temperature`, (N, classes).
     """
-    targets = optax.smooth_labels(
-        jax.nn.one_hot(labels, logits.shape[-1]), train.label_smoothing
-    )
+    targets = optax.smooth_labels(jax.nn.one_hot(labels, logits.shape[-1]), train.label_smoothing)
     loss = jnp.mean(optax.softmax_cross_entropy(logits, targets))
     if teacher is None:
         return loss
@@ -96,9 +92,7 @@ def loss_function(
 
 def make_train_step(
     config: PokeBNNConfig, train: TrainConfig, steps: int, update_bounds: bool
-) -> Callable[
-    [TrainState, jax.Array, jax.Array, jax.Array | None], tuple[TrainState, Metrics]
-]:
+) -> Callable[[TrainState, jax.Array, jax.Array, jax.Array | None], tuple[TrainState, Metrics]]:
     """Jitted (state, uint8 images, labels, teacher probabilities or None) -> (state, metrics)."""
     mode = Mode(dtype=jnp.float32, train=True, update_bounds=update_bounds)
     model = PokeBNN(config, mode)

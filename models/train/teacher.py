@@ -75,7 +75,9 @@ def prepare_teacher(
                 raise ValueError("its arrays have other shapes")
             params = stored
         except Exception as error:  # msgpack and flax raise many kinds on damaged bytes
-            raise FlowError(f"{path}: not a teacher of this network ({error}); remove it") from error
+            raise FlowError(
+                f"{path}: not a teacher of this network ({error}); remove it"
+            ) from error
     else:
         with shown(progress) as bar:
             params = _train(network, params, config, settings, data, epochs, bar)

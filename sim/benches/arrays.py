@@ -47,7 +47,12 @@ def _tiles(rng: random.Random, names: dict[str, int]) -> list[list[Step]]:
 
 
 def _bench(
-    dut: wiring.Component, names: dict[str, int], value: Callable[[Step], int], *, holds: bool, seed: int
+    dut: wiring.Component,
+    names: dict[str, int],
+    value: Callable[[Step], int],
+    *,
+    holds: bool,
+    seed: int,
 ) -> UnitBench:
     rng = random.Random(seed)
     tiles = _tiles(rng, names)

@@ -24,7 +24,11 @@ def tap_address(rows: int) -> UnitBench:
 
     async def bench(ctx: Any) -> None:
         for _ in range(150):
-            slot, stride, words = rng.choice([0, 1, rng.randrange(60000)]), rng.randrange(2), rng.randrange(1, 9)
+            slot, stride, words = (
+                rng.choice([0, 1, rng.randrange(60000)]),
+                rng.randrange(2),
+                rng.randrange(1, 9),
+            )
             base, word = rng.randrange(1000), rng.randrange(words)
             ctx.set(dut.slot, slot + slot_offset(banks))
             ctx.set(dut.base, base)
@@ -77,7 +81,11 @@ def feature_memory(lanes: int, chunks: int) -> UnitBench:
             ctx.set(dut.stride2, stride - 1)
             for slot in range(pixels):
                 addresses = 0
-                wanted = {row: slot + stride * row for row in range(config.rows) if slot + stride * row < pixels}
+                wanted = {
+                    row: slot + stride * row
+                    for row in range(config.rows)
+                    if slot + stride * row < pixels
+                }
                 for target in wanted.values():
                     addresses |= base + target // banks << target % banks * ROW_BITS
                 fill = rng.randrange(2)

@@ -106,7 +106,9 @@ def result_arbiter(seed: int = 9) -> UnitBench:
 
     def check() -> None:
         for which, name in enumerate(sent):
-            assert [word for word in seen if word >> 32 == which] == [data for data, _ in sent[name]]
+            assert [word for word in seen if word >> 32 == which] == [
+                data for data, _ in sent[name]
+            ]
         inside = 0
         for word in seen:
             if word >> 32 == 0:

@@ -22,9 +22,7 @@ from sim.lint import lint
 COMMANDS = ("doctor", "train", "quantise", "lower", "verilog", "sim", "ace", "reconcile")
 
 
-def hwflow(
-    *arguments: str, cwd: Path, path: str | None = None
-) -> subprocess.CompletedProcess[str]:
+def hwflow(*arguments: str, cwd: Path, path: str | None = None) -> subprocess.CompletedProcess[str]:
     """Runs the command line in `cwd`, with PATH set to `path` when given."""
     command = [sys.executable, "-m", "hwflow.cli.main", *arguments]
     environment = {**os.environ, **({} if path is None else {"PATH": path})}
@@ -112,7 +110,9 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_lower_writes_the_same_bytes_twice(network: Path, tmp_path: Path) -> None:
     for folder in ("a", "b"):
-        done = hwflow("lower", "--checkpoint", str(network), "--out", folder, "--json", cwd=tmp_path)
+        done = hwflow(
+            "lower", "--checkpoint", str(network), "--out", folder, "--json", cwd=tmp_path
+        )
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["folder"] == folder
     names = sorted(p.name for p in (tmp_path / "a").iterdir())

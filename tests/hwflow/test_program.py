@@ -48,9 +48,7 @@ def test_save_leaves_neighbours_alone(tmp_path: Path) -> None:
         ({"thesis.txt": "mine"}, "thesis.txt"),
     ],
 )
-def test_save_refuses_what_is_no_build(
-    files: dict[str, str], named: str, tmp_path: Path
-) -> None:
+def test_save_refuses_what_is_no_build(files: dict[str, str], named: str, tmp_path: Path) -> None:
     folder = tmp_path / "build"
     folder.mkdir()
     for name, text in files.items():

@@ -29,8 +29,10 @@ TINY = PokeBNNConfig(
     image_channels=1,
     classes=3,
     width=0.125,
-    stages=(StageConfig(blocks=1, base_width=64, stride=1),
-            StageConfig(blocks=1, base_width=128, stride=2)),
+    stages=(
+        StageConfig(blocks=1, base_width=64, stride=1),
+        StageConfig(blocks=1, base_width=128, stride=2),
+    ),
     init_stride=1,
     mean=(0.3,),
     std=(0.4,),

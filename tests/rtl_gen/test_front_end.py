@@ -22,7 +22,9 @@ def configs() -> list[AcceleratorConfig]:
     return [
         small_config(name="one", rows=3, popcount_width=16, pixel_lanes=1, mac_depth=2, **sizes),
         small_config(name="two", rows=4, pixel_lanes=2, **sizes),
-        small_config(name="all", rows=4, cols=16, popcount_width=16, pixel_lanes=4, mac_depth=1, **sizes),
+        small_config(
+            name="all", rows=4, cols=16, popcount_width=16, pixel_lanes=4, mac_depth=1, **sizes
+        ),
     ]
 
 

@@ -45,7 +45,9 @@ def test_files_are_deterministic_and_agree(tmp_path: Path) -> None:
         assert len(re.findall(rf"^module {name}\b", text, re.M)) == 1
     sizes: set[tuple[int, int]] = set()
     for parameters in re.findall(r"^ +hwflow_ram #\((.*?)\n +\) ", text, re.M | re.S):
-        values = {name: int(value) for name, value in re.findall(r"\.(\w+)\(32'd(\d+)\)", parameters)}
+        values = {
+            name: int(value) for name, value in re.findall(r"\.(\w+)\(32'd(\d+)\)", parameters)
+        }
         sizes.add((values["DEPTH"], values["WIDTH"]))
     for name in ("bit", "byte", "main", "side", "pool", "sums", "weight_ring", "constant_ring"):
         memory = description["memories"][name]

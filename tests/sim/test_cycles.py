@@ -35,7 +35,9 @@ def layer_record(layer: LayerTiming) -> LayerRecord:
 def sent(predicted: FrameTiming) -> FrameRecords:
     """What an accelerator sends that takes exactly the model's cycles."""
     scalars = [
-        ScalarRecord(each.layer, each.wide, {"start": each.start, "end": each.end, "steps": each.steps})
+        ScalarRecord(
+            each.layer, each.wide, {"start": each.start, "end": each.end, "steps": each.steps}
+        )
         for each in predicted.scalars
     ]
     return FrameRecords(

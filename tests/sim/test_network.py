@@ -148,7 +148,12 @@ def test_replay_refuses(tmp_path: Path) -> None:
     for image in (-1, 2):
         with pytest.raises(FlowError, match=r"give --image 0\.\.1"):
             replay(tmp_path, image=image, window=(0, 1))
-    for damaged in ("{", "[]", json.dumps(settings), json.dumps({**settings, "sources": None, "x": 1})):
+    for damaged in (
+        "{",
+        "[]",
+        json.dumps(settings),
+        json.dumps({**settings, "sources": None, "x": 1}),
+    ):
         run.write_text(damaged)
         with pytest.raises(FlowError, match="is damaged"):
             replay(tmp_path, image=0, window=(0, 1))

@@ -22,8 +22,12 @@ def test_build_and_run(tmp_path: Path) -> None:
     model = runner.build("counter", {"counter.sv": COUNTER}, "counter", parameters={"STEP": 7})
     again = runner.build("counter", [HERE / "counter.sv"], "counter", parameters={"STEP": 7})
     assert again.path == model.path
-    runner.run(model, "tests.sim.bench_counter", folder=tmp_path, environment={"EXPECTED_STEP": "7"}).check()
-    wrong = runner.run(model, "tests.sim.bench_counter", folder=tmp_path, environment={"EXPECTED_STEP": "6"})
+    runner.run(
+        model, "tests.sim.bench_counter", folder=tmp_path, environment={"EXPECTED_STEP": "7"}
+    ).check()
+    wrong = runner.run(
+        model, "tests.sim.bench_counter", folder=tmp_path, environment={"EXPECTED_STEP": "6"}
+    )
     assert not wrong.passed
     assert [case.name for case in wrong.cases if not case.passed] == ["counts"]
     with pytest.raises(AssertionError, match="counts"):
