@@ -217,11 +217,14 @@ def _locate(job: Job, failed: SimResult, start: int) -> tuple[SimResult, int]:
 
 
 def _summary(outcome: Outcome, data: ImageSet) -> dict[str, Any]:
-    """What the whole job did, JSON-ready."""
+    """What the whole job did, JSON-ready. utilisation: frame bound / cycles from start to last logit."""
+    from hwflow.bound import frame_bound
+
     done = len(outcome.predictions)
     right = outcome.predictions == data.labels[:done]
     total = int(outcome.cycles.sum())
     manifest = outcome.first.program.manifest
+    bound = frame_bound(outcome.first.program)
     return {
         "evidence": "rtl-sim",
         "network": manifest.network,
@@ -231,6 +234,8 @@ def _summary(outcome: Outcome, data: ImageSet) -> dict[str, Any]:
         "top1": float(right.mean()),
         "cycles_per_image": int(outcome.cycles[0]),
         "cycle_model": outcome.first.predicted and outcome.first.predicted.total,
+        "frame_bound": bound,
+        "utilisation": round(bound / outcome.first.frames[0].records.counters["cycles"], 4),
         "cycles": total,
         "seconds": round(outcome.seconds, 3),
         "cycles_per_second": round(total / outcome.seconds),
@@ -271,7 +276,8 @@ def _print(outcome: Outcome, summary: dict[str, Any], out: Path) -> None:
     screen.print(table(outcome.first))
     screen.print(
         f"{summary['images']} images: top-1 {number(100 * summary['top1'], 2)}%, "
-        f"{number(summary['cycles_per_image'])} cycles an image, "
+        f"{number(summary['cycles_per_image'])} cycles an image (utilisation "
+        f"{number(summary['utilisation'], 3)} of a frame bound of {number(summary['frame_bound'])}), "
         f"{number(summary['cycles_per_second'])} cycles/s, "
         f"{number(summary['images_per_second'], 2)} images/s (evidence: rtl-sim)"
     )
