@@ -82,7 +82,7 @@ def test_vector_lane(tmp_path: Path, network: IntegerNetwork, program: Program) 
 
 @pytest.mark.slow
 def test_pool(tmp_path: Path, network: IntegerNetwork, program: Program) -> None:
-    _, found = run_with_fault(tmp_path, network, program, "pool_unit", "mean", "good ^ 1")
+    _, found = run_with_fault(tmp_path, network, program, "pool_unit", "means", "good ^ 1")
     pooled = next(layer for layer in expected_layers(network, program) if layer.pool is not None)
     assert (found.layer, found.name, found.unit) == (pooled.number, pooled.name, "pool")
     assert (found.pixel, found.channel) == ((0, 0), 0)
