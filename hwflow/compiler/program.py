@@ -106,7 +106,10 @@ class Program:
             memory=(folder / MEMORY).read_bytes(),
             manifest=manifest,
         )
-        verify(program)
+        try:
+            verify(program)
+        except FlowError as error:
+            raise FlowError(f"{folder}: {error}") from error
         if schedule.from_json(text, str(folder / SCHEDULE_JSON)) != program.instructions:
             raise FlowError(
                 f"{folder / SCHEDULE_JSON}: differs from {SCHEDULE}; run `hwflow lower` again"

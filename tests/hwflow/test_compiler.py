@@ -63,7 +63,7 @@ def test_folder_round_trip(program: Program, tmp_path: Path) -> None:
 
 def test_save_does_not_replace_other_folders(program: Program, tmp_path: Path) -> None:
     (tmp_path / "precious").write_text("x")
-    with pytest.raises(FlowError, match="no build folder"):
+    with pytest.raises(FlowError, match="no part of a build"):
         program.save(tmp_path)
     assert (tmp_path / "precious").read_text() == "x"
 
