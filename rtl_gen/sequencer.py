@@ -163,23 +163,20 @@ class Sequencer(wiring.Component):
         """States, stalls and the distance between tiles."""
         conv, status = self.current, self.status
         state = Signal(State)
-        started = Signal()
         row = Signal(range(self._config.rows))
         wait = Signal(6)
         weights = Signal()
         m.d.comb += [
             self.instruction.ready.eq(state == State.IDLE),
             weights.eq(self.level >= conv.weight_words),
-            status.start.eq(started),
         ]
-        m.d.sync += started.eq(self.instruction.valid & self.instruction.ready)
         with m.If(wait != 0):
             m.d.sync += wait.eq(wait - 1)
         with m.Switch(state):
             with m.Case(State.IDLE), m.If(self.instruction.valid):
                 m.d.sync += [state.eq(State.SETUP), conv.eq(self.instruction.payload), row.eq(0)]
             with m.Case(State.SETUP):
-                m.d.comb += status.setup.eq(1)
+                m.d.comb += [status.setup.eq(1), status.start.eq(row == 0)]
                 m.d.sync += row.eq(row + 1)
                 with m.If(row == self._config.rows - 1):
                     m.d.sync += state.eq(State.LOAD)
