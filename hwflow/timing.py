@@ -117,6 +117,15 @@ STORE_WRITE = 3
 """`bits_store` or `bytes_store` to the write of the feature memory's banks."""
 
 
+def conv_drain(config: AcceleratorConfig, *, pool: bool, features: bool) -> int:
+    """Last pixel group in to the cycle in which all is written.
+
+    features: sign bits or bytes are stored, too, and the feature memories are busy to the cycle of their write.
+    """
+    drain = back_end_drain(config, pool=pool)
+    return max(drain, vector_latency() + STORE_WRITE + 1) if features else drain
+
+
 def conv_setup_cycles(config: AcceleratorConfig) -> int:
     """Cycles of `setup` of a CONV: one a row for its coordinates, one to load them.
 

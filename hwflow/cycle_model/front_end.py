@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from hwflow import timing
 from hwflow.config import AcceleratorConfig
 from hwflow.cycle_model.parts import Delay
+from hwflow.isa import Store
 
 PHASES = ("issue", "setup", "stall_weights", "stall_scale", "stall_interval", "drain")
 """The counters among isa.LAYER_COUNTERS that share out a layer's cycles."""
@@ -82,6 +83,7 @@ class Sequencer:
         self._tile = self._cg = 0
         self._quiet = 0
         self._left = 0
+        self._drain = 1
         self._flight = 0
         self._groups: deque[tuple[int, bool]] = deque()
         self._tokens: deque[int] = deque()
@@ -151,6 +153,10 @@ class Sequencer:
         self._state, self._row = "SETUP", 0
         self._steps = instruction["kernel"] ** 2 * instruction["words"]
         self._step = self._tile = self._cg = 0
+        features = instruction["bits_en"] or instruction["store"] == Store.BYTES
+        self._drain = timing.conv_drain(
+            self._config, pool=bool(instruction["pool_en"]), features=bool(features)
+        )
 
     def _issue(self, cycle: int) -> bool:
         """A step; True for the last of its tile."""
@@ -192,8 +198,7 @@ class Sequencer:
             self._tokens.popleft()
         flight, groups = self._flight, self._groups
         if groups and groups[0][0] <= cycle:
-            drain = timing.back_end_drain(self._config, pool=bool(self.current["pool_en"]))
-            self._left = drain - 1
+            self._left = self._drain - 1
         elif self._left:
             self._left -= 1
         # A tile leaves the array in the cycle before its last row group is on the group stream.
