@@ -141,7 +141,7 @@ def _load_npz(path: Path, split: Split) -> ImageSet:
         EOFError,
         ValueError,
         KeyError,
-        NotImplementedError,
+        NotImplementedError,  # zipfile: a compression it does not know
         zipfile.BadZipFile,
         zlib.error,
     ) as error:

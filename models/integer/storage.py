@@ -159,7 +159,7 @@ def load(kind: type[T], path: Path) -> T:
         ValueError,
         KeyError,
         TypeError,
-        NotImplementedError,
+        NotImplementedError,  # zipfile: a compression it does not know
         zipfile.BadZipFile,
         zlib.error,
     ) as error:

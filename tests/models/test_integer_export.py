@@ -251,9 +251,10 @@ def folded_of(variables: Tree) -> dict[str, Folded]:
 
 
 def test_unusable_images_are_refused(variables: Tree) -> None:
-    for images in (IMAGES[:0], IMAGES[:, 1:], IMAGES.astype(np.float32)):
+    unusable: list[Any] = [IMAGES[:0], IMAGES[:, 1:], IMAGES.astype(np.float32)]
+    for images in unusable:
         with pytest.raises(FlowError, match="calibration images are"):
-            export_network(CONFIG, variables, images)  # type: ignore[arg-type]
+            export_network(CONFIG, variables, images)
 
 
 def test_bounds_that_were_never_set_are_refused() -> None:

@@ -214,5 +214,6 @@ def test_wrong_images_are_refused() -> None:
     net = random_network(0)
     with pytest.raises(FlowError, match=r"network random takes uint8 \(12, 12, 1\)"):
         network.logits(net, np.zeros((1, 8, 8, 1), np.uint8))
+    floats: Any = np.zeros((1, 12, 12, 1), np.float32)
     with pytest.raises(FlowError, match="images are float32"):
-        network.trace(net, np.zeros((1, 12, 12, 1), np.float32))  # type: ignore[arg-type]
+        network.trace(net, floats)
