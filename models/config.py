@@ -328,11 +328,21 @@ FMNIST_SMALL = PokeBNNConfig(
     std=(0.3530,),
 )
 
+CIFAR10_SMALL = dataclasses.replace(
+    FMNIST_SMALL,
+    name="cifar10-small",
+    image_size=(32, 32),
+    image_channels=3,
+    mean=(0.4914, 0.4822, 0.4465),
+    std=(0.2470, 0.2435, 0.2616),
+)
+
 PRESETS: dict[str, PokeBNNConfig] = {
     config.name: config
     for config in (
         *(_imagenet(width) for width in (0.5, 0.75, 1.0, 1.25, 1.4, 1.5, 1.75, 2.0)),
         FMNIST_SMALL,
+        CIFAR10_SMALL,
     )
 }
 

@@ -1,4 +1,4 @@
-"""Image sets as uint8 NHWC arrays: IDX folders (MNIST layout), .npz files, folders of images."""
+"""Image sets as uint8 NHWC arrays: IDX folders (MNIST layout), CIFAR-10, .npz files, images."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from hwflow.errors import FlowError
+from models.cifar import CLASSES, is_cifar10, load_cifar10
 
 Split = Literal["train", "test"]
 IDX_PREFIX: dict[Split, str] = {"train": "train", "test": "t10k"}
@@ -69,12 +70,15 @@ def check_images(
 
 
 def load_images(path: str | Path, split: Split = "test") -> ImageSet:
-    """Loads `path`: an .npz file, a folder of IDX files or a folder with one subfolder per class.
+    """Loads `path`: an .npz file, or a folder of IDX files, of CIFAR-10 batches or of classes.
 
-    `split` chooses between train-* and t10k-* IDX files, the arrays train_images, train_labels and
-    test_images, test_labels of an .npz file, or the subfolder of that name when an image folder
-    has one. An .npz file with images and labels, and an image folder without such subfolders, give
-    the same set for both. Raises FlowError when there is nothing usable.
+    A folder of classes has one subfolder of images for each.
+
+    `split` chooses between train-* and t10k-* IDX files, training and test batches, the arrays
+    train_images, train_labels and test_images, test_labels of an .npz file, or the subfolder of
+    that name when an image folder has one. An .npz file with images and labels, and an image folder
+    without such subfolders, give the same set for both. Raises FlowError when there is nothing
+    usable.
     """
     path = Path(path)
     if path.is_file() and path.suffix == ".npz":
@@ -83,6 +87,8 @@ def load_images(path: str | Path, split: Split = "test") -> ImageSet:
         raise FlowError(f"{path}: not found; expected an .npz file or a folder of images")
     if _idx_file(path, f"{IDX_PREFIX[split]}-images-idx3-ubyte"):
         return _load_idx_folder(path, split)
+    if is_cifar10(path):
+        return ImageSet(*load_cifar10(path, split), CLASSES)
     return _load_image_folder(path / split if (path / split).is_dir() else path)
 
 
