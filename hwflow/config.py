@@ -161,6 +161,11 @@ class AcceleratorConfig:
         return self.mac_lanes
 
     @property
+    def mac_half_beats(self) -> int:
+        """Beats of half a word of the 8-bit ring: the ring's unit, and a word's worth of 4-bit values."""
+        return self.mac_word_bytes // (2 * self.memory_bytes)
+
+    @property
     def fc_inputs(self) -> int:
         """Vector elements a matrix-vector step consumes."""
         return self.rows * self.mac_depth

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from hwflow.errors import FlowError
 
-VERSION = 1
+VERSION = 2
 """Version of the schedule and image format; any change of a table below raises it."""
 
 INSTRUCTION_BYTES = 64
@@ -109,7 +109,6 @@ FIELDS: Mapping[Op, tuple[Field, ...]] = {
             2,
             "destination: 0 binary weights, 1 8-bit weights, 2 channel constants, 3 byte memory",
         ),
-        _f("unpack4", 1, "MACS: the beats hold 4-bit two's-complement values, low nibble first"),
         _f("address", 32, "first beat in the memory image"),
         _f("beats", 24, "beats to load, at least 1"),
         _f("base", 16, "BYTES: first row of the destination tensor"),
@@ -210,7 +209,7 @@ FIELDS: Mapping[Op, tuple[Field, ...]] = {
         _f("lo", 24, "smallest result", True),
         _f("hi", 24, "largest result", True),
         _f("dest", 2, "0 hidden, 1 scale, 2 logits"),
-        _f("wide", 1, "for the counters: 0 4-bit weights, 1 8-bit weights"),
+        _f("wide", 1, "1: 8-bit weights; 0: 4-bit weights, a step's are half a ring word"),
     ),
     Op.AFFINE: (*_HEAD, _f("count", 16, "channels whose constants are set with s = 1.0")),
     Op.END: (*_HEAD,),

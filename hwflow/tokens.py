@@ -1,6 +1,6 @@
 """The accelerator as a network of tokens: who waits for what (docs/architecture.md).
 
-Levels are words of the rings, entries of the instruction queues, scale tokens and sum tokens.
+Levels are words of the rings (half words of the 8-bit ring), entries of the instruction queues, scale tokens and sum tokens.
 Consumers depend on tokens only, never on time, so a schedule that ends with one set of durations
 ends with all; durations only decide how far the consumers got at a given time.
 """
@@ -40,13 +40,20 @@ RING_TOKENS: Mapping[Ring, Token] = {
 Instruction = Mapping[str, int]
 
 
-def ring_word_bytes(config: AcceleratorConfig, ring: Ring, unpack4: bool = False) -> int:
-    """Bytes in the memory image of one word of a ring."""
+def ring_unit_bytes(config: AcceleratorConfig, ring: Ring) -> int:
+    """Bytes of the unit in which a ring is counted: a word, of the 8-bit ring half a word."""
     if ring is Ring.WEIGHTS:
         return config.weight_beats * config.memory_bytes
     if ring is Ring.MACS:
-        return config.mac_word_bytes // (2 if unpack4 else 1)
+        return config.mac_word_bytes // 2
     return config.constant_beats * config.memory_bytes
+
+
+def group_units(instruction: Instruction) -> int:
+    """Units of its ring that a channel group of a CONV or FC takes."""
+    if instruction["op"] == Op.FC:
+        return instruction["steps"] << instruction["wide"]
+    return instruction["weight_words"] << instruction["mac"]
 
 
 @dataclass
@@ -76,7 +83,7 @@ class TokenMachine:
         self.levels: dict[Token, int] = dict.fromkeys(Token, 0)
         self.capacities: dict[Token, int] = {
             Token.WEIGHTS: config.weight_words,
-            Token.MACS: config.mac_words,
+            Token.MACS: 2 * config.mac_words,
             Token.CONSTANTS: config.constant_words,
             Token.CONVS: CONV_QUEUE,
             Token.SCALARS: SCALAR_QUEUE,
@@ -158,9 +165,10 @@ class TokenMachine:
             ring = Token.MACS if conv["mac"] else Token.WEIGHTS
             steps = conv["kernel"] ** 2 * conv["words"]
             cycles = conv["tiles"] * max(steps, conv["interval"])
+            units = group_units(conv)
             for _ in range(conv["groups"]):
-                yield _Step({ring: conv["weight_words"], Token.SCALES: 1}, cycles)
-                self._take(ring, conv["weight_words"])
+                yield _Step({ring: units, Token.SCALES: 1}, cycles)
+                self._take(ring, units)
                 self._take(Token.SCALES, 1)
                 if conv["sums_en"]:
                     self.levels[Token.SUMS] += 1
@@ -183,8 +191,8 @@ class TokenMachine:
             scales = op is Op.AFFINE or instruction["dest"] == FcDest.SCALE
             for first in range(0, total, cols):
                 if op is Op.FC:
-                    yield _Step({Token.MACS: instruction["steps"]}, instruction["steps"])
-                    self._take(Token.MACS, instruction["steps"])
+                    yield _Step({Token.MACS: group_units(instruction)}, instruction["steps"])
+                    self._take(Token.MACS, group_units(instruction))
                 left = min(cols, total - first)
                 while left:
                     yield _Step({Token.CONSTANTS: 1})

@@ -120,7 +120,7 @@ def simulate_cycles(
         scalar_instruction = loader.scalar.head if scalar_read and loader.scalar.readable else None
         free = (weights.free, macs.free, constants.free)
 
-        level = macs.level if sequencer.mac else weights.level
+        level = macs.level // 2 if sequencer.mac else weights.level
         mac = sequencer.mac
         sequencer.step(cycle, conv, level, scalar.scale_tokens != 0)
         word = scalar.word
@@ -142,7 +142,6 @@ def simulate_cycles(
         )
         macs.step(
             arrival.kind == isa.Ring.MACS,
-            arrival.unpack4,
             claimed if mac else 0,
             released if mac else 0,
             vector,

@@ -27,6 +27,7 @@ class MatvecSource:
     def __init__(self, config: AcceleratorConfig) -> None:
         self._groups_left = 0
         self._steps = 0
+        self._halves = 0
         self._ahead = 0
         self._guard = 0
         self._issuing = False
@@ -38,17 +39,20 @@ class MatvecSource:
         self._release = Delay[int](1, 0)
         self.step_issued = False
 
-    def step(self, start: tuple[int, int] | None, level: int, finished: bool) -> int:
-        """One clock edge; `start` = (groups, steps), `finished` drops the current group. Returns ring words released."""
+    def step(self, start: tuple[int, int, bool] | None, level: int, finished: bool) -> int:
+        """One clock edge; `start` = (groups, steps, wide), `finished` drops the current group.
+
+        Returns half words of the ring released.
+        """
         begin = (
             not self._issuing
             and self._groups_left != 0
             and self._ahead != 2
             and self._guard == 0
-            and level >= self._steps
+            and level >= self._halves
         )
         last = self._issuing and self._step == self._steps - 1
-        released = self._release.step(self._steps if last else 0)
+        released = self._release.step(self._halves if last else 0)
         result = self._result.step(last)
         self.step_issued = self._issuing
         self._ahead += begin - finished
@@ -68,7 +72,8 @@ class MatvecSource:
         if result:
             self._waiting = True
         if start is not None:
-            self._groups_left, self._steps = start
+            self._groups_left, self._steps, wide = start
+            self._halves = self._steps << wide
         elif begin:
             self._issuing = True
             self._groups_left -= 1
@@ -125,7 +130,7 @@ class ScalarEngine:
         quiet: bool,
         result_ready: bool,
     ) -> tuple[bool, int]:
-        """One clock edge. Returns (a constant record was taken, 8-bit ring words released)."""
+        """One clock edge. Returns (a constant record was taken, half words of the 8-bit ring released)."""
         op = self._word["op"]
         mean, fc, affine = op == isa.Op.MEAN, op == isa.Op.FC, op == isa.Op.AFFINE
         dest = self._word.get("dest", -1)
@@ -200,9 +205,9 @@ class ScalarEngine:
         self._words.step(word, result_ready)
         self._records.step(record, record_done)
 
-        start: tuple[int, int] | None = None
+        start: tuple[int, int, bool] | None = None
         if starting and fc:
-            start = (-(-count // self._cols), self._word["steps"])
+            start = (-(-count // self._cols), self._word["steps"], bool(self._word["wide"]))
         released = self._source.step(start, matvec_level, issue and fc and group_end)
         self._source_step = self._source.step_issued
         self._steps = step_count

@@ -6,9 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from hwflow import numerics
+from hwflow.emulator.memory import unpack_nibbles
 from hwflow.emulator.state import ArrayCounts, State
 from hwflow.isa import FcDest
 from hwflow.memories import ceil_div
+from hwflow.tokens import group_units
 
 Instruction = dict[str, int]
 Ints = npt.NDArray[np.int32]
@@ -36,7 +38,8 @@ def run_fc(entry: Instruction, state: State) -> tuple[Ints, ArrayCounts]:
     groups = ceil_div(outputs, config.cols)
     results: list[Ints] = []
     for group in range(groups):
-        words = state.mac_ring.take(steps).view(np.int8)
+        data = state.mac_ring.take(group_units(entry)).tobytes()
+        words = np.frombuffer(data if entry["wide"] else unpack_nibbles(data), np.int8)
         split = words.reshape(steps, config.rows, config.cols, config.mac_depth)
         weights = split.transpose(0, 1, 3, 2).reshape(-1, config.cols).astype(np.float64)
         sums = (operands @ weights).astype(np.int32)

@@ -9,7 +9,7 @@ from hwflow.compiler.container import HEADER_BYTES
 from hwflow.compiler.counts import out_channels
 from hwflow.isa import INSTRUCTION_BYTES, FcDest, Op, Residual, Ring, Store
 from hwflow.memories import ceil_div
-from hwflow.tokens import RING_TOKENS, TokenMachine, ring_word_bytes
+from hwflow.tokens import RING_TOKENS, TokenMachine, group_units, ring_unit_bytes
 from hwflow.verifier.context import Context, Instruction
 
 
@@ -82,11 +82,9 @@ def loads(context: Context) -> Iterator[str]:
                 f"{where}: beats {load['address']}..{end - 1} are outside the payloads "
                 f"{schedule_end}..{header.image_address - 1}"
             )
-        if load["unpack4"] and ring is not Ring.MACS:
-            yield f"{where}: unpack4 is only for the 8-bit ring"
-        word = ring_word_bytes(config, ring, bool(load["unpack4"]))
-        if beats * config.memory_bytes % word:
-            yield f"{where}: {beats} beats are no whole words of {word} bytes"
+        unit = ring_unit_bytes(config, ring)
+        if beats * config.memory_bytes % unit:
+            yield f"{where}: {beats} beats are no whole units of {unit} bytes"
     if image_end * config.memory_bytes != len(context.memory):
         yield f"memory.bin: {len(context.memory)} bytes, the image area ends at beat {image_end}"
 
@@ -228,8 +226,9 @@ def ring_fit(context: Context) -> Iterator[str]:
     for where, entry in context.of(Op.CONV, Op.FC):
         conv = entry["op"] == Op.CONV
         ring = Ring.WEIGHTS if conv and not entry["mac"] else Ring.MACS
-        words = entry["weight_words" if conv else "steps"]
+        units = group_units(entry)
         limit = capacities[RING_TOKENS[ring]]
-        if words > limit:
+        if units > limit:
             name = RING_TOKENS[ring].value
-            yield f"{where}: a group has {words} words, the {name} holds {limit}"
+            what = "half words" if ring is Ring.MACS else "words"
+            yield f"{where}: a group has {units} {what}, the {name} holds {limit}"
