@@ -336,8 +336,9 @@ def test_sim_refuses_a_build_of_another_network(network: Path, tmp_path: Path) -
     random_network(12).save(other)
     made = hwflow("lower", "--checkpoint", str(other), "--out", "build", cwd=tmp_path)
     assert made.returncode == 0, made.stderr
-    given = ("--checkpoint", str(network), "--program", "build", "--out", "made")
-    message = refused(hwflow("sim", *given, cwd=tmp_path))
+    data = str(images_for(network, tmp_path, 1))
+    given = ("--checkpoint", str(network), "--program", "build", "--data", data, "--images", "1")
+    message = refused(hwflow("sim", *given, "--out", "made", cwd=tmp_path))
     assert "compiled from another network" in message
     assert not (tmp_path / "made").exists()
 
