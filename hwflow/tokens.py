@@ -14,7 +14,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 
 from hwflow.config import AcceleratorConfig
-from hwflow.isa import FcDest, Op, Ring
+from hwflow.isa import CONSTANT_BITS, FcDest, Op, Ring
 from hwflow.memories import ceil_div
 from hwflow.timing import CONV_QUEUE, SCALAR_QUEUE
 
@@ -46,7 +46,7 @@ def ring_unit_bytes(config: AcceleratorConfig, ring: Ring) -> int:
         return config.weight_beats * config.memory_bytes
     if ring is Ring.MACS:
         return config.mac_word_bytes // 2
-    return config.constant_beats * config.memory_bytes
+    return CONSTANT_BITS // 8
 
 
 def group_units(instruction: Instruction) -> int:
@@ -54,6 +54,11 @@ def group_units(instruction: Instruction) -> int:
     if instruction["op"] == Op.FC:
         return instruction["steps"] << instruction["wide"]
     return instruction["weight_words"] << instruction["mac"]
+
+
+def padding_records(count: int, config: AcceleratorConfig) -> int:
+    """Records that fill the last beat after an FC's or AFFINE's `count`."""
+    return -count % config.records_per_beat
 
 
 @dataclass
@@ -202,6 +207,7 @@ class TokenMachine:
                     yield _Step({}, count)
                 if scales:
                     self.levels[Token.SCALES] += 1
+            self._take(Token.CONSTANTS, padding_records(total, self._config))
 
 
 def queue_of(instruction: Instruction) -> Token:

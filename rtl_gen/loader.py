@@ -63,7 +63,7 @@ def ring_room(config: AcceleratorConfig) -> dict[Kind, int]:
     return {
         Kind.WEIGHTS: config.weight_words * config.weight_beats,
         Kind.MACS: 2 * config.mac_words * config.mac_half_beats,
-        Kind.CONSTANTS: config.constant_words * config.constant_beats,
+        Kind.CONSTANTS: config.constant_ring_beats,
         Kind.BYTES: BYTE_WRITER_BEATS,
     }
 

@@ -75,6 +75,8 @@ class Streams:
             )
         beats = CHUNK_BEATS * self._config.memory_bytes
         limit = max(1, min(capacity // 2, beats // word_bytes))
+        if ring is Ring.CONSTANTS:
+            limit -= limit % self._config.records_per_beat
         whole = max(1, limit // per_group)
         for group in range(0, groups, whole):
             words = data[group : group + whole].reshape(-1, word_bytes)
@@ -104,7 +106,7 @@ class Streams:
         if layer.number:
             yield _queued(scalar.barrier(layer.number, layer.source.channels))
         yield _queued(scalar.affine(layer.number, channels))
-        records = weights.constant_records(None, conv.vector)
+        records = weights.constant_records(None, conv.vector, self._config)
         data = weights.mac_conv_weights(conv.weights, bool(instruction["grouped"]), self._config)
         sources = [(Ring.CONSTANTS, records), (Ring.MACS, data)]
         yield from self._merged(layer.number, layer.name, sources)
@@ -120,13 +122,13 @@ class Streams:
         yield _queued(scalar.mean(number, cin, se.mean))
         yield _queued(first)
         fc1 = weights.matrix_weights(se.fc1_weights, True, config)
-        records = weights.constant_records(se.fc1, None)
+        records = weights.constant_records(se.fc1, None, config)
         sources = [(Ring.MACS, fc1), (Ring.CONSTANTS, records)]
         yield from self._merged(number, layer.name, sources)
         yield _queued(second)
         yield _queued(instruction)
         fc2 = weights.matrix_weights(se.fc2_weights, True, config)
-        records = weights.constant_records(se.fc2, conv.vector)
+        records = weights.constant_records(se.fc2, conv.vector, config)
         binary = weights.binary_weights(conv.weights, config)
         sources = [
             (Ring.MACS, fc2),
@@ -147,7 +149,7 @@ class Streams:
             )
         )
         data = weights.matrix_weights(dense.weights, False, config)
-        records = weights.constant_records(dense.logits, None)
+        records = weights.constant_records(dense.logits, None, config)
         sources = [(Ring.MACS, data), (Ring.CONSTANTS, records)]
         yield from self._merged(number, "dense", sources)
         yield _queued(scalar.end(number))

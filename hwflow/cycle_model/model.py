@@ -37,16 +37,22 @@ class ConstantRing:
     """Records that can be taken and beats that may be written."""
 
     def __init__(self, config: AcceleratorConfig) -> None:
-        self._beats = config.constant_beats
+        self._beats = config.record_beats
+        self._records = config.records_per_beat
         self.level = 0
-        self.free = config.constant_words * self._beats
+        self.free = config.constant_ring_beats
         self._beat = 0
+        self._index = 0
         self._written = False
 
-    def step(self, write: bool, take: bool) -> None:
-        """One clock edge; a record counts two cycles after its last beat's write."""
-        self.level += self._written - take
-        self.free += take * self._beats - write
+    def step(self, write: bool, taken: int) -> None:
+        """One clock edge, `taken` records; a record counts two cycles after its last beat's write."""
+        self.level += self._records * self._written - taken
+        self._index += taken
+        if self._index == self._records:
+            self._index = 0
+            self.free += self._beats
+        self.free -= write
         self._written = False
         if write:
             self._beat += 1

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hwflow import isa, timing
 from hwflow.config import AcceleratorConfig
 from hwflow.cycle_model.parts import BufferedFifo, Delay
+from hwflow.tokens import padding_records
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,9 @@ class ScalarEngine:
     """Registers of the scalar engine. `scale_tokens` and `frame_done` are read by the rest of the model."""
 
     def __init__(self, config: AcceleratorConfig) -> None:
+        self._config = config
         self._cols = config.cols
+        self._promised = False
         self._source = MatvecSource(config)
         self._state = "IDLE"
         self._word: Mapping[str, int] = {"op": 0, "layer": 0}
@@ -129,8 +132,8 @@ class ScalarEngine:
         scale_take: bool,
         quiet: bool,
         result_ready: bool,
-    ) -> tuple[bool, int]:
-        """One clock edge. Returns (a constant record was taken, half words of the 8-bit ring released)."""
+    ) -> tuple[int, int]:
+        """One clock edge. Returns (constant records taken, half words of the 8-bit ring released)."""
         op = self._word["op"]
         mean, fc, affine = op == isa.Op.MEAN, op == isa.Op.FC, op == isa.Op.AFFINE
         dest = self._word.get("dest", -1)
@@ -151,6 +154,8 @@ class ScalarEngine:
         )
         group_end = self._issued == count - 1 or self._column == self._cols - 1
         take_sum = issue and mean and self._column == 0
+        rest = min(count - self._issued, self._cols - self._column)
+        promise = issue and fc and to_scale and not self._promised and record_level >= rest
 
         valid = self._produce.step(issue)
         written = self._affine.step(valid and to_scale)
@@ -212,6 +217,9 @@ class ScalarEngine:
         self._source_step = self._source.step_issued
         self._steps = step_count
 
+        taken = 0
+        if issue and not mean:
+            taken = 1 + (padding_records(count, self._config) if self._issued == count - 1 else 0)
         if issue:
             self._issued += 1
             self._column = (self._column + 1) % self._cols
@@ -224,5 +232,7 @@ class ScalarEngine:
             self._issued = self._column = 0
             self._produced = self._written = self._written_column = 0
         self._sum_tokens += sum_token - take_sum
-        self.scale_tokens += group_written - scale_take
-        return issue and not mean, released
+        if issue:
+            self._promised = (self._promised or promise) and rest != 1
+        self.scale_tokens += (group_written if affine else promise) - scale_take
+        return taken, released

@@ -10,7 +10,7 @@ from hwflow.emulator.memory import unpack_nibbles
 from hwflow.emulator.state import ArrayCounts, State
 from hwflow.isa import FcDest
 from hwflow.memories import ceil_div
-from hwflow.tokens import group_units
+from hwflow.tokens import group_units, padding_records
 
 Instruction = dict[str, int]
 Ints = npt.NDArray[np.int32]
@@ -61,6 +61,7 @@ def run_fc(entry: Instruction, state: State) -> tuple[Ints, ArrayCounts]:
             _set_constants(state, first, records, values)
             state.scale_tokens += 1
         results.append(values)
+    state.constant_ring.take(padding_records(outputs, config))
     depth = steps * config.fc_inputs
     counts = ArrayCounts(
         issue=groups * steps,
@@ -82,6 +83,7 @@ def run_affine(entry: Instruction, state: State) -> None:
         one = np.full((state.images, count), numerics.SE_ONE, np.int32)
         _set_constants(state, first, records, one)
         state.scale_tokens += 1
+    state.constant_ring.take(padding_records(entry["count"], state.config))
 
 
 def _set_constants(state: State, first: int, records: dict[str, Ints], s: Ints) -> None:

@@ -204,6 +204,8 @@ def scalars(context: Context) -> Iterator[str]:
             yield from _between(where, "outputs", entry["outputs"], 1, 1 << 16)
             if dest is FcDest.SCALE:
                 yield from _expect(where, entry, {"outputs": channels})
+                if served is not None and served["mac"]:
+                    yield f"{where}: promises scales too early for a CONV on the MAC array; use AFFINE"
             if dest is FcDest.HIDDEN:
                 hidden = entry["outputs"]
                 yield from _between(where, "outputs", hidden, 1, config.channel_limit)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections import deque
 from typing import Any
 
 from hwflow import timing
 from hwflow.emulator.memory import unpack_nibbles
+from hwflow.tokens import padding_records
 from rtl_gen.constant_ring import ConstantRing
 from rtl_gen.mac_ring import MacRing
 from rtl_gen.weight_ring import WeightRing
@@ -18,42 +18,49 @@ LAYERS = [(3, 4, 2), (1, 5, 1), (5, 2, 3), (16, 2, 2), (2, 9, 2)]
 
 
 def constant_ring(memory_bytes: int) -> UnitBench:
-    """120 records, taken slowly and then fast."""
-    config = small_config(memory_bytes=memory_bytes, constant_words=17)
+    """Instructions of 1 to 9 records, each in whole beats, taken slowly and then fast."""
+    config = small_config(
+        memory_bytes=memory_bytes, constant_words=18, cols=32, popcount_width=32, mac_depth=4
+    )
     rng = random.Random(memory_bytes)
     dut: Any = ConstantRing(config)
-    records = [rng.getrandbits(256) for _ in range(120)]
-    mask = (1 << 216) - 1
-    waiting: deque[int] = deque()
+    records: list[int] = []
+    wanted: list[tuple[int, bool]] = []  # the record and whether it is its instruction's last
+    for _ in range(24):
+        count = rng.randint(1, 9)
+        own = [rng.getrandbits(256) for _ in range(count)]
+        wanted += [(record & (1 << 216) - 1, record is own[-1]) for record in own]
+        records += own + [0] * padding_records(count, config)
+    stream = sum(record << 256 * n for n, record in enumerate(records))
+    beats = 256 * len(records) // config.beat_bits
     taken: list[int] = []
 
     async def writer(ctx: Any) -> None:
-        for record in records:
-            waiting.extend(
-                record >> n * config.beat_bits & (1 << config.beat_bits) - 1
-                for n in range(config.constant_beats)
-            )
-        while waiting:
+        written = 0
+        while written < beats:
             write = ctx.get(dut.free) > 0 and rng.random() < 0.8
             ctx.set(dut.write.valid, write)
             if write:
-                ctx.set(dut.write.data, waiting.popleft())
+                beat = stream >> written * config.beat_bits & (1 << config.beat_bits) - 1
+                ctx.set(dut.write.data, beat)
+                written += 1
             await ctx.tick()
         ctx.set(dut.write.valid, 0)
 
     async def reader(ctx: Any) -> None:
-        while len(taken) < len(records):
+        while len(taken) < len(wanted):
             take = ctx.get(dut.level) > 0 and rng.random() < (0.2 if len(taken) < 60 else 0.9)
             ctx.set(dut.take, take)
+            ctx.set(dut.last, wanted[len(taken)][1])
             if take:
                 taken.append(ctx.get(dut.record).as_bits())
             await ctx.tick()
         ctx.set(dut.take, 0)
         await ctx.tick()
-        assert ctx.get(dut.free) == 17 * config.constant_beats
+        assert (ctx.get(dut.level), ctx.get(dut.free)) == (0, config.constant_ring_beats)
 
     def check() -> None:
-        assert taken == [record & mask for record in records]
+        assert taken == [record for record, _ in wanted]
 
     return UnitBench(dut, [writer, reader], check=check)
 
