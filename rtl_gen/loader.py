@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.enum import Enum
 from amaranth.lib.fifo import SyncFIFOBuffered
@@ -36,7 +36,8 @@ class Kind(Enum, shape=3):
     MACS = 1
     CONSTANTS = 2
     BYTES = 3
-    SCHEDULE = 4
+    LONG = 4
+    SCHEDULE = 5
 
 
 KIND_COUNTERS = {
@@ -213,7 +214,7 @@ class Loader(wiring.Component):
                 m.next = "CHOOSE"
                 with m.If(enough):
                     m.d.comb += [
-                        route.kind.eq(Cat(load.ring, Const(0, 1))),
+                        Value.cast(route.kind).eq(load.ring),
                         route.first.eq(self._first),
                         route.beats.eq(size),
                         route.base.eq(load.base),

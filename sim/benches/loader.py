@@ -153,7 +153,9 @@ def random_program(
         if op is isa.Op.LOAD:
             ring = rng.choice([0, 1, 2])
             beats, address = rng.choice([1, 2, 15, 16, 17, 40]), rng.randrange(1000, 4000)
-            program.append(random_instruction(rng, op, ring=ring, address=address, beats=beats))
+            program.append(
+                random_instruction(rng, op, ring=ring, address=address, beats=beats, after=0)
+            )
             expected[RINGS[ring]] += [bench.memory[address + n] for n in range(beats)]
             counts[f"bytes_{RINGS[ring]}"] += beats * config.memory_bytes
         else:
@@ -203,6 +205,7 @@ def image(memory_bytes: int) -> UnitBench:
             bench.rng,
             isa.Op.LOAD,
             ring=3,
+            after=0,
             address=address,
             beats=beats,
             base=base,
@@ -243,7 +246,7 @@ def small_ring() -> UnitBench:
     config = small_config()
     bench = Bench(config, 1, 0.0)
     program = [
-        random_instruction(bench.rng, isa.Op.LOAD, ring=0, address=1000, beats=30),
+        random_instruction(bench.rng, isa.Op.LOAD, ring=0, address=1000, beats=30, after=0),
         random_instruction(bench.rng, isa.Op.END),
     ]
     bench.place(0, program)
