@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from hwflow.cli import ace, doctor, lower, quantise, random, reconcile, sim, train, verilog
+from hwflow.cli import ace, cycles, doctor, lower, quantise, random, reconcile, sim, train, verilog
 from hwflow.errors import FlowError
 
 BAD_INPUT = 2
@@ -23,6 +23,7 @@ app.command("quantise")(quantise.quantise)
 app.command("random")(random.random)
 app.command("lower")(lower.lower)
 app.command("verilog")(verilog.verilog)
+app.command("cycles")(cycles.cycles)
 app.command("sim")(sim.sim)
 app.command("ace")(ace.ace)
 app.command("reconcile")(reconcile.reconcile)

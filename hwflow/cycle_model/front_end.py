@@ -14,12 +14,16 @@ from hwflow.isa import CYCLE_COUNTERS, Store
 
 @dataclass
 class LayerTiming:
-    """What a LAYER record reports of time: first and last cycle, and the cycles of each phase."""
+    """What a LAYER record reports of time: first and last cycle, and the cycles of each phase.
+
+    starved: those of `stall_scale` in which the scalar engine itself waited for memory (in no record).
+    """
 
     layer: int
     start: int
     end: int = 0
     cycles: dict[str, int] = field(default_factory=lambda: dict.fromkeys(CYCLE_COUNTERS, 0))
+    starved: int = 0
 
 
 class WeightRing:
@@ -87,6 +91,7 @@ class Sequencer:
         self.current: Mapping[str, int] = {}
         self.reports: list[LayerTiming] = []
         self.claimed = self.released = 0
+        self.waits_for_scale = False
         self.sum_token = self.layer_done = self.issued = False
 
     @property
@@ -108,6 +113,7 @@ class Sequencer:
         issue = tile_end = False
         done = False
         self.claimed = self.released = 0
+        self.waits_for_scale = False
         wait = self._wait
         if wait:
             self._wait = wait - 1
@@ -118,6 +124,7 @@ class Sequencer:
                     phase = "stall_weights"
                 elif self._tile == 0 and not scale:
                     phase = "stall_scale"
+                    self.waits_for_scale = True
                 elif wait:
                     phase = "stall_interval"
             issue = phase == "issue"

@@ -141,6 +141,8 @@ def simulate_cycles(
             quiet,
             word_taken,
         )
+        if sequencer.waits_for_scale and scalar.starved(constants.level, macs.level):
+            sequencer.reports[-1].starved += 1
         loader.step(cycle, cycle == 0, free, conv_read, scalar_read)
         claimed, released = sequencer.claimed, sequencer.released
         weights.step(

@@ -40,6 +40,10 @@ class MatvecSource:
         self._release = Delay[int](1, 0)
         self.step_issued = False
 
+    def starved(self, level: int) -> bool:
+        """Nothing is on the array or done, and the next group's weights are not all there."""
+        return self._ahead == 0 and self._groups_left != 0 and level < self._halves
+
     def step(self, start: tuple[int, int, bool] | None, level: int, finished: bool) -> int:
         """One clock edge; `start` = (groups, steps, wide), `finished` drops the current group.
 
@@ -111,6 +115,13 @@ class ScalarEngine:
     def ready(self) -> bool:
         """Takes an instruction in this cycle."""
         return self._state == "IDLE"
+
+    def starved(self, record_level: int, matvec_level: int) -> bool:
+        """An instruction waits for its constants or its weights to come from memory."""
+        op = self._word["op"]
+        if self._state != "RUN" or op == isa.Op.MEAN:
+            return False
+        return record_level == 0 or (op == isa.Op.FC and self._source.starved(matvec_level))
 
     @property
     def stepping(self) -> bool:
