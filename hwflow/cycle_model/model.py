@@ -122,7 +122,7 @@ def simulate_cycles(
         conv = loader.conv.head if conv_read and loader.conv.readable else None
         scalar_read = scalar.ready
         scalar_instruction = loader.scalar.head if scalar_read and loader.scalar.readable else None
-        free = {
+        free: dict[int, int] = {
             isa.Ring.WEIGHTS: weights.free,
             isa.Ring.MACS: macs.free,
             isa.Ring.CONSTANTS: constants.free,
