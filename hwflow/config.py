@@ -50,6 +50,7 @@ class AcceleratorConfig:
     pool_rows: int  # pooled residual memory, words of C*16 bits per bank
     line_pixels: int  # widest tensor row that is pooled, pixels
     channel_limit: int  # most channels of a tensor
+    head_rows: int  # head memory of pooled long shortcuts, words of C*16 bits per bank; 0: none (hwflow/heads.py)
 
     def __post_init__(self) -> None:
         self._power_of_two("cols", 8, 64)
@@ -63,6 +64,8 @@ class AcceleratorConfig:
         for field in ("main_rows", "side_rows", "pool_rows"):
             self._in_range(field, 16, 65536)
         self._in_range("line_pixels", 1, 511)
+        if self.head_rows:
+            self._in_range("head_rows", 16, 65536)
         self._in_range("channel_limit", self.cols, 8192)
         if self.channel_groups_limit > CHANNEL_GROUPS:
             raise FlowError(

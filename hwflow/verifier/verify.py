@@ -9,7 +9,7 @@ from hwflow.compiler import container, schedule
 from hwflow.compiler.manifest import config_hash
 from hwflow.errors import FlowError
 from hwflow.isa import INSTRUCTION_BYTES
-from hwflow.verifier import dataflow, liveness, shapes
+from hwflow.verifier import dataflow, heads, liveness, shapes
 from hwflow.verifier.context import Context, Rule
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ RULES: tuple[Rule, ...] = (
     Rule("rings", "a channel group's words fit their ring", shapes.ring_fit),
     Rule("constants", "constants are not overwritten before use", shapes.constants_hazard),
     Rule("tensors", "operands live, in range, right shape, no overlap", dataflow.tensors),
+    Rule("heads", "repeated long shortcuts find their first channels", heads.heads),
     Rule("tokens", "no deadlock, no overrun, nothing left over", liveness.tokens),
 )
 """Later rules may assume what earlier ones prove, so checking stops at the first broken rule."""

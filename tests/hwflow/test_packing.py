@@ -38,6 +38,7 @@ EXAMPLE = AcceleratorConfig(
     pool_rows=64,
     line_pixels=16,
     channel_limit=64,
+    head_rows=0,
 )
 DEEP = dataclasses.replace(EXAMPLE, rows=4, mac_depth=2, cols=16)
 
