@@ -39,6 +39,8 @@ TINY = AcceleratorConfig(
     pool_rows=2048,
     line_pixels=32,
     channel_limit=512,
+    long_words=0,
+    store_words=0,
     head_rows=0,
 )
 ODD_ROWS = dataclasses.replace(
