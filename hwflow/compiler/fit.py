@@ -23,14 +23,19 @@ LEAST_GROUPS = 2
 def fit(network: NetworkGeometry, config: AcceleratorConfig) -> AcceleratorConfig:
     """The target with rows chosen for `network`: bit, byte, side and pool get what they need, main what is left.
 
-    Where the main memory then cannot hold what may not leave the chip, the binary weight ring gives up what is missing.
+    The head memory goes where no shortcut needs it. Where the main memory then cannot hold what may not leave the chip,
+    the binary weight ring gives up what is missing.
 
     Raises:
         FlowError: even that is too little; names the memory, by how much, and what to change.
     """
     roomy = replace(config, **{f"{memory.value}_rows": ROOMY for memory in Memory})
     rows = {f"{m.value}_rows": _least_rows(network, roomy, m) for m in OTHERS}
+    if not _needs_heads(network, config):
+        rows["head_rows"] = 0
     rest = config.on_chip_bytes - config.ring_bytes - config.stream_bytes
+    # Heads are words of the same size as the main memory's.
+    rest -= rows.get("head_rows", config.head_rows) * _size(config, Memory.MAIN)
     rest -= sum(_size(config, memory) * rows[f"{memory.value}_rows"] for memory in OTHERS)
     chosen = replace(config, name=f"{config.name}-{network.name}", **rows)
     words = config.weight_words
@@ -54,6 +59,16 @@ def fit(network: NetworkGeometry, config: AcceleratorConfig) -> AcceleratorConfi
         if words - fewer < least:
             raise _too_large(network, config, rows, short)
         words -= fewer
+
+
+def _needs_heads(network: NetworkGeometry, config: AcceleratorConfig) -> bool:
+    """Whether a long shortcut repeats from inside a channel group on (hwflow/compiler/heads.py)."""
+    return any(
+        conv.long_channels is not None
+        and conv.long_channels % config.cols
+        and conv.long_channels < conv.out_shape[2]
+        for conv in network.convs
+    )
 
 
 def _size(config: AcceleratorConfig, memory: Memory) -> int:
