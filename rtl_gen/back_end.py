@@ -16,8 +16,10 @@ from hwflow.isa import Residual, Store
 from hwflow.numerics import STORED_BITS
 from hwflow.signature import GROUP
 from rtl_gen import channel_mean, instances, lane
+from rtl_gen.channel_align import ChannelAlign, RepeatPosition
 from rtl_gen.channel_sums import ChannelSums
 from rtl_gen.delay import delayed
+from rtl_gen.head_memory import HeadMemory
 from rtl_gen.interfaces import (
     CHANNEL_BITS,
     CONSTANTS_WRITE,
@@ -27,12 +29,14 @@ from rtl_gen.interfaces import (
     SUM_BITS,
     group_layout,
     store_layout,
+    stream_word_layout,
     tap_layout,
 )
 from rtl_gen.pool import Pool
 from rtl_gen.popcount import Popcount
 from rtl_gen.residual_memory import ResidualMemory
 from rtl_gen.signature import Signature
+from rtl_gen.stream_control import reads_stream
 from rtl_gen.vector_lanes import vector_lanes
 
 MEAN_STAGE = lane.Y_STAGE + channel_mean.LATENCY
@@ -43,6 +47,8 @@ ROW_AHEAD = 2
 class BackEnd(wiring.Component):
     """Turns the group stream into stored tensors. Ports: docs/architecture.md, "Components and their ports".
 
+    With `long_words`: `long_take` takes the next word of the long stream, `long_data` is it one cycle later;
+    `spill_store` is what goes to external memory.
     Latencies, from the cycle in which `group` is valid: hwflow/timing.py, `back_end_*`.
     Elaborates only inside rtl_gen.instances.emit.
     """
@@ -58,8 +64,14 @@ class BackEnd(wiring.Component):
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.config = config
+        streams = {
+            "long_take": Out(1),
+            "long_data": In(8 * config.stream_word_bytes),
+            "spill_store": Out(stream_word_layout(config)),
+        }
         super().__init__(
             {
+                **(streams if config.long_words else {}),
                 "current": In(CONV),
                 "layer_start": In(1),
                 "group": In(group_layout(config)),
@@ -127,7 +139,7 @@ class BackEnd(wiring.Component):
         y = lane.Y_STAGE
         means = self._means(m, elements)
         pool = self._pool(m, valid[y], mask[y], elements)
-        self._memories_write(m, slot, mask, cg, elements, means, pool)
+        self._memories_write(m, slot, mask, cg, valid[y], elements, means, pool)
         for store, enable in (
             (self.bits_store, current.bits_en),
             (self.bytes_store, current.store == Store.BYTES),
@@ -219,15 +231,17 @@ class BackEnd(wiring.Component):
     ) -> tuple[Signal, Signal]:
         """The memories' read ports; (r, r1) of the pixel group in lane.SHORTCUT_STAGE."""
         current, config = self.current, self.config
-        # r1 repeats every r1_groups channel groups: a second group counter that wraps.
-        r1_cg = Signal(GROUP_BITS)
-        with m.If(self.layer_start):
-            m.d.sync += r1_cg.eq(0)
-        with m.Elif(valid[0] & last[0]):
-            m.d.sync += r1_cg.eq(Mux(r1_cg + 1 == current.r1_groups, 0, r1_cg + 1))
+        # r1 repeats: a second group counter that begins again.
+        m.submodules.r1_position = position = RepeatPosition(config)
+        m.d.comb += [
+            position.clear.eq(self.layer_start),
+            position.advance.eq(valid[0] & last[0]),
+            position.groups.eq(current.r1_groups),
+            position.last_columns.eq(current.r1_last),
+        ]
         operands = (
             ("r", current.r_src, current.r_groups, current.r_base, cg[0]),
-            ("r1", current.r1_src, current.r1_groups, current.r1_base, r1_cg),
+            ("r1", current.r1_src, current.r1_groups, current.r1_base, position.cg),
         )
         rows = [
             self._first_row(
@@ -243,7 +257,9 @@ class BackEnd(wiring.Component):
         memories = {
             Residual.MAIN: ResidualMemory(config, config.main_rows, partial=True),
             Residual.SIDE: ResidualMemory(config, config.side_rows, partial=True),
-            Residual.POOL: ResidualMemory(config, config.pool_rows, partial=False),
+            Residual.POOL: ResidualMemory(
+                config, config.pool_rows, partial=False, paired=bool(config.head_rows)
+            ),
         }
         read_stage = ROW_AHEAD
         for which, memory in memories.items():
@@ -262,17 +278,62 @@ class BackEnd(wiring.Component):
             if config.pixel_lanes > 1:
                 m.d.comb += memory.read_bank.eq(self._bank(slot[read_stage]))
         self._memories = memories
+        # Only a pooled long shortcut may begin again inside an output group.
+        aligned = memories[Residual.POOL].read_data
+        if config.head_rows:
+            aligned = self._aligned(m, position, slot, valid, memories[Residual.POOL])
 
         exists = {"r": cg[read_stage + 1] < current.r_groups, "r1": Const(1)}
+        streamed = self._long_stream(m, cg[0], position.cg, valid[0])
         results: list[Signal] = []
         for name, source, *_ in operands:
             word = Signal(config.vector_lanes * STORED_BITS, name=f"{name}_word")
             chosen: Value = Const(0, len(word))
             for which, memory in memories.items():
-                chosen = Mux(exists[name] & (source == which), memory.read_data, chosen)
+                repeats = name == "r1" and which == Residual.POOL
+                found: Value = aligned if repeats else memory.read_data
+                if config.long_words and which == Residual.MAIN:
+                    found = Mux(streamed, self.long_data, found)
+                chosen = Mux(exists[name] & (source == which), found, chosen)
             m.d.sync += word.eq(chosen)
             results.append(word)
         return results[0], results[1]
+
+    def _long_stream(self, m: Module, cg: Signal, r1_cg: Signal, valid: Signal) -> Value:
+        """Takes a word of the long stream where a shortcut needs one; whether it does, with `long_data`."""
+        if not self.config.long_words:
+            return Const(0)
+        needed = Signal()
+        m.d.comb += needed.eq(valid & reads_stream(self.current, cg, r1_cg))
+        stages = delayed(m, needed, timing.LONG_TAKE + 1, "streamed")
+        m.d.comb += self.long_take.eq(stages[timing.LONG_TAKE])
+        return stages[timing.LONG_TAKE + 1]
+
+    def _aligned(
+        self,
+        m: Module,
+        position: RepeatPosition,
+        slot: list[Signal],
+        valid: list[Signal],
+        pooled: ResidualMemory,
+    ) -> Value:
+        """The pool memory's words for r1, put together from two channel groups and the heads."""
+        current, config = self.current, self.config
+        m.submodules.heads = self._heads = heads = HeadMemory(config)
+        m.submodules.align = align = ChannelAlign(config)
+        for name in ("offset", "last", "before_last"):
+            at_read = delayed(m, getattr(position, name), ROW_AHEAD + 1, f"begin_{name}")[-1]
+            m.d.comb += getattr(align, name).eq(at_read)
+        m.d.comb += [
+            heads.read_enable.eq(valid[ROW_AHEAD]),
+            heads.read_base.eq(current.r1_head_base),
+            heads.read_slot.eq(slot[ROW_AHEAD]),
+            align.here.eq(pooled.read_data),
+            align.after.eq(pooled.read_next),
+            align.heads.eq(heads.words),
+            align.last_columns.eq(current.r1_last),
+        ]
+        return align.words
 
     def _means(self, m: Module, elements: Signal) -> Signal:
         """The G pixels' channel means, in MEAN_STAGE."""
@@ -318,6 +379,7 @@ class BackEnd(wiring.Component):
         slot: list[Signal],
         mask: list[Signal],
         cg: list[Signal],
+        valid: Signal,
         elements: Signal,
         means: Signal,
         pool: Pool,
@@ -338,6 +400,15 @@ class BackEnd(wiring.Component):
             current.mean_groups,
             current.mean_base,
         )
+        if config.head_rows:
+            heads = self._heads
+            m.d.comb += [
+                heads.write_mask.eq(Mux(current.heads_en & (pool.cg == 0), pool.mean_mask, 0)),
+                heads.write_base.eq(current.head_base),
+                heads.write_slot.eq(pool.slot),
+                heads.write_data.eq(Value.cast(pool.means)),
+                heads.columns.eq(current.last_cols),
+            ]
         # The part of the mean tensor's word that this channel group's means fill.
         parts: list[Value] = []
         for shift in (1, 2, 3):
@@ -347,6 +418,14 @@ class BackEnd(wiring.Component):
         mean_lanes = Mux(
             current.mean_shift == 1, parts[0], Mux(current.mean_shift == 2, parts[1], parts[2])
         )
+        inside = Const(1)
+        if config.long_words:
+            inside = Signal(name="inside")
+            m.d.sync += inside.eq(cg[y - 1] < current.store_pitch)
+            m.d.comb += [
+                self.spill_store.valid.eq(valid & (current.store == Store.MAIN) & ~inside),
+                self.spill_store.data.eq(elements),
+            ]
         for memory, store, means_here in (
             (main, Store.MAIN, current.mean_en & current.mean_main),
             (side, Store.SIDE, current.mean_en & ~current.mean_main),
@@ -361,7 +440,11 @@ class BackEnd(wiring.Component):
                 ]
             with m.Else():
                 m.d.comb += [
-                    memory.write_mask.eq(Mux(current.store == store, mask[y], 0)),
+                    memory.write_mask.eq(
+                        Mux(
+                            (current.store == store) & (inside if memory is main else 1), mask[y], 0
+                        )
+                    ),
                     memory.write_row.eq(store_row),
                     memory.write_step.eq(current.store_pitch),
                     memory.write_lanes.eq(~0),

@@ -6,7 +6,20 @@ import sys
 
 import typer
 
-from hwflow.cli import ace, cycles, doctor, lower, quantise, random, reconcile, sim, train, verilog
+from hwflow.cli import (
+    ace,
+    cycles,
+    doctor,
+    fit,
+    lower,
+    plan,
+    quantise,
+    random,
+    reconcile,
+    sim,
+    train,
+    verilog,
+)
 from hwflow.errors import FlowError
 
 BAD_INPUT = 2
@@ -25,6 +38,8 @@ app.command("lower")(lower.lower)
 app.command("verilog")(verilog.verilog)
 app.command("cycles")(cycles.cycles)
 app.command("sim")(sim.sim)
+app.command("plan")(plan.plan)
+app.command("fit")(fit.fit)
 app.command("ace")(ace.ace)
 app.command("reconcile")(reconcile.reconcile)
 

@@ -83,8 +83,8 @@ class Loader:
         self._request = 0
         self._beat_index = 0
         self._held_first = False
-        self._outstanding = [0, 0, 0, 0]
-        self._seen = [Delay[int](timing.ring_free_latency(), 0) for _ in range(4)]
+        self._outstanding = [0] * len(isa.Ring)
+        self._seen = [Delay[int](timing.ring_free_latency(), 0) for _ in isa.Ring]
         self._writer = ByteWriterTiming(config)
         self.arrival = Arrival()
         self.bytes = dict.fromkeys(isa.END_COUNTERS[1:], 0)
@@ -100,13 +100,19 @@ class Loader:
             and self._writer.idle(self.arrival.kind == isa.Ring.BYTES)
         )
 
-    def _free_room(self, free: Sequence[int]) -> int:
+    def _free_room(self, free: Mapping[int, int]) -> int:
         ring = self._load.get("ring", 0)
         units = free[ring] if ring != isa.Ring.BYTES else self._writer.free
         return max(0, units - self._outstanding[ring])
 
     def step(
-        self, cycle: int, start: bool, free: Sequence[int], conv_read: bool, scalar_read: bool
+        self,
+        cycle: int,
+        start: bool,
+        free: Mapping[int, int],
+        conv_read: bool,
+        scalar_read: bool,
+        layers_done: int,
     ) -> None:
         """One clock edge. free: beats of each ring that may be written, as of this cycle."""
         arrival = self.arrival
@@ -116,7 +122,7 @@ class Loader:
         state = self._state
         room, quiet = self._room, self._quiet
         loading = self._loading
-        added = [0, 0, 0, 0]
+        added = [0] * len(isa.Ring)
         if state == "CHOOSE":
             self._room = self._free_room(free) if self._load else 0
             self._quiet = self._outstanding[self._load["ring"]] == 0 if self._load else True
@@ -124,7 +130,7 @@ class Loader:
                 route, claim = [SCHEDULE, self._instruction_beats, 0], True
                 self._request = self._instruction_beats
                 self._state = "REQUEST"
-            elif self._routes.writable and self._loading:
+            elif self._routes.writable and self._loading and self._load["after"] <= layers_done:
                 self._state = "BURST"
         elif state == "BURST":
             self._state = "CHOOSE"
@@ -157,7 +163,7 @@ class Loader:
             self._beat_index = 0 if last else self._beat_index + 1
         writing_image = arrival.kind == isa.Ring.BYTES
         image_written = self._outstanding[isa.Ring.BYTES] == 0 and self._writer.idle(writing_image)
-        for ring in range(4):
+        for ring in isa.Ring:
             removed = int(arrival.kind == ring)
             if removed:
                 self.bytes[_RING_BYTES[ring]] += self._memory_bytes
@@ -213,5 +219,6 @@ _RING_BYTES = {
     isa.Ring.MACS.value: "bytes_macs",
     isa.Ring.CONSTANTS.value: "bytes_constants",
     isa.Ring.BYTES.value: "bytes_image",
+    isa.Ring.LONG.value: "bytes_spill_read",
 }
 _NOTHING: Mapping[str, int] = {"op": 0}
