@@ -6,7 +6,19 @@ import sys
 
 import typer
 
-from hwflow.cli import ace, doctor, lower, quantise, random, reconcile, sim, train, verilog
+from hwflow.cli import (
+    ace,
+    doctor,
+    fit,
+    lower,
+    plan,
+    quantise,
+    random,
+    reconcile,
+    sim,
+    train,
+    verilog,
+)
 from hwflow.errors import FlowError
 
 BAD_INPUT = 2
@@ -24,6 +36,8 @@ app.command("random")(random.random)
 app.command("lower")(lower.lower)
 app.command("verilog")(verilog.verilog)
 app.command("sim")(sim.sim)
+app.command("plan")(plan.plan)
+app.command("fit")(fit.fit)
 app.command("ace")(ace.ace)
 app.command("reconcile")(reconcile.reconcile)
 
