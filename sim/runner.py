@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -72,12 +73,16 @@ class TestCase:
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run left behind: the JUnit file, the log and each test's outcome."""
+    """What a run left behind: the JUnit file, the log and each test's outcome.
+
+    cpu_seconds: of the simulation's process; where several run side by side, of those that ended meanwhile.
+    """
 
     results: Path
     log: Path
     cases: tuple[TestCase, ...]
     seconds: float
+    cpu_seconds: float
 
     @property
     def passed(self) -> bool:
@@ -301,7 +306,7 @@ def run(
         library = cocotb_tools.config.lib_entry("vpi", "icarus")
         command = ["vvp", "-m", library, str(model.path / "simulation.vvp"), "-none"]
     command += [f"+{key}={value}" for key, value in (plusargs or {}).items()]
-    began = time.monotonic()
+    began, used = time.monotonic(), _children_cpu()
     with log.open("w") as output:
         process = subprocess.Popen(
             command, cwd=folder, env=variables, stdout=output, stderr=subprocess.STDOUT
@@ -317,7 +322,14 @@ def run(
             f"the simulation of {model.name} ended with status {process.returncode} "
             f"and no result: {_tail(log, 4)}"
         )
-    return RunResult(results, log, _cases(results), time.monotonic() - began)
+    spent = _children_cpu() - used
+    return RunResult(results, log, _cases(results), time.monotonic() - began, spent)
+
+
+def _children_cpu() -> float:
+    """CPU seconds of all child processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _wait(

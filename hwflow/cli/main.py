@@ -6,7 +6,18 @@ import sys
 
 import typer
 
-from hwflow.cli import ace, doctor, lower, quantise, random, reconcile, sim, train, verilog
+from hwflow.cli import (
+    ace,
+    doctor,
+    lower,
+    quantise,
+    random,
+    reconcile,
+    sim,
+    sim_imagenet,
+    train,
+    verilog,
+)
 from hwflow.errors import FlowError
 
 BAD_INPUT = 2
@@ -24,6 +35,7 @@ app.command("random")(random.random)
 app.command("lower")(lower.lower)
 app.command("verilog")(verilog.verilog)
 app.command("sim")(sim.sim)
+app.command("sim-imagenet")(sim_imagenet.sim_imagenet)
 app.command("ace")(ace.ace)
 app.command("reconcile")(reconcile.reconcile)
 
