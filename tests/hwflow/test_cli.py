@@ -342,6 +342,18 @@ def test_sim_refuses_a_damaged_build(
     assert not (tmp_path / "made").exists()
 
 
+def test_sim_refuses_a_build_of_another_network(network: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.network"
+    random_network(12).save(other)
+    made = hwflow("lower", "--checkpoint", str(other), "--out", "build", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    data = str(images_for(network, tmp_path, 1))
+    given = ("--checkpoint", str(network), "--program", "build", "--data", data, "--images", "1")
+    message = refused(hwflow("sim", *given, "--out", "made", cwd=tmp_path))
+    assert "compiled from another network" in message
+    assert not (tmp_path / "made").exists()
+
+
 @pytest.mark.slow
 def test_simulated_counters_reconcile(tmp_path: Path) -> None:
     done = hwflow("sim", "--images", "2", "--out", "run", "--json", cwd=tmp_path)
