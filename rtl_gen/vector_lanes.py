@@ -32,7 +32,8 @@ def vector_lanes(
         current: the layer's instruction (interfaces.CONV).
         totals: S of the pixel group that enters.
         write: constants of one channel (interfaces.CONSTANTS_WRITE).
-        valid, cg: whether every stage holds a pixel group, and the channel group of that.
+        valid: whether each stage holds a pixel group.
+        cg: channel group of the pixel group in every stage.
         keep: columns that hold a channel, in lane.KEEP_STAGE.
         shortcuts: words of r and r1, in lane.SHORTCUT_STAGE.
 

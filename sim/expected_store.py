@@ -91,7 +91,8 @@ def _bytes(image: ExpectedImage, seconds: float) -> bytes:
     described = {"seconds": seconds, "signature": image.signature, "layers": layers}
     meta = json.dumps(described).encode()
     stored = io.BytesIO()
-    np.savez(stored, meta=np.frombuffer(meta, np.uint8), **arrays)
+    arrays["meta"] = np.frombuffer(meta, np.uint8)
+    np.savez(stored, allow_pickle=False, **arrays)
     return stored.getvalue()
 
 

@@ -9,6 +9,7 @@ import typer
 from hwflow.cli import (
     ace,
     doctor,
+    emulate,
     lower,
     quantise,
     random,
@@ -34,6 +35,7 @@ app.command("quantise")(quantise.quantise)
 app.command("random")(random.random)
 app.command("lower")(lower.lower)
 app.command("verilog")(verilog.verilog)
+app.command("emulate")(emulate.emulate)
 app.command("sim")(sim.sim)
 app.command("sim-imagenet")(sim_imagenet.sim_imagenet)
 app.command("ace")(ace.ace)
