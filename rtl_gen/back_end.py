@@ -230,11 +230,18 @@ class BackEnd(wiring.Component):
             ("r1", current.r1_src, current.r1_groups, current.r1_base, r1_cg),
         )
         rows = [
-            self._first_row(m, name, slot[0], group, groups, base)
-            for name, _, groups, base, group in operands
+            self._first_row(
+                m,
+                name,
+                slot[0],
+                group,
+                Mux(source == Residual.MAIN, current.main_pitch, groups),
+                base,
+            )
+            for name, source, groups, base, group in operands
         ]
         memories = {
-            Residual.MAIN: ResidualMemory(config, config.main_rows, partial=False),
+            Residual.MAIN: ResidualMemory(config, config.main_rows, partial=True),
             Residual.SIDE: ResidualMemory(config, config.side_rows, partial=True),
             Residual.POOL: ResidualMemory(config, config.pool_rows, partial=False),
         }
@@ -246,7 +253,11 @@ class BackEnd(wiring.Component):
                 for_r.eq(current.r_src == which),
                 memory.read_enable.eq(valid[read_stage] & (for_r | (current.r1_src == which))),
                 memory.read_row.eq(Mux(for_r, rows[0], rows[1])),
-                memory.read_step.eq(Mux(for_r, current.r_groups, current.r1_groups)),
+                memory.read_step.eq(
+                    current.main_pitch
+                    if which is Residual.MAIN
+                    else Mux(for_r, current.r_groups, current.r1_groups)
+                ),
             ]
             if config.pixel_lanes > 1:
                 m.d.comb += memory.read_bank.eq(self._bank(slot[read_stage]))
@@ -313,12 +324,12 @@ class BackEnd(wiring.Component):
         means: Signal,
         pool: Pool,
     ) -> None:
-        """The three memories' write ports; the side memory takes the output or its means."""
+        """The three memories' write ports: main and side take the output or its means, pool the output or its pool."""
         current, config, y = self.current, self.config, lane.Y_STAGE
         main, side, pooled = (self._memories[which] for which in Residual if which)
         at = y - ROW_AHEAD
         store_row = self._first_row(
-            m, "store", slot[at], cg[at], current.groups, current.store_base
+            m, "store", slot[at], cg[at], current.store_pitch, current.store_base
         )
         at = MEAN_STAGE - ROW_AHEAD
         mean_row = self._first_row(
@@ -329,16 +340,6 @@ class BackEnd(wiring.Component):
             current.mean_groups,
             current.mean_base,
         )
-        m.d.comb += [
-            main.write_mask.eq(Mux(current.store == Store.MAIN, mask[y], 0)),
-            main.write_row.eq(store_row),
-            main.write_step.eq(current.groups),
-            main.write_data.eq(elements),
-            pooled.write_mask.eq(pool.mean_mask),
-            pooled.write_row.eq(current.pool_base + pool.row),
-            pooled.write_step.eq(current.groups),
-            pooled.write_data.eq(Value.cast(pool.means)),
-        ]
         # The part of the mean tensor's word that this channel group's means fill.
         parts: list[Value] = []
         for shift in (1, 2, 3):
@@ -348,30 +349,46 @@ class BackEnd(wiring.Component):
         mean_lanes = Mux(
             current.mean_shift == 1, parts[0], Mux(current.mean_shift == 2, parts[1], parts[2])
         )
-        with m.If(current.mean_en):
+        for memory, store, means_here in (
+            (main, Store.MAIN, current.mean_en & current.mean_main),
+            (side, Store.SIDE, current.mean_en & ~current.mean_main),
+        ):
+            with m.If(means_here):
+                m.d.comb += [
+                    memory.write_mask.eq(mask[MEAN_STAGE]),
+                    memory.write_row.eq(mean_row),
+                    memory.write_step.eq(current.mean_groups),
+                    memory.write_lanes.eq(mean_lanes),
+                    memory.write_data.eq(means),
+                ]
+            with m.Else():
+                m.d.comb += [
+                    memory.write_mask.eq(Mux(current.store == store, mask[y], 0)),
+                    memory.write_row.eq(store_row),
+                    memory.write_step.eq(current.store_pitch),
+                    memory.write_lanes.eq(~0),
+                    memory.write_data.eq(elements),
+                ]
+            if config.pixel_lanes > 1:
+                banks = (self._bank(slot[MEAN_STAGE]), self._bank(slot[y]))
+                m.d.comb += memory.write_bank.eq(Mux(means_here, *banks))
+        with m.If(current.store == Store.POOL):
             m.d.comb += [
-                side.write_mask.eq(mask[MEAN_STAGE]),
-                side.write_row.eq(mean_row),
-                side.write_step.eq(current.mean_groups),
-                side.write_lanes.eq(mean_lanes),
-                side.write_data.eq(means),
+                pooled.write_mask.eq(mask[y]),
+                pooled.write_row.eq(store_row),
+                pooled.write_step.eq(current.store_pitch),
+                pooled.write_data.eq(elements),
             ]
         with m.Else():
             m.d.comb += [
-                side.write_mask.eq(Mux(current.store == Store.SIDE, mask[y], 0)),
-                side.write_row.eq(store_row),
-                side.write_step.eq(current.groups),
-                side.write_lanes.eq(~0),
-                side.write_data.eq(elements),
+                pooled.write_mask.eq(pool.mean_mask),
+                pooled.write_row.eq(current.pool_base + pool.row),
+                pooled.write_step.eq(current.groups),
+                pooled.write_data.eq(Value.cast(pool.means)),
             ]
         if config.pixel_lanes > 1:
-            m.d.comb += [
-                main.write_bank.eq(self._bank(slot[y])),
-                pooled.write_bank.eq(self._bank(pool.slot)),
-                side.write_bank.eq(
-                    Mux(current.mean_en, self._bank(slot[MEAN_STAGE]), self._bank(slot[y]))
-                ),
-            ]
+            banks = (self._bank(slot[y]), self._bank(pool.slot))
+            m.d.comb += pooled.write_bank.eq(Mux(current.store == Store.POOL, *banks))
 
     def _idle(self, m: Module) -> None:
         """A countdown from each pixel group: what follows it is rigid, so its end is known."""

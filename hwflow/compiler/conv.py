@@ -15,7 +15,12 @@ MAX_GROUP_SHIFT = 3
 Instruction = dict[str, int]
 
 _RESIDUAL = {Memory.MAIN: Residual.MAIN, Memory.SIDE: Residual.SIDE, Memory.POOL: Residual.POOL}
-_STORE = {Memory.MAIN: Store.MAIN, Memory.SIDE: Store.SIDE, Memory.BYTE: Store.BYTES}
+_STORE = {
+    Memory.MAIN: Store.MAIN,
+    Memory.SIDE: Store.SIDE,
+    Memory.BYTE: Store.BYTES,
+    Memory.POOL: Store.POOL,
+}
 
 
 def _operand(prefix: str, tensor: Tensor | None, shift: int) -> Instruction:
@@ -24,6 +29,15 @@ def _operand(prefix: str, tensor: Tensor | None, shift: int) -> Instruction:
         f"{prefix}_base": 0 if tensor is None else tensor.base,
         f"{prefix}_groups": 0 if tensor is None else tensor.words,
         f"{prefix}_shift": 0 if tensor is None else shift,
+    }
+
+
+def _shortcuts(layer: LayerPlan, r_shift: int, r1_shift: int) -> Instruction:
+    main = [t for t in (layer.r, layer.r1) if t is not None and t.memory is Memory.MAIN]
+    return {
+        **_operand("r", layer.r, r_shift),
+        **_operand("r1", layer.r1, r1_shift),
+        "main_pitch": main[0].pitch if main else 0,
     }
 
 
@@ -49,15 +63,18 @@ def _outputs(config: AcceleratorConfig, layer: LayerPlan) -> Instruction:
     return {
         "groups": groups,
         "last_cols": output.channels - (groups - 1) * config.cols,
-        "store": int(_STORE[output.memory]),
+        "store": int(_STORE[output.memory] if output.stored else Store.NONE),
         "store_base": output.base,
+        "store_pitch": output.pitch,
+        "spill_address": output.spill if output.spilled else 0,
         "bits_en": int(bits is not None),
         "bits_base": bits.base if bits else 0,
         "bits_words": bits.words if bits else 0,
         "mean_en": int(mean is not None),
         "mean_shift": layer.mean_shift if mean else 0,
+        "mean_main": int(mean is not None and mean.memory is Memory.MAIN),
         "mean_base": mean.base if mean else 0,
-        "mean_groups": mean.words if mean else 0,
+        "mean_groups": mean.pitch if mean else 0,
         "pool_en": int(pool is not None),
         "pool_base": pool.base if pool else 0,
         "pool_top": pool_top if pool else 0,
@@ -102,8 +119,7 @@ def poke_conv(conv: PokeConvParams, layer: LayerPlan, config: AcceleratorConfig)
         "last_k": cin - (words - 1) * config.popcount_width,
         "weight_words": conv.kernel * conv.kernel * words,
         "acc_shift": conv.vector.acc_shift,
-        **_operand("r", layer.r, conv.r_shift),
-        **_operand("r1", layer.r1, conv.r1_shift or 0),
+        **_shortcuts(layer, conv.r_shift, conv.r1_shift or 0),
         **_outputs(config, layer),
     }
 
@@ -142,7 +158,6 @@ def init_conv(conv: InitConvParams, layer: LayerPlan, config: AcceleratorConfig)
         "last_k": 1 if grouped else cin - (words - 1) * config.mac_depth,
         "weight_words": ceil_div(conv.kernel * conv.kernel * words, config.rows),
         "acc_shift": conv.vector.acc_shift,
-        **_operand("r", None, 0),
-        **_operand("r1", None, 0),
+        **_shortcuts(layer, 0, 0),
         **_outputs(config, layer),
     }

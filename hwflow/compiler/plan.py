@@ -4,27 +4,43 @@ Layer numbers: 0 and 1 are PokeInit's convolutions, 2 + i is PokeConv i, the las
 
 | tensor | memory | written by |
 |---|---|---|
-| block input X (and the network's output) | main | the layer before the block |
+| block input X | main; PokeInit's output also pool, `Choices` | the layer before the block |
 | output of a block's other convolutions | side, in place over its shortcut when possible | that layer |
-| channel mean of X, for the next layer's local shortcut | side | the layer that stores X |
+| channel mean of X, for a local shortcut | side or main, over a shortcut if possible | the one that stores X |
 | pooled X or pooled output, for a strided shortcut | pool | the layer that stores it |
 | sign bits of every PokeConv's input | bit | the layer that stores it |
 | image, output of PokeInit's first convolution | byte | loader, layer 0 |
+
+An output that is only read in other forms (bits, mean, pool, sums) is not stored. A block input whose groups do not all
+fit the main memory leaves the last ones in external memory (hwflow/compiler/spill.py chooses).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from hwflow import numerics
-from hwflow.compiler.allocate import Allocator
+from hwflow.compiler.allocate import Allocator, CapacityError
+from hwflow.compiler.geometry import ConvGeometry, NetworkGeometry
 from hwflow.config import AcceleratorConfig
 from hwflow.errors import FlowError
-from hwflow.memories import Memory, Tensor, ceil_div, pixel_words, tensor_rows
-from models.integer.params import IntegerNetwork, PokeConvParams, Shape
+from hwflow.memories import Memory, Tensor, ceil_div, group_beats, pixel_words, tensor_rows
+from models.integer.params import Shape
 
 MEAN_GROUPS = (2, 4, 8)
 """Numbers of channels the back end can average."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """Where the planner may choose.
+
+    init_in_pool: PokeInit's output lies in the pool memory instead of the main one. resident: words of a pixel that
+    stay in main memory, of the block inputs with a shape; those without an entry stay there whole.
+    """
+
+    init_in_pool: bool = False
+    resident: dict[Shape, int] = field(default_factory=dict[Shape, int])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +80,7 @@ def _unsupported(name: str, reason: str, remedy: str) -> FlowError:
     return FlowError(f"{name}: {reason}; {remedy}")
 
 
-def _uses(network: IntegerNetwork, producer: int, config: AcceleratorConfig) -> _Uses:
+def _uses(network: NetworkGeometry, producer: int, config: AcceleratorConfig) -> _Uses:
     """Who reads the output of layer `producer` (1 or more), and in which form."""
     index = producer - 1
     if index >= len(network.convs):
@@ -79,7 +95,7 @@ def _uses(network: IntegerNetwork, producer: int, config: AcceleratorConfig) -> 
         for later, conv in enumerate(network.convs[index:], producer + 1):
             if conv.block != consumer.block:
                 break
-            if conv.r1_shift is None:
+            if conv.long_channels is None:
                 continue
             _check_long(conv, config)
             if conv.pool_long:
@@ -95,11 +111,11 @@ def _uses(network: IntegerNetwork, producer: int, config: AcceleratorConfig) -> 
     )
 
 
-def _starts_block(network: IntegerNetwork, index: int) -> bool:
+def _starts_block(network: NetworkGeometry, index: int) -> bool:
     return index == 0 or network.convs[index].block != network.convs[index - 1].block
 
 
-def _check_mean(conv: PokeConvParams, *, starts_block: bool, config: AcceleratorConfig) -> None:
+def _check_mean(conv: ConvGeometry, *, starts_block: bool, config: AcceleratorConfig) -> None:
     if conv.local_group not in MEAN_GROUPS:
         raise _unsupported(
             conv.name,
@@ -126,7 +142,7 @@ def _check_mean(conv: PokeConvParams, *, starts_block: bool, config: Accelerator
         )
 
 
-def _check_long(conv: PokeConvParams, config: AcceleratorConfig) -> None:
+def _check_long(conv: ConvGeometry, config: AcceleratorConfig) -> None:
     channels, cout = conv.long_channels or 0, conv.out_shape[2]
     if channels > cout:
         raise _unsupported(
@@ -143,13 +159,23 @@ def _check_long(conv: PokeConvParams, config: AcceleratorConfig) -> None:
 
 
 class _Planner:
-    def __init__(self, network: IntegerNetwork, config: AcceleratorConfig) -> None:
+    def __init__(
+        self, network: NetworkGeometry, config: AcceleratorConfig, choices: Choices
+    ) -> None:
         self._network = network
         self._config = config
+        self._choices = choices
         self._allocator = Allocator(config)
+        self._spill: list[Tensor] = []
 
     def tensor(
-        self, name: str, memory: Memory, shape: Shape, first: int, last: int | None
+        self,
+        name: str,
+        memory: Memory,
+        shape: Shape,
+        first: int,
+        last: int | None,
+        pitch: int | None = None,
     ) -> Tensor:
         height, width, channels = shape
         if channels > self._config.channel_limit:
@@ -158,7 +184,8 @@ class _Planner:
                 f"{self._config.channel_limit}; raise channel_limit"
             )
         words = pixel_words(self._config, memory, channels)
-        rows = tensor_rows(self._config, memory, height * width, words)
+        pitch = words if pitch is None else pitch
+        rows = tensor_rows(self._config, memory, height * width, pitch)
         return Tensor(
             name=name,
             memory=memory,
@@ -166,6 +193,7 @@ class _Planner:
             width=width,
             channels=channels,
             words=words,
+            pitch=pitch,
             base=0,
             rows=rows,
             first=first,
@@ -203,9 +231,10 @@ class _Planner:
                 block_input = before
             r = before.pool if conv.pool_local else before.mean or before.output
             r1 = None
-            if conv.r1_shift is not None:
+            if conv.long_channels is not None:
                 r1 = block_input.pool if conv.pool_long else block_input.output
             assert before.bits is not None and r is not None
+            assert r.stored and (r1 is None or r1.stored)
             if r1 is not None and r1.memory is r.memory:
                 raise _unsupported(
                     conv.name,
@@ -222,18 +251,13 @@ class _Planner:
         network, place = self._network, self._allocator.place
         height, width, channels = shape
         uses = _uses(network, number, self._config)
-        index = number - 1
-        inside = index < len(network.convs) and not _starts_block(network, index)
-        memory = Memory.SIDE if inside else Memory.MAIN
-        output = self.tensor(f"{name} output", memory, shape, number, uses.plain)
-        in_place = next((t for t in (r, r1) if t is not None and t.memory is memory), None)
-        output = place(output, over=in_place)
+        output = self._output(number, name, shape, uses.plain, (r, r1))
         bits = mean = pool = None
         if uses.bits is not None:
             bits = place(self.tensor(f"{name} bits", Memory.BIT, shape, number, uses.bits))
         if uses.mean is not None:
             means = (height, width, ceil_div(channels, uses.mean_group))
-            mean = place(self.tensor(f"{name} mean", Memory.SIDE, means, number, uses.mean))
+            mean = self._mean(f"{name} mean", means, number, uses.mean, output, (r, r1))
         if uses.pool is not None:
             pooled = (*self._pooled_size(name, height, width), channels)
             pool = place(self.tensor(f"{name} pool", Memory.POOL, pooled, number, uses.pool))
@@ -241,6 +265,85 @@ class _Planner:
             number=number, name=name, source=source, r=r, r1=r1, output=output, bits=bits,
             mean=mean, mean_shift=uses.mean_group.bit_length() - 1, pool=pool,
         )  # fmt: skip
+
+    def _output(
+        self,
+        number: int,
+        name: str,
+        shape: Shape,
+        last: int | None,
+        shortcuts: tuple[Tensor | None, Tensor | None],
+    ) -> Tensor:
+        """A layer's output: not stored when nobody reads it, else in place over a shortcut if possible."""
+        index = number - 1
+        inside = index < len(self._network.convs) and not _starts_block(self._network, index)
+        memory = Memory.SIDE if inside else Memory.MAIN
+        if number == 1 and self._choices.init_in_pool:
+            memory = Memory.POOL
+        pitch = self._choices.resident.get(shape) if memory is Memory.MAIN else None
+        output = self.tensor(
+            f"{name} output", memory, shape, number, last, 0 if last is None else pitch
+        )
+        if not output.stored:
+            return output
+        in_place = next((t for t in shortcuts if t is not None and t.memory is memory), None)
+        return self._spilled(self._allocator.place(output, over=in_place))
+
+    def _mean(
+        self,
+        name: str,
+        shape: Shape,
+        number: int,
+        last: int,
+        output: Tensor,
+        shortcuts: tuple[Tensor | None, Tensor | None],
+    ) -> Tensor:
+        """Channel means: over a shortcut that ends here, else anew, in a memory that the output leaves free.
+
+        A shortcut's word of a pixel is read no later than any mean is written there, because a group's means lie in
+        no later a word; so its place may be taken when it has as many words as the layer has groups, or ends
+        before them. A long shortcut that repeats does neither.
+        """
+        tensor = self.tensor(name, Memory.SIDE, shape, number, last)
+        groups = pixel_words(self._config, Memory.MAIN, output.channels)
+        r, r1 = shortcuts
+        in_main = replace(tensor, memory=Memory.MAIN)
+        if r is not None and (r.memory, r.pitch, r.last) == (Memory.SIDE, tensor.words, number):
+            return self._allocator.place(tensor, over=r)
+        if (
+            not output.stored
+            and r1 is not None
+            and (r1.memory, r1.last) == (Memory.MAIN, number)
+            and r1.words >= groups
+            and r1.pitch >= tensor.words
+        ):
+            wide = replace(in_main, pitch=r1.pitch, rows=r1.rows)
+            return self._allocator.place(wide, over=r1)
+        try:
+            return self._allocator.place(tensor)
+        except CapacityError:
+            if output.stored:
+                raise
+            return self._allocator.place(in_main)
+
+    def _spilled(self, tensor: Tensor) -> Tensor:
+        """The tensor with a place in the spill area for the groups that are not in memory."""
+        if not tensor.spilled:
+            return tensor
+        beats = tensor.spilled * group_beats(self._config, tensor.height * tensor.width)
+        live = sorted(
+            (t.spill, t.spill + t.spilled * group_beats(self._config, t.height * t.width))
+            for t in self._spill
+            if t.last >= tensor.first
+        )
+        base = 0
+        for low, high in live:
+            if base + beats <= low:
+                break
+            base = max(base, high)
+        placed = replace(tensor, spill=base)
+        self._spill.append(placed)
+        return placed
 
     def _pooled_size(self, name: str, height: int, width: int) -> tuple[int, int]:
         if width > self._config.line_pixels:
@@ -255,10 +358,13 @@ class _Planner:
         )
 
 
-def plan(network: IntegerNetwork, config: AcceleratorConfig) -> tuple[LayerPlan, ...]:
-    """The layers 0.. of the network's convolutions, every tensor placed.
+def plan_layers(
+    network: NetworkGeometry, config: AcceleratorConfig, choices: Choices
+) -> tuple[LayerPlan, ...]:
+    """The layers 0.. of the network's convolutions, every tensor placed as `choices` say.
 
     Raises:
-        FlowError: a shortcut that the hardware cannot do, or a memory that is too small.
+        FlowError: a shortcut that the hardware cannot do.
+        CapacityError: a memory that is too small.
     """
-    return _Planner(network, config).layers()
+    return _Planner(network, config, choices).layers()

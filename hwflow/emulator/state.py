@@ -10,6 +10,7 @@ import numpy.typing as npt
 from hwflow.config import AcceleratorConfig
 from hwflow.emulator import memory
 from hwflow.emulator.memory import BankedMemory, Fifo
+from hwflow.emulator.spill import SpillArea
 from hwflow.isa import CONSTANT_BITS, CONSTANT_FIELDS
 from hwflow.memories import ceil_div
 
@@ -100,6 +101,8 @@ class State:
         self.constant_ring = Fifo("constant ring", CONSTANT_BITS // 8)
         self.scale_tokens = 0
         self.sum_tokens = 0
+        self.layers_done = 0
+        self.spill = SpillArea(config, images)
 
     def take_constants(self, count: int) -> dict[str, Ints]:
         """The next records as one int32 array a field."""

@@ -10,6 +10,7 @@ from hwflow.emulator.conv import accumulators, array_counts
 from hwflow.emulator.memory import BankedMemory, Slots
 from hwflow.emulator.state import EmulatedLayer, State
 from hwflow.isa import Residual, Store
+from hwflow.spilling import group_beats, writes_stream
 
 Instruction = dict[str, int]
 Ints = npt.NDArray[np.int32]
@@ -95,21 +96,40 @@ def _local(conv: Instruction, state: State, cg: int, slots: Slots) -> Ints | Non
     source, groups = Residual(conv["r_src"]), conv["r_groups"]
     if source is Residual.NONE or cg >= groups:
         return None
-    return _memory(state, source).read(slots, conv["r_base"], groups, cg).astype(np.int32)
+    return _shortcut(conv, state, "r", cg, slots)
 
 
 def _long(conv: Instruction, state: State, cg: int, slots: Slots) -> Ints | None:
     source, groups = Residual(conv["r1_src"]), conv["r1_groups"]
     if source is Residual.NONE:
         return None
-    word = cg % groups
-    return _memory(state, source).read(slots, conv["r1_base"], groups, word).astype(np.int32)
+    return _shortcut(conv, state, "r1", cg % groups, slots)
+
+
+def _shortcut(conv: Instruction, state: State, name: str, word: int, slots: Slots) -> Ints:
+    """A word of the operand's pixels, from its memory or from the long stream."""
+    source, pitch = Residual(conv[f"{name}_src"]), conv[f"{name}_groups"]
+    if source is Residual.MAIN:
+        pitch = conv["main_pitch"]
+        if word >= pitch:
+            return state.spill.take(conv["tiles"] * state.config.rows, slots).astype(np.int32)
+    return _memory(state, source).read(slots, conv[f"{name}_base"], pitch, word).astype(np.int32)
 
 
 def _store(conv: Instruction, state: State, cg: int, slots: Slots, y: Ints) -> None:
-    target = {Store.MAIN: state.main, Store.SIDE: state.side, Store.BYTES: state.byte}
-    memory = target[Store(conv["store"])]
-    memory.write(slots, conv["store_base"], conv["groups"], cg, y)
+    target = {
+        Store.MAIN: state.main,
+        Store.SIDE: state.side,
+        Store.BYTES: state.byte,
+        Store.POOL: state.pool,
+    }
+    store, pitch = Store(conv["store"]), conv["store_pitch"]
+    if writes_stream(conv, cg):
+        beats = group_beats(conv, state.config)
+        address = conv["spill_address"] + (cg - pitch) * beats
+        state.spill.write(address, conv["tiles"] * state.config.rows, y)
+    elif store is not Store.NONE:
+        target[store].write(slots, conv["store_base"], pitch, cg, y)
     if conv["bits_en"]:
         cols, width = state.config.cols, state.config.popcount_width
         packed = np.packbits(y >= 0, axis=-1, bitorder="little")
@@ -124,8 +144,8 @@ def _write_means(conv: Instruction, state: State, cg: int, slots: Slots, y: Ints
     means = numerics.channel_mean(y, cols >> shift)
     first = (cg % (1 << shift)) * (cols >> shift)
     lanes = slice(first, first + (cols >> shift))
-    groups = conv["mean_groups"]
-    state.side.write(slots, conv["mean_base"], groups, cg >> shift, means, lanes)
+    memory = state.main if conv["mean_main"] else state.side
+    memory.write(slots, conv["mean_base"], conv["mean_groups"], cg >> shift, means, lanes)
     return means
 
 

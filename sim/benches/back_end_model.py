@@ -15,6 +15,8 @@ from hwflow.isa import Residual, Store
 
 Ints = npt.NDArray[np.int64]
 MAX_SIZE = 9
+STORES = {Store.MAIN: Residual.MAIN, Store.SIDE: Residual.SIDE, Store.POOL: Residual.POOL}
+"""The memory of each destination of an output that is one of the three."""
 ACC_BITS = 24
 
 
@@ -90,12 +92,12 @@ class Model:
         """Whether the tensor lies inside the memory."""
         return self.rows_of(tensor).stop <= self.memories[which].shape[1]
 
-    def read(self, which: Residual, tensor: Tensor, groups: int, *, tile: bool) -> Ints:
-        """(slots, groups*C): groups beyond the tensor's are 0, or repeat when `tile`."""
+    def read(self, which: Residual, tensor: Tensor, there: int, groups: int, *, tile: bool) -> Ints:
+        """(slots, groups*C): groups beyond the `there` first ones are 0, or repeat when `tile`."""
         words: list[Ints] = []
         for cg in range(groups):
-            found = self.memories[which][self.place(tensor, cg % tensor.groups)]
-            words.append(found if tile or cg < tensor.groups else np.zeros_like(found))
+            found = self.memories[which][self.place(tensor, cg % there)]
+            words.append(found if tile or cg < there else np.zeros_like(found))
         return np.concatenate(words, axis=1)
 
     def write(self, which: Residual, tensor: Tensor, values: Ints) -> None:
@@ -122,8 +124,10 @@ class Model:
         for name in ("r", "r1"):
             which = Residual(f[f"{name}_src"])
             if which:
-                tensor = Tensor(f[f"{name}_base"], f[f"{name}_groups"], slots)
-                found = self.read(which, tensor, groups, tile=name == "r1")
+                there = f[f"{name}_groups"]
+                pitch = f["main_pitch"] if which is Residual.MAIN else there
+                tensor = Tensor(f[f"{name}_base"], pitch, slots)
+                found = self.read(which, tensor, there, groups, tile=name == "r1")
             else:
                 found = np.zeros_like(total)
             shortcuts.append(found[:, :channels])
@@ -152,13 +156,13 @@ class Model:
             int(out.t_saturated.sum()),
             int(out.y_saturated.sum()),
         )
-        if f["store"] in (Store.MAIN, Store.SIDE):
-            which = Residual(f["store"])
-            self.write(which, Tensor(f["store_base"], groups, slots), y)
+        if f["store"] in STORES:
+            which = STORES[Store(f["store"])]
+            self.write(which, Tensor(f["store_base"], f["store_pitch"], slots), y)
         if f["mean_en"]:
             means = numerics.channel_mean(y, y.shape[1] >> f["mean_shift"])
             tensor = Tensor(f["mean_base"], f["mean_groups"], slots)
-            self.write(Residual.SIDE, tensor, means)
+            self.write(Residual.MAIN if f["mean_main"] else Residual.SIDE, tensor, means)
             expected.means = means
         if f["pool_en"]:
             pooled = numerics.average_pool(y.reshape(f["out_h"], f["out_w"], -1))
@@ -187,32 +191,38 @@ def draw(rng: np.random.Generator, model: Model, *, dense: bool) -> Layer:
         "groups": groups,
         "last_cols": channels - (groups - 1) * cols,
         "acc_shift": int(rng.integers(0, 9)),
-        "store": int(rng.choice([Store.MAIN, Store.SIDE, Store.BYTES])),
+        "store": int(rng.choice(list(Store))),
+        "store_pitch": groups,
         "bits_en": int(rng.integers(0, 2)),
         "sums_en": int(rng.integers(0, 2)),
         "pool_en": int(rng.integers(0, 2)) if out_w <= config.line_pixels else 0,
     }
+    if f["store"] == Store.POOL:
+        f["pool_en"] = 0
     written: dict[Residual, list[Tensor]] = {which: [] for which in model.memories}
 
     def base(which: Residual, needed: Tensor) -> int:
         free = model.memories[which].shape[1] - len(model.rows_of(needed))
         return int(rng.integers(0, free + 1))
 
-    if f["store"] in (Store.MAIN, Store.SIDE):
-        which = Residual(f["store"])
+    if f["store"] in STORES:
+        which = STORES[Store(f["store"])]
         store = Tensor(0, groups, slots)
         recent = model.recent.get(which)
         same = recent is not None and (recent.groups, recent.slots) == (groups, slots)
         store.base = recent.base if recent and same else base(which, store)
         written[which].append(store)
         f["store_base"] = store.base
-    if f["store"] != Store.SIDE and rng.random() < 0.6:
+    to_main = int(rng.integers(0, 2))
+    if f["store"] != (Store.MAIN if to_main else Store.SIDE) and rng.random() < 0.6:
         shift = int(rng.integers(1, 4))
-        means = Tensor(0, -(-groups // (1 << shift)), slots)
-        means.base = base(Residual.SIDE, means)
-        written[Residual.SIDE].append(means)
+        means = Tensor(0, -(-groups // (1 << shift)) + int(rng.integers(0, 2)), slots)
+        which = Residual.MAIN if to_main else Residual.SIDE
+        means.base = base(which, means)
+        written[which].append(means)
         f |= {
             "mean_en": 1,
+            "mean_main": to_main,
             "mean_shift": shift,
             "mean_base": means.base,
             "mean_groups": means.groups,
@@ -237,12 +247,8 @@ def fill(rng: np.random.Generator, model: Model) -> Iterator[Layer]:
         lanes, rows, cols = content.shape
         f = {item.name: 0 for item in isa.FIELDS[isa.Op.CONV]}
         f |= {"op": isa.Op.CONV, "out_h": rows, "out_w": lanes, "groups": 1, "last_cols": cols}
-        if which is Residual.POOL:
-            # Pooled to `rows` pixels in each of G channel groups.
-            size = {"out_h": 2 * rows, "out_w": 2, "pool_h": rows, "pool_w": 1}
-            f |= {"store": Store.BYTES, "groups": lanes, "pool_en": 1, **size}
-        else:
-            f["store"] = int(which)
+        store = next(store for store, memory in STORES.items() if memory is which)
+        f |= {"store": int(store), "store_pitch": 1}
         constants = _draw_constants(rng, f["groups"] * cols)
         yield Layer(f, constants, list(_steps(rng, config, f, dense=True)))
 
@@ -266,7 +272,7 @@ def _draw_shortcut(
     if recent is not None and rng.random() < 0.8:
         tensor = Tensor(recent.base, recent.groups, slots)
     for other in written[which]:
-        in_place = other == tensor and which == f["store"]
+        in_place = other == tensor and which == STORES.get(Store(f["store"]))
         mine, theirs = model.rows_of(tensor), model.rows_of(other)
         if not in_place and mine.start < theirs.stop and theirs.start < mine.stop:
             return
@@ -274,6 +280,9 @@ def _draw_shortcut(
         return
     f[f"{name}_src"], f[f"{name}_base"] = which, tensor.base
     f[f"{name}_groups"] = tensor.groups
+    if which is Residual.MAIN:
+        f["main_pitch"] = tensor.groups
+        f[f"{name}_groups"] = int(rng.integers(1, tensor.groups + 1))
     f[f"{name}_shift"] = int(rng.integers(0, 5))
 
 
