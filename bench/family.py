@@ -97,7 +97,7 @@ def measure(
     return row | {
         "rtl_cycles": run.result.frames[0].records.counters["cycles"],
         "simulation_seconds": round(seconds["simulation"], 2),
-        "simulation_cpu_seconds": round(run.cpu_seconds, 2),
+        "simulation_cpu_seconds": round(run.cpu_seconds["simulation"], 2),
         "comparison_seconds": round(seconds["reading taps"] + seconds["comparison"], 2),
         "model_seconds": round(seconds["model"], 1),
         "peak_memory_bytes": run.memory,

@@ -53,7 +53,6 @@ class SimResult:
     compared: whether there was a network to compare with. seconds: of simulation, without building.
     predicted: the cycle model's frame, which every frame's cycles must equal; None with random stalls.
     stages: seconds by stage; the expected values and the cycle model are made while the simulation runs.
-    cpu_seconds: of the simulation's processes.
     """
 
     program: Program
@@ -64,8 +63,7 @@ class SimResult:
     predicted: FrameTiming | None
     mismatches: tuple[str, ...]
     difference: Difference | None
-    stages: Mapping[str, float] = field(default_factory=dict[str, float])
-    cpu_seconds: float = 0.0
+    stages: Stages = field(default_factory=Stages)
 
     @property
     def passed(self) -> bool:
@@ -149,7 +147,7 @@ def simulate(
     with stages.stage("Verilog"):
         verilog = sources or accelerator_sources(config)
     beats = len(program.memory) // config.memory_bytes
-    with stages.stage("model"):
+    with stages.stage("model", children=True):
         model = build_model(
             config.name, verilog, memory_bytes=config.memory_bytes, memory_beats=beats
         )
@@ -182,7 +180,7 @@ def simulate(
         finished = [each.result() for each in running]
     frames = [frame for part, _ in finished for frame in part]
     seconds = max(each.seconds for _, each in finished)
-    stages.add("simulation", seconds)
+    stages.add("simulation", seconds, max(each.cpu_seconds for _, each in finished))
     mismatches, difference = _compare(program, expected, frames, folders, verilog, trace, stages)
     if predicted is not None:
         for frame in frames:
@@ -196,8 +194,7 @@ def simulate(
         predicted=predicted,
         mismatches=tuple(mismatches),
         difference=difference,
-        stages=stages.seconds,
-        cpu_seconds=max(each.cpu_seconds for _, each in finished),
+        stages=stages,
     )
 
 

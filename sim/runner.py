@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -25,6 +24,7 @@ import find_libpython
 
 from hwflow.errors import FlowError
 from sim.simulators import Simulator, find_simulator
+from sim.stages import children_cpu
 
 RUNTIME_OBJECTS = "verilated*.o"
 """Objects of Verilator's run-time library, the same for every model built with the same options."""
@@ -306,7 +306,7 @@ def run(
         library = cocotb_tools.config.lib_entry("vpi", "icarus")
         command = ["vvp", "-m", library, str(model.path / "simulation.vvp"), "-none"]
     command += [f"+{key}={value}" for key, value in (plusargs or {}).items()]
-    began, used = time.monotonic(), _children_cpu()
+    began, used = time.monotonic(), children_cpu()
     with log.open("w") as output:
         process = subprocess.Popen(
             command, cwd=folder, env=variables, stdout=output, stderr=subprocess.STDOUT
@@ -322,14 +322,8 @@ def run(
             f"the simulation of {model.name} ended with status {process.returncode} "
             f"and no result: {_tail(log, 4)}"
         )
-    spent = _children_cpu() - used
+    spent = children_cpu() - used
     return RunResult(results, log, _cases(results), time.monotonic() - began, spent)
-
-
-def _children_cpu() -> float:
-    """CPU seconds of all child processes that have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def _wait(

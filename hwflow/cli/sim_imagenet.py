@@ -85,14 +85,14 @@ def _print(run: TimedRun, folder: Path) -> None:
         "integer network": f"{run.kept} of {values['images']} kept; evaluated in "
         f"{run.expected_seconds:.1f} s",
         "cycle model": "beside the simulation",
-        "simulation": f"{number(values['cycles_per_second'])} cycles/s; "
-        f"{run.cpu_seconds:.1f} s of CPU time",
+        "simulation": f"{number(values['cycles_per_second'])} cycles/s",
         "simulated and compared": "from the inputs' files to the last comparison",
     }
-    shown = new_table("Seconds by stage", ("stage", "seconds", "at most", ""))
+    shown = new_table("Seconds by stage", ("stage", "seconds", "CPU seconds", "at most", ""))
     for name, seconds in run.seconds.items():
         bar = BARS.get(name)
-        shown.add_row(name, f"{seconds:.2f}", number(bar), notes.get(name, ""))
+        cpu = f"{run.cpu_seconds[name]:.2f}"
+        shown.add_row(name, f"{seconds:.2f}", cpu, number(bar), notes.get(name, ""))
     screen.print(shown)
     screen.print(
         f"{values['network']} on {values['target']}: {number(values['cycles'][0])} cycles, frame "
