@@ -101,7 +101,7 @@ def _load(path: Path) -> tuple[ExpectedImage, float] | None:
     if not path.is_file():
         return None
     try:
-        with np.load(path) as file:
+        with path.open("rb") as raw, np.load(raw) as file:
             meta = json.loads(file["meta"].tobytes())
             layers = tuple(_layer(file, entry) for entry in meta["layers"])
             image = ExpectedImage(
