@@ -54,6 +54,7 @@ class AcceleratorConfig:
     store_words: (
         int  # FIFO of what is stored to external memory, words of G*C*16 bits; 0 with long_words 0
     )
+    head_rows: int  # head memory of pooled long shortcuts, words of C*16 bits per bank; 0: none (hwflow/heads.py)
 
     def __post_init__(self) -> None:
         self._power_of_two("cols", 8, 64)
@@ -68,6 +69,8 @@ class AcceleratorConfig:
             self._in_range(field, 16, 65536)
         self._in_range("line_pixels", 1, 511)
         self._check_streams()
+        if self.head_rows:
+            self._in_range("head_rows", 16, 65536)
         self._in_range("channel_limit", self.cols, 8192)
         if self.channel_groups_limit > CHANNEL_GROUPS:
             raise FlowError(
@@ -219,9 +222,10 @@ class AcceleratorConfig:
 
     @property
     def tensor_bytes(self) -> int:
-        """Bytes of the five memories that hold tensors."""
+        """Bytes of the memories that hold tensors and heads."""
         bits = self.bit_rows * self.banks * self.popcount_width // 8
-        residual = (self.main_rows + self.side_rows + self.pool_rows) * self.stream_word_bytes
+        rows = self.main_rows + self.side_rows + self.pool_rows + self.head_rows
+        residual = rows * self.stream_word_bytes
         return bits + self.byte_rows * self.banks * self.cols + residual
 
     @property

@@ -163,7 +163,11 @@ FIELDS: Mapping[Op, tuple[Field, ...]] = {
         ),
         _f("r1_src", 2, "memory of the long shortcut r1; 0 none"),
         _f("r1_base", 16, "first row of r1"),
-        _f("r1_groups", 9, "channel groups of r1; output group cg reads cg mod r1_groups"),
+        _f(
+            "r1_groups",
+            9,
+            "channel groups of r1; channel o reads o mod (C*(r1_groups - 1) + r1_last)",
+        ),
         _shift("r1_shift", 5, "left shift of r1 onto v's grid"),
         _f(
             "store",
@@ -205,6 +209,12 @@ FIELDS: Mapping[Op, tuple[Field, ...]] = {
             "keep the sum of every output channel over all pixels, one sum token per group",
         ),
         _f("interval", 6, "fewest cycles from one tile's first step to the next's: R/G"),
+        _f("r1_last", 7, "valid channels of r1's last group, 1..C; 0 without r1"),
+        _f(
+            "r1_head_base", 16, "r1 whose repetition is not a multiple of C: first row of its heads"
+        ),
+        _f("heads_en", 1, "also keep the first C channels of every pooled pixel as heads"),
+        _f("head_base", 16, "first row of the heads"),
     ),
     Op.MEAN: (
         *_HEAD,

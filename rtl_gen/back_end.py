@@ -16,8 +16,10 @@ from hwflow.isa import Residual, Store
 from hwflow.numerics import STORED_BITS
 from hwflow.signature import GROUP
 from rtl_gen import channel_mean, instances, lane
+from rtl_gen.channel_align import ChannelAlign, RepeatPosition
 from rtl_gen.channel_sums import ChannelSums
 from rtl_gen.delay import delayed
+from rtl_gen.head_memory import HeadMemory
 from rtl_gen.interfaces import (
     CHANNEL_BITS,
     CONSTANTS_WRITE,
@@ -219,15 +221,17 @@ class BackEnd(wiring.Component):
     ) -> tuple[Signal, Signal]:
         """The memories' read ports; (r, r1) of the pixel group in lane.SHORTCUT_STAGE."""
         current, config = self.current, self.config
-        # r1 repeats every r1_groups channel groups: a second group counter that wraps.
-        r1_cg = Signal(GROUP_BITS)
-        with m.If(self.layer_start):
-            m.d.sync += r1_cg.eq(0)
-        with m.Elif(valid[0] & last[0]):
-            m.d.sync += r1_cg.eq(Mux(r1_cg + 1 == current.r1_groups, 0, r1_cg + 1))
+        # r1 repeats: a second group counter that begins again.
+        m.submodules.r1_position = position = RepeatPosition(config)
+        m.d.comb += [
+            position.clear.eq(self.layer_start),
+            position.advance.eq(valid[0] & last[0]),
+            position.groups.eq(current.r1_groups),
+            position.last_columns.eq(current.r1_last),
+        ]
         operands = (
             ("r", current.r_src, current.r_groups, current.r_base, cg[0]),
-            ("r1", current.r1_src, current.r1_groups, current.r1_base, r1_cg),
+            ("r1", current.r1_src, current.r1_groups, current.r1_base, position.cg),
         )
         rows = [
             self._first_row(
@@ -243,7 +247,9 @@ class BackEnd(wiring.Component):
         memories = {
             Residual.MAIN: ResidualMemory(config, config.main_rows, partial=True),
             Residual.SIDE: ResidualMemory(config, config.side_rows, partial=True),
-            Residual.POOL: ResidualMemory(config, config.pool_rows, partial=False),
+            Residual.POOL: ResidualMemory(
+                config, config.pool_rows, partial=False, paired=bool(config.head_rows)
+            ),
         }
         read_stage = ROW_AHEAD
         for which, memory in memories.items():
@@ -262,6 +268,10 @@ class BackEnd(wiring.Component):
             if config.pixel_lanes > 1:
                 m.d.comb += memory.read_bank.eq(self._bank(slot[read_stage]))
         self._memories = memories
+        # Only a pooled long shortcut may begin again inside an output group.
+        aligned = memories[Residual.POOL].read_data
+        if config.head_rows:
+            aligned = self._aligned(m, position, slot, valid, memories[Residual.POOL])
 
         exists = {"r": cg[read_stage + 1] < current.r_groups, "r1": Const(1)}
         results: list[Signal] = []
@@ -269,10 +279,38 @@ class BackEnd(wiring.Component):
             word = Signal(config.vector_lanes * STORED_BITS, name=f"{name}_word")
             chosen: Value = Const(0, len(word))
             for which, memory in memories.items():
-                chosen = Mux(exists[name] & (source == which), memory.read_data, chosen)
+                repeats = name == "r1" and which == Residual.POOL
+                found = aligned if repeats else memory.read_data
+                chosen = Mux(exists[name] & (source == which), found, chosen)
             m.d.sync += word.eq(chosen)
             results.append(word)
         return results[0], results[1]
+
+    def _aligned(
+        self,
+        m: Module,
+        position: RepeatPosition,
+        slot: list[Signal],
+        valid: list[Signal],
+        pooled: ResidualMemory,
+    ) -> Value:
+        """The pool memory's words for r1, put together from two channel groups and the heads."""
+        current, config = self.current, self.config
+        m.submodules.heads = self._heads = heads = HeadMemory(config)
+        m.submodules.align = align = ChannelAlign(config)
+        for name in ("offset", "last", "before_last"):
+            at_read = delayed(m, getattr(position, name), ROW_AHEAD + 1, f"begin_{name}")[-1]
+            m.d.comb += getattr(align, name).eq(at_read)
+        m.d.comb += [
+            heads.read_enable.eq(valid[ROW_AHEAD]),
+            heads.read_base.eq(current.r1_head_base),
+            heads.read_slot.eq(slot[ROW_AHEAD]),
+            align.here.eq(pooled.read_data),
+            align.after.eq(pooled.read_next),
+            align.heads.eq(heads.words),
+            align.last_columns.eq(current.r1_last),
+        ]
+        return align.words
 
     def _means(self, m: Module, elements: Signal) -> Signal:
         """The G pixels' channel means, in MEAN_STAGE."""
@@ -340,6 +378,15 @@ class BackEnd(wiring.Component):
             current.mean_groups,
             current.mean_base,
         )
+        if config.head_rows:
+            heads = self._heads
+            m.d.comb += [
+                heads.write_mask.eq(Mux(current.heads_en & (pool.cg == 0), pool.mean_mask, 0)),
+                heads.write_base.eq(current.head_base),
+                heads.write_slot.eq(pool.slot),
+                heads.write_data.eq(Value.cast(pool.means)),
+                heads.columns.eq(current.last_cols),
+            ]
         # The part of the mean tensor's word that this channel group's means fill.
         parts: list[Value] = []
         for shift in (1, 2, 3):

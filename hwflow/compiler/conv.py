@@ -83,7 +83,16 @@ def _outputs(config: AcceleratorConfig, layer: LayerPlan) -> Instruction:
         "pool_w": pool.width if pool else 0,
         "sums_en": 1,
         "interval": config.row_groups,
+        "heads_en": int(layer.head_base is not None),
+        "head_base": layer.head_base or 0,
+        "r1_last": _last_columns(layer.r1, config),
+        "r1_head_base": layer.r1_head_base or 0,
     }
+
+
+def _last_columns(tensor: Tensor | None, config: AcceleratorConfig) -> int:
+    """Valid channels of a residual tensor's last word, 0 without a tensor."""
+    return 0 if tensor is None else tensor.channels - (tensor.words - 1) * config.cols
 
 
 def _geometry(layer: LayerPlan, kernel: int, stride: int, pads: tuple[int, int]) -> Instruction:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hwflow.compiler import container, image, schedule
+from hwflow.compiler.heads import place_heads
 from hwflow.compiler.manifest import ImageInfo, LayerInfo, Manifest, TensorInfo, config_hash
 from hwflow.compiler.order import order
 from hwflow.compiler.plan import LayerPlan
@@ -25,7 +26,7 @@ def lower(network: IntegerNetwork, config: AcceleratorConfig) -> Program:
             or does not fit; names the layer, the reason and what to change.
     """
     network.validate()
-    layers = plan(network, config)
+    layers = place_heads(plan(network, config), config)
     ordered = order(items(network, layers, config), config)
     instructions, areas = image.place(ordered, config)
     network_hash, target_hash = network.content_hash(), config_hash(config)

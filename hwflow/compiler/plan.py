@@ -24,6 +24,7 @@ from hwflow.compiler.allocate import Allocator, CapacityError
 from hwflow.compiler.geometry import ConvGeometry, NetworkGeometry
 from hwflow.config import AcceleratorConfig
 from hwflow.errors import FlowError
+from hwflow.heads import head_rows
 from hwflow.memories import Memory, Tensor, ceil_div, group_beats, pixel_words, tensor_rows
 from models.integer.params import Shape
 
@@ -45,7 +46,10 @@ class Choices:
 
 @dataclass(frozen=True, kw_only=True)
 class LayerPlan:
-    """Tensors a CONV reads (source, r, r1) and writes (output, bits, mean, pool)."""
+    """Tensors a CONV reads (source, r, r1) and writes (output, bits, mean, pool).
+
+    head_base, r1_head_base: first row of the heads it writes and reads, None without (hwflow/compiler/heads.py).
+    """
 
     number: int
     name: str
@@ -57,6 +61,8 @@ class LayerPlan:
     mean: Tensor | None
     mean_shift: int
     pool: Tensor | None
+    head_base: int | None = None
+    r1_head_base: int | None = None
 
     @property
     def written(self) -> tuple[Tensor, ...]:
@@ -150,11 +156,21 @@ def _check_long(conv: ConvGeometry, config: AcceleratorConfig) -> None:
             f"its long shortcut has {channels} channels, more than the {cout} of its output",
             "let the block's output be at least as wide as its input",
         )
-    if channels != cout and channels % config.cols:
+    if channels == cout or channels % config.cols == 0:
+        return
+    tiles = f"its long shortcut tiles {channels} channels, not a multiple of {config.cols} columns"
+    if channels < config.cols or not conv.pool_long:
         raise _unsupported(
             conv.name,
-            f"its long shortcut tiles {channels} channels, not a multiple of {config.cols} columns",
+            f"{tiles}, and is {'narrower than them' if conv.pool_long else 'not pooled'}",
             f"use a width that is one, or lower cols of target {config.name}",
+        )
+    if not config.head_rows:
+        needed = head_rows(config, *conv.out_shape[:2])
+        raise _unsupported(
+            conv.name,
+            f"{tiles}, and target {config.name} keeps no heads",
+            f"set head_rows to {needed} or more, or use a width that is one",
         )
 
 

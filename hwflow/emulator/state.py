@@ -82,6 +82,7 @@ class State:
         self.main = BankedMemory(images, lanes, config.main_rows, cols, np.int16)
         self.side = BankedMemory(images, lanes, config.side_rows, cols, np.int16)
         self.pool = BankedMemory(images, lanes, config.pool_rows, cols, np.int16)
+        self.heads = BankedMemory(images, lanes, config.head_rows, cols, np.int16)
         channels = config.channel_groups_limit * cols
         self.sums: Ints = np.full((images, channels), memory.JUNK, np.int32)
         vector = ceil_div(config.channel_limit, config.fc_inputs) * config.fc_inputs

@@ -9,6 +9,7 @@ from hwflow import numerics
 from hwflow.emulator.conv import accumulators, array_counts
 from hwflow.emulator.memory import BankedMemory, Slots
 from hwflow.emulator.state import EmulatedLayer, State
+from hwflow.heads import reads_heads, repeat_channels
 from hwflow.isa import Residual, Store
 from hwflow.spilling import group_beats, writes_stream
 
@@ -103,7 +104,16 @@ def _long(conv: Instruction, state: State, cg: int, slots: Slots) -> Ints | None
     source, groups = Residual(conv["r1_src"]), conv["r1_groups"]
     if source is Residual.NONE:
         return None
-    return _shortcut(conv, state, "r1", cg % groups, slots)
+    if not reads_heads(conv, state.config):
+        return _shortcut(conv, state, "r1", cg % groups, slots)
+    cols = state.config.cols
+    channels = repeat_channels(conv, state.config)
+    wanted = cg * cols % channels + np.arange(cols)
+    word = np.minimum(wanted // cols, groups - 1)
+    neighbours = [_shortcut(conv, state, "r1", int(w), slots) for w in np.unique(word)]
+    plain = np.stack(neighbours, axis=-2)[..., word - word[0], wanted % cols]
+    heads = state.heads.read(slots, conv["r1_head_base"], 1, 0)[..., (wanted - channels) % cols]
+    return np.where(wanted < channels, plain, heads).astype(np.int32)
 
 
 def _shortcut(conv: Instruction, state: State, name: str, word: int, slots: Slots) -> Ints:
@@ -167,4 +177,6 @@ def _write_pool(conv: Instruction, state: State, cg: int, y: Ints) -> Ints:
     slots = np.arange(height * width)
     values = pooled.reshape(images, height * width, cols)
     state.pool.write(slots, conv["pool_base"], conv["groups"], cg, values)
+    if conv["heads_en"] and cg == 0:
+        state.heads.write(slots, conv["head_base"], 1, 0, values)
     return pooled

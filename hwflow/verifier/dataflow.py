@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from hwflow.compiler.counts import out_channels
 from hwflow.config import AcceleratorConfig
+from hwflow.heads import repeat_channels
 from hwflow.isa import Op, Residual, Ring, Store
 from hwflow.memories import Memory, capacity, ceil_div, pixel_words, tensor_rows
 from hwflow.verifier.context import Context, Instruction
@@ -88,7 +89,7 @@ def _reads(conv: Instruction, config: AcceleratorConfig) -> list[tuple[Region, i
             pitch = conv["main_pitch"] if source is Residual.MAIN else groups
             base = conv[f"{operand}_base"]
             region = Region(name, _RESIDUAL[source], base, *out, pitch, groups)
-            regions.append((region, cout))
+            regions.append((region, cout if name == LOCAL else repeat_channels(conv, config)))
     return regions
 
 
@@ -120,19 +121,19 @@ def _writes(conv: Instruction, config: AcceleratorConfig) -> list[tuple[Region, 
 
 
 def _too_few(read: Region, found: _Live, channels: int, config: AcceleratorConfig) -> str:
-    """Why a tensor cannot be read with more channels than it has, or nothing.
+    """Why a tensor cannot be read with other channels than it has, or nothing.
 
     A local shortcut is extended with zeros: lanes beyond the last channel of an output or pooled
-    tensor hold 0, but those of a mean tensor may never have been written. A long shortcut repeats
-    its words, so they must be full.
+    tensor hold 0, but those of a mean tensor may never have been written. A long shortcut
+    repeats exactly its channels.
     """
     there = found.channels
-    if there >= channels:
+    if there >= channels and read.role != LONG:
+        return ""
+    if read.role == LONG and there == channels:
         return ""
     if read.role == LOCAL:
         return f"has {there} channels, fewer than {channels}" if found.region.role == MEAN else ""
-    if read.role == LONG and there % config.cols == 0:
-        return ""
     return f"has {there} channels, {channels} are read"
 
 

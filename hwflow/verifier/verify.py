@@ -9,7 +9,7 @@ from hwflow.compiler import container, schedule
 from hwflow.compiler.manifest import config_hash
 from hwflow.errors import FlowError
 from hwflow.isa import INSTRUCTION_BYTES
-from hwflow.verifier import dataflow, liveness, shapes, spills
+from hwflow.verifier import dataflow, heads, liveness, shapes, spills
 from hwflow.verifier.context import Context, Rule
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "spills", "external activations read whole, in order, after they are written", spills.spills
     ),
+    Rule("heads", "repeated long shortcuts find their first channels", heads.heads),
     Rule("tokens", "no deadlock, no overrun, nothing left over", liveness.tokens),
 )
 """Later rules may assume what earlier ones prove, so checking stops at the first broken rule."""

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from hwflow import isa, numerics
 from hwflow.config import AcceleratorConfig
+from hwflow.heads import head_rows, reads_heads, repeat_channels
 from hwflow.isa import Residual, Store
 
 Ints = npt.NDArray[np.int64]
@@ -68,6 +69,7 @@ class Model:
 
     config: AcceleratorConfig
     memories: dict[Residual, Ints] = field(default_factory=dict)
+    heads: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     recent: dict[Residual, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -76,6 +78,7 @@ class Model:
         for which, depth in zip((Residual.MAIN, Residual.SIDE, Residual.POOL), rows, strict=True):
             shape = (config.pixel_lanes, depth, config.cols)
             self.memories[which] = np.zeros(shape, np.int64)
+        self.heads = np.zeros((config.pixel_lanes, config.head_rows, config.cols), np.int64)
 
     def place(self, tensor: Tensor, cg: Ints | int) -> tuple[Ints, Ints]:
         """(bank, row) of every slot of channel group cg."""
@@ -99,6 +102,26 @@ class Model:
             found = self.memories[which][self.place(tensor, cg % there)]
             words.append(found if tile or cg < there else np.zeros_like(found))
         return np.concatenate(words, axis=1)
+
+    def read_repeated(self, f: dict[str, int], tensor: Tensor) -> Ints:
+        """(slots, groups*C) of the pool memory's r1: channel o is o mod the tensor's; those that begin again from heads.
+
+        Channel 0 lies in column last_columns % C of the heads.
+        """
+        cols = self.config.cols
+        channels = repeat_channels(f, self.config)
+        words = self.read(Residual.POOL, tensor, tensor.groups, tensor.groups, tile=True)
+        first = self.heads[self.place(Tensor(f["r1_head_base"], 1, tensor.slots), 0)]
+        result: list[Ints] = []
+        for cg in range(f["groups"]):
+            wanted = cg * cols % channels + np.arange(cols)
+            plain = words[:, np.minimum(wanted, channels - 1)]
+            result.append(
+                np.where(
+                    wanted < channels, plain, first[:, (wanted - channels + f["r1_last"]) % cols]
+                )
+            )
+        return np.concatenate(result, axis=1)
 
     def write(self, which: Residual, tensor: Tensor, values: Ints) -> None:
         """All groups of `values` (slots, n); the last may be partial."""
@@ -128,6 +151,8 @@ class Model:
                 pitch = f["main_pitch"] if which is Residual.MAIN else there
                 tensor = Tensor(f[f"{name}_base"], pitch, slots)
                 found = self.read(which, tensor, there, groups, tile=name == "r1")
+                if name == "r1" and reads_heads(f, self.config):
+                    found = self.read_repeated(f, tensor)
             else:
                 found = np.zeros_like(total)
             shortcuts.append(found[:, :channels])
@@ -170,6 +195,9 @@ class Model:
             tensor = Tensor(f["pool_base"], groups, len(pooled))
             self.write(Residual.POOL, tensor, pooled)
             expected.pooled = pooled
+            if f["heads_en"]:
+                place = self.place(Tensor(f["head_base"], 1, len(pooled)), 0)
+                self.heads[place] = np.roll(pooled[:, :cols], f["last_cols"], axis=1)
         return expected
 
 
@@ -237,11 +265,31 @@ def draw(rng: np.random.Generator, model: Model, *, dense: bool) -> Layer:
     sources = [int(which) for which in rng.permutation(4)[:2]]
     for name, source in zip(("r", "r1"), sources, strict=True):
         _draw_shortcut(rng, model, f, name, source, written, slots)
+    _draw_heads(rng, config, f, slots)
     return Layer(f, _draw_constants(rng, channels), list(_steps(rng, config, f, dense=dense)))
 
 
+def _draw_heads(
+    rng: np.random.Generator, config: AcceleratorConfig, f: dict[str, int], slots: int
+) -> None:
+    """Where r1 begins again, and heads kept by a layer that does not read any."""
+    if f["r1_src"]:
+        f["r1_last"] = config.cols
+    if not config.head_rows:
+        return
+
+    def base(pixels: int) -> int:
+        return int(rng.integers(0, config.head_rows - head_rows(config, 1, pixels) + 1))
+
+    if f["r1_src"] == Residual.POOL and f["r1_groups"] > 1:
+        f["r1_last"] = int(rng.integers(1, config.cols + 1))
+        f["r1_head_base"] = base(slots)
+    if f["pool_en"] and not reads_heads(f, config):
+        f |= {"heads_en": 1, "head_base": base(f["pool_h"] * f["pool_w"])}
+
+
 def fill(rng: np.random.Generator, model: Model) -> Iterator[Layer]:
-    """Layers that write every word of the three memories, so that no shortcut reads an undefined one."""
+    """Layers that write every word of the memories, so that no shortcut reads an undefined one."""
     config = model.config
     for which, content in model.memories.items():
         lanes, rows, cols = content.shape
@@ -249,8 +297,18 @@ def fill(rng: np.random.Generator, model: Model) -> Iterator[Layer]:
         f |= {"op": isa.Op.CONV, "out_h": rows, "out_w": lanes, "groups": 1, "last_cols": cols}
         store = next(store for store, memory in STORES.items() if memory is which)
         f |= {"store": int(store), "store_pitch": 1}
-        constants = _draw_constants(rng, f["groups"] * cols)
-        yield Layer(f, constants, list(_steps(rng, config, f, dense=True)))
+        yield _filling(rng, config, f)
+    if config.head_rows:
+        rows = config.head_rows * config.pixel_lanes
+        f = {item.name: 0 for item in isa.FIELDS[isa.Op.CONV]}
+        f |= {"op": isa.Op.CONV, "out_h": 2 * rows, "out_w": 2, "groups": 1}
+        f |= {"last_cols": config.cols, "pool_en": 1, "pool_h": rows, "pool_w": 1, "heads_en": 1}
+        yield _filling(rng, config, f)
+
+
+def _filling(rng: np.random.Generator, config: AcceleratorConfig, f: dict[str, int]) -> Layer:
+    constants = _draw_constants(rng, f["groups"] * config.cols)
+    return Layer(f, constants, list(_steps(rng, config, f, dense=True)))
 
 
 def _draw_shortcut(

@@ -46,6 +46,7 @@ def small_config(**changes: int | str) -> AcceleratorConfig:
         "channel_limit": 64,
         "long_words": 0,
         "store_words": 0,
+        "head_rows": 0,
     }
     values.update(changes)
     return AcceleratorConfig(**values)

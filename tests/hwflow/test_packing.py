@@ -40,6 +40,7 @@ EXAMPLE = AcceleratorConfig(
     channel_limit=64,
     long_words=0,
     store_words=0,
+    head_rows=0,
 )
 DEEP = dataclasses.replace(EXAMPLE, rows=4, mac_depth=2, cols=16)
 

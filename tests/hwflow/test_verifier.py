@@ -133,6 +133,7 @@ CASES: dict[str, tuple[str, Change]] = {
     "input of another size": ("framing", _set(Op.CONV, 2, in_h=5)),
     "input overwritten": ("tensors", _overwrite_input),
     "live tensor overwritten": ("tensors", _overwrite_live_tensor),
+    "place of no heads": ("heads", _set(Op.CONV, 4, head_base=1)),
     "weights too early": ("tokens", _late_weights),
     "queue too full": ("tokens", _all_convs_first),
     "constants left over": ("tokens", _extra_load),
