@@ -10,7 +10,9 @@ from hwflow.cli import (
     ace,
     doctor,
     emulate,
+    fit,
     lower,
+    plan,
     quantise,
     random,
     reconcile,
@@ -38,6 +40,8 @@ app.command("verilog")(verilog.verilog)
 app.command("emulate")(emulate.emulate)
 app.command("sim")(sim.sim)
 app.command("sim-imagenet")(sim_imagenet.sim_imagenet)
+app.command("plan")(plan.plan)
+app.command("fit")(fit.fit)
 app.command("ace")(ace.ace)
 app.command("reconcile")(reconcile.reconcile)
 
