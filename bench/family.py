@@ -29,6 +29,7 @@ WIDTHS = (0.5, 0.75, 1.0, 1.25, 1.4, 1.5, 1.75, 2.0)
 COLUMNS = {
     "width": "width",
     "ace": "ACE",
+    "target": "target",
     "lowering_seconds": "lowering s",
     "cycles": "cycles (cycle-model)",
     "rtl_cycles": "cycles (rtl-sim)",
@@ -75,6 +76,7 @@ def measure(
         raise FlowError("a memory without random stalls has a cycle model")
     bound = frame_bound(program)
     row |= {
+        "target": program.config.name,
         "lowering_seconds": round(stages.seconds["lowering"], 2),
         "cycle_model_seconds": round(time.monotonic() - began, 2),
         "cycles": predicted.cycles,
@@ -88,7 +90,7 @@ def measure(
         return row
     run = timed_run(
         prepared,
-        folder / f"{preset}-{config.name}" / "run",
+        folder / f"{preset}-{program.config.name}" / "run",
         folder / "expected",
         stages,
         status=lambda what: status(f"{preset}: {what}"),
@@ -115,6 +117,7 @@ def markdown(report: dict[str, Any]) -> str:
         f"networks of seed {report['seed']} at 224x224x3 and 1000 classes (docs/random-networks.md). Cycles from start",
         "to last logit with empty buffers; utilisation is frame bound / cycles. Seconds are wall time on",
         f"{report['processors']} cores with a load of {report['load']} when the table was finished, unless they say CPU.",
+        "A target other than the table's is that one with its memory shared out for the network (`hwflow fit`).",
         "",
         "| " + " | ".join(COLUMNS[key] for key in columns) + " |",
         "|" + "---:|" * len(columns),

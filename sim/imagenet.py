@@ -16,9 +16,12 @@ import numpy.typing as npt
 import hwflow.numerics
 import models
 from hwflow.bound import frame_bound
+from hwflow.compiler.fit import fit
+from hwflow.compiler.geometry import geometry_of
 from hwflow.compiler.lower import lower
 from hwflow.compiler.program import Program
 from hwflow.config import AcceleratorConfig
+from hwflow.errors import FlowError
 from models.config import preset as named
 from models.integer.params import IntegerNetwork
 from models.integer.random import reported_network
@@ -124,8 +127,10 @@ def prepare_run(
 ) -> Prepared:
     """Draws the network, or reads it where `folder` keeps it, and lowers it.
 
+    Where it does not fit, the target's memory is shared out anew for it, as `hwflow fit` does.
+
     Raises:
-        FlowError: an unknown preset, or a network that does not fit the target.
+        FlowError: an unknown preset, or a network that does not fit even then.
     """
     status(f"drawing {preset}")
     path = network_file(preset, seed, folder / "networks")
@@ -138,7 +143,10 @@ def prepare_run(
             network = IntegerNetwork.load(path)
     status(f"lowering {preset} for {config.name}")
     with stages.stage("lowering"):
-        program = lower(network, config)
+        try:
+            program = lower(network, config)
+        except FlowError:
+            program = lower(network, fit(geometry_of(network), config))
     chosen = photo_images(seed + IMAGE_SEED, images, network.image_shape)
     return Prepared(network=network, program=program, images=chosen, drawn=drawn)
 
