@@ -16,12 +16,10 @@ import numpy.typing as npt
 import hwflow.numerics
 import models
 from hwflow.bound import frame_bound
-from hwflow.compiler.fit import fit
-from hwflow.compiler.geometry import geometry_of
+from hwflow.compiler.fit import fitted
 from hwflow.compiler.lower import lower
 from hwflow.compiler.program import Program
 from hwflow.config import AcceleratorConfig
-from hwflow.errors import FlowError
 from models.config import preset as named
 from models.integer.params import IntegerNetwork
 from models.integer.random import reported_network
@@ -143,10 +141,7 @@ def prepare_run(
             network = IntegerNetwork.load(path)
     status(f"lowering {preset} for {config.name}")
     with stages.stage("lowering"):
-        try:
-            program = lower(network, config)
-        except FlowError:
-            program = lower(network, fit(geometry_of(network), config))
+        program = lower(network, fitted(network, config))
     chosen = photo_images(seed + IMAGE_SEED, images, network.image_shape)
     return Prepared(network=network, program=program, images=chosen, drawn=drawn)
 

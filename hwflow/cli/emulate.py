@@ -28,14 +28,21 @@ def emulate(
     target: Target = "sim-small",
     images: Annotated[int, typer.Option(min=1, help="synthetic images to run")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="of the images")] = 0,
+    fit: Annotated[
+        bool, typer.Option(help="share the target's memory out for the network where it is too big")
+    ] = False,
+    plain: Annotated[
+        bool,
+        typer.Option(help="integer network in numpy, not JAX: same functions, nothing to compile"),
+    ] = False,
     calibration: Calibration = CALIBRATION,
     se_bits: SEBits = 4,
     json: Json = False,
 ) -> None:
     """Lower a network, verify and emulate its schedule, and compare every layer's values.
 
-    The reference is the integer network in JAX, on the same images. Exit status 1 when a value,
-    signature or count of saturations differs.
+    The reference is the integer network on the same images. Exit status 1 when a value, signature
+    or count of saturations differs.
     """
     from hwflow.config import load_target
 
@@ -43,23 +50,33 @@ def emulate(
     integer = integer_network(network, calibration, se_bits)
     seconds: dict[str, float] = {}
     with progress_console().status(f"lowering {integer.name} for {config.name}") as display:
+        from hwflow.compiler.fit import fitted
         from hwflow.compiler.lower import lower
         from hwflow.emulator.compare import compare
         from hwflow.emulator.run import emulate_program
-        from models.integer.network import trace
+        from models.integer import layers
+        from models.integer.network import map_images, trace
         from models.synthetic import photo_images
 
         chosen = photo_images(seed, images, integer.image_shape)
         began = time.monotonic()
+        if fit:
+            config = fitted(integer, config)
         program = lower(integer, config)
         seconds["lowering and verifying"] = time.monotonic() - began
         display.update("emulating the schedule")
         began = time.monotonic()
         emulation = emulate_program(program, chosen)
         seconds["emulator"] = time.monotonic() - began
-        display.update("integer network (JAX; compiles its layers first)")
+        display.update(
+            f"integer network in {'numpy' if plain else 'JAX, which compiles its layers'}"
+        )
         began = time.monotonic()
-        wanted = trace(integer, chosen)
+        wanted = (
+            layers.forward(integer, map_images(integer, chosen))
+            if plain
+            else trace(integer, chosen)
+        )
         seconds["integer network"] = time.monotonic() - began
         names = {layer.number: layer.name for layer in program.manifest.layers}
         rows = compare(emulation, wanted, names)
@@ -72,6 +89,7 @@ def emulate(
                 "network_hash": program.manifest.network_hash,
                 "target": config.name,
                 "images": images,
+                "reference": "numpy" if plain else "jax",
                 "equal": equal,
                 "seconds": {name: round(value, 3) for name, value in seconds.items()},
                 "layers": [row.to_dict() for row in rows],
