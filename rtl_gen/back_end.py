@@ -319,7 +319,7 @@ class BackEnd(wiring.Component):
     ) -> Value:
         """The pool memory's words for r1, put together from two channel groups and the heads."""
         current, config = self.current, self.config
-        m.submodules.heads = self._heads = heads = HeadMemory(config)
+        m.submodules.head_memory = self._heads = heads = HeadMemory(config)
         m.submodules.align = align = ChannelAlign(config)
         for name in ("offset", "last", "before_last"):
             at_read = delayed(m, getattr(position, name), ROW_AHEAD + 1, f"begin_{name}")[-1]
