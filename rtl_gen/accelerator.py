@@ -150,6 +150,7 @@ class Accelerator(wiring.Component):
             scalar.record.eq(constants.record),
             scalar.record_level.eq(constants.level),
             constants.take.eq(scalar.record_take),
+            constants.last.eq(scalar.record_last),
         ]
 
         # CONV: a layer begins only when its record will find room.
