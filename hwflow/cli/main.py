@@ -8,6 +8,7 @@ import typer
 
 from hwflow.cli import (
     ace,
+    cycles,
     doctor,
     emulate,
     fit,
@@ -38,6 +39,7 @@ app.command("random")(random.random)
 app.command("lower")(lower.lower)
 app.command("verilog")(verilog.verilog)
 app.command("emulate")(emulate.emulate)
+app.command("cycles")(cycles.cycles)
 app.command("sim")(sim.sim)
 app.command("sim-imagenet")(sim_imagenet.sim_imagenet)
 app.command("plan")(plan.plan)
