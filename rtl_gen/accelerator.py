@@ -194,6 +194,10 @@ class Accelerator(wiring.Component):
 
         if streams is not None:
             self._streams(m, streams, (loader, front, back, scalar), begin)
+            m.d.comb += [
+                guard.write.eq(streams[1].state),
+                guard.write.layer.eq(front.current.layer),
+            ]
 
         # Records; the front end reports its events late.
         m.d.comb += [

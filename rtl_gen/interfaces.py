@@ -28,6 +28,10 @@ PURPOSE = data.StructLayout({"kind": 4, "layer": 16})
 """What a request is for: isa.Ring, or isa.INSTRUCTIONS, and the layer of the LOAD (0 for instructions)."""
 
 
+WRITE_STATE = data.StructLayout({"waiting": 1, "moved": 1, "layer": 16, "address": 32})
+"""The write port: a beat is offered or not acknowledged; one was taken or acknowledged; the layer and its next beat."""
+
+
 def index_shape(count: int) -> range:
     """Shape of an index into `count` things, at least one bit wide: Verilog has no ports of width 0."""
     return range(max(2, count))
