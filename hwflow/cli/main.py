@@ -10,6 +10,7 @@ from hwflow.cli import (
     ace,
     cycles,
     doctor,
+    emulate,
     fit,
     lower,
     plan,
@@ -17,6 +18,7 @@ from hwflow.cli import (
     random,
     reconcile,
     sim,
+    sim_imagenet,
     train,
     verilog,
 )
@@ -36,8 +38,10 @@ app.command("quantise")(quantise.quantise)
 app.command("random")(random.random)
 app.command("lower")(lower.lower)
 app.command("verilog")(verilog.verilog)
+app.command("emulate")(emulate.emulate)
 app.command("cycles")(cycles.cycles)
 app.command("sim")(sim.sim)
+app.command("sim-imagenet")(sim_imagenet.sim_imagenet)
 app.command("plan")(plan.plan)
 app.command("fit")(fit.fit)
 app.command("ace")(ace.ace)
