@@ -24,9 +24,12 @@ def expected_frame(program: Program, timing: MemoryTiming) -> FrameTiming:
 
     An estimate: frames stay within 2% of it (tests/sim/test_network.py), and differ from one another.
     """
-    bandwidth = timing.expected_bandwidth
     return simulate_cycles(
-        program.instructions, program.config, latency=timing.latency, bandwidth=bandwidth
+        program.instructions,
+        program.config,
+        latency=timing.latency,
+        bandwidth=timing.expected_bandwidth,
+        steady=True,
     )
 
 

@@ -103,15 +103,17 @@ def simulate_cycles(
     *,
     latency: int = 8,
     bandwidth: Fraction = Fraction(1),
+    steady: bool = False,
 ) -> FrameTiming:
     """Cycles of one frame of a decoded schedule.
 
-    latency: cycles from an accepted memory request to its first beat; bandwidth: beats a cycle, at most 1.
+    latency: cycles from an accepted memory request to its first beat; bandwidth: beats a cycle, at most 1; steady: see
+    `MemoryPort`.
 
     Raises:
         FlowError: the schedule does not come to its END.
     """
-    memory = MemoryPort(latency, bandwidth)
+    memory = MemoryPort(latency, bandwidth, steady=steady)
     loader = Loader(config, schedule, memory)
     weights, macs, constants = WeightRing(config), MacRing(config), ConstantRing(config)
     scalar, results = ScalarEngine(config), Results()
