@@ -137,7 +137,8 @@ def simulate_cycles(
 
         level = macs.level // 2 if sequencer.mac else weights.level
         mac = sequencer.mac
-        sequencer.step(cycle, conv, level, scalar.scale_tokens != 0)
+        slots = None if loader.image_done else loader.image_slots
+        sequencer.step(cycle, conv, level, scalar.scale_tokens != 0, slots)
         word = scalar.word
         word_taken = results.step(sequencer.layer_done, word)
         taken, vector = scalar.step(
@@ -153,7 +154,9 @@ def simulate_cycles(
         if sequencer.waits_for_scale and scalar.starved(constants.level, macs.level):
             sequencer.reports[-1].starved += 1
         streams.step(cycle, arrival.kind == isa.Ring.LONG, memory)
-        loader.step(cycle, cycle == 0, free, conv_read, scalar_read, layers_done)
+        loader.step(
+            cycle, cycle == 0, free, conv_read, scalar_read, layers_done, sequencer.bytes_stall
+        )
         layers_done += sequencer.layer_done
         claimed, released = sequencer.claimed, sequencer.released
         weights.step(

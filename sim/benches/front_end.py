@@ -283,6 +283,8 @@ async def random_layers(dut: Any) -> None:
         "instruction__payload",
     ):
         getattr(dut, name).value = 0
+    dut.image_slots.value = 0
+    dut.image_done.value = 1
     await start(dut)
     free = number(dut.weights_free), number(dut.macs_free)
     bench = Bench(dut, layers, rng)
