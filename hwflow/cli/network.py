@@ -16,11 +16,15 @@ Checkpoint = Annotated[
     Path, typer.Option(help="folder of a trained checkpoint, or an integer network's file")
 ]
 Calibration = Annotated[
-    Path, typer.Option(help="images that set the exponents: .npz file or folder (train split)")
+    Path,
+    typer.Option(help="images that set the exponents: .npz file or folder (training split)"),
 ]
 SEBits = Annotated[
     int, typer.Option(help="width of the SE's input: 4 as trained, 8 for imported checkpoints")
 ]
+
+CALIBRATION_IMAGES = 512
+"""Calibration reads the first so many images: ranges hardly move beyond, time and memory do."""
 
 INTEGER_SUFFIX = ".network"
 """Suffix of an integer network's file."""
@@ -63,4 +67,5 @@ def integer_network(checkpoint: Path, calibration: Path, se_bits: int = 4) -> In
         images = load_images(calibration, "train")
         check_images(images, config.image_shape, config.classes, config.name, calibration)
         status.update(f"quantising {config.name}")
-        return export_network(config, variables, images.images, se_act_bits=se_bits)
+        chosen = images.images[:CALIBRATION_IMAGES]
+        return export_network(config, variables, chosen, se_act_bits=se_bits)
