@@ -67,7 +67,9 @@ class MemoryPort:
     """In-order memory: a request's first beat can be taken `latency` cycles after the request was accepted.
 
     bandwidth: beats a cycle, at most 1. What a cycle adds beyond one beat is lost, as in the simulated memory, so that
-    only 1/n is met in the long run; steady: it is kept, and every fraction is met. Requests are always accepted (its queue is longer than the loader's).
+    only 1/n is met in the long run; steady: it is kept, and every fraction is met.
+
+    Requests are always accepted (its queue is longer than the loader's).
     A beat to write is taken when `write_ready` is set, before beats are read, and lands as late as a first beat comes:
     `written` is set in that cycle. `write` is set by the writer in the cycle in which one is taken.
     """
