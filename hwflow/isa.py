@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from hwflow.errors import FlowError
 
-VERSION = 1
+VERSION = 2
 """Version of the schedule and image format; any change of a table below raises it."""
 
 INSTRUCTION_BYTES = 64
@@ -161,7 +161,17 @@ FIELDS: Mapping[Op, tuple[Field, ...]] = {
             2,
             "destination of the output: 1 main, 2 side, 3 byte memory (saturated to 8 bits)",
         ),
+        _f(
+            "store_shift",
+            2,
+            "main: 0 the output itself, 1..3 means of 2**store_shift consecutive channels in its place",
+        ),
         _f("store_base", 16, "first row of the stored tensor"),
+        _f(
+            "store_groups",
+            9,
+            "channel groups of the stored tensor: ceil(Cout / 2**store_shift / C)",
+        ),
         _f("bits_en", 1, "also write the sign bits"),
         _f("bits_base", 16, "first row of the bit plane"),
         _f("bits_words", 8, "words per pixel of the bit plane: ceil(Cout/K)"),

@@ -148,13 +148,20 @@ class BackEnd(wiring.Component):
         m.d.comb += [
             self.tap_store.layer.eq(current.layer),
             Value.cast(self.tap_store.data).eq(elements),
-            self.tap_mean.valid.eq(valid[MEAN_STAGE] & current.mean_en),
+            self.tap_mean.valid.eq(
+                valid[MEAN_STAGE] & (current.mean_en | (current.store_shift != 0))
+            ),
             self.tap_mean.layer.eq(current.layer),
             self.tap_mean.slot.eq(slot[MEAN_STAGE]),
             self.tap_mean.mask.eq(mask[MEAN_STAGE]),
             self.tap_mean.cg.eq(cg[MEAN_STAGE]),
-            Value.cast(self.tap_mean.data).eq(means),
         ]
+        # A mean leaves at least half of a word free: one tap shows both memories' means.
+        half = cols // 2 * STORED_BITS
+        for pixel in range(pixels):
+            word = Value.cast(self.tap_mean.data).word_select(pixel, 2 * half)
+            parts = [kind.word_select(pixel, 2 * half)[:half] for kind in means]
+            m.d.comb += word.eq(Cat(*parts))
 
         m.submodules.sums = sums = ChannelSums(config)
         m.d.comb += [
@@ -234,7 +241,7 @@ class BackEnd(wiring.Component):
             for name, _, groups, base, group in operands
         ]
         memories = {
-            Residual.MAIN: ResidualMemory(config, config.main_rows, partial=False),
+            Residual.MAIN: ResidualMemory(config, config.main_rows, partial=True),
             Residual.SIDE: ResidualMemory(config, config.side_rows, partial=True),
             Residual.POOL: ResidualMemory(config, config.pool_rows, partial=False),
         }
@@ -263,19 +270,23 @@ class BackEnd(wiring.Component):
             results.append(word)
         return results[0], results[1]
 
-    def _means(self, m: Module, elements: Signal) -> Signal:
-        """The G pixels' channel means, in MEAN_STAGE."""
+    def _means(self, m: Module, elements: Signal) -> tuple[Signal, Signal]:
+        """The G pixels' channel means for the side and the main memory, in MEAN_STAGE."""
         config = self.config
         module = instances.repeat(channel_mean.ChannelMean(config.cols), "hwflow_channel_mean")
         word = config.cols * STORED_BITS
-        means = Signal(config.pixel_lanes * word)
+        side, main = (
+            Signal(config.pixel_lanes * word, name=f"{n}_means") for n in ("side", "main")
+        )
         for pixel in range(config.pixel_lanes):
             m.submodules[f"mean_{pixel}"] = module.instance(
-                shift=self.current.mean_shift,
                 elements=elements.word_select(pixel, word),
-                means=means.word_select(pixel, word),
+                side_shift=self.current.mean_shift,
+                main_shift=self.current.store_shift,
+                side=side.word_select(pixel, word),
+                main=main.word_select(pixel, word),
             )
-        return means
+        return side, main
 
     def _pool(self, m: Module, valid: Signal, mask: Signal, elements: Signal) -> Pool:
         """The pool unit, fed by layers with `pool_en`."""
@@ -308,15 +319,26 @@ class BackEnd(wiring.Component):
         mask: list[Signal],
         cg: list[Signal],
         elements: Signal,
-        means: Signal,
+        means: tuple[Signal, Signal],
         pool: Pool,
     ) -> None:
-        """The three memories' write ports; the side memory takes the output or its means."""
+        """The three memories' write ports; the side memory takes the output or its means, main likewise."""
         current, config, y = self.current, self.config, lane.Y_STAGE
         main, side, pooled = (self._memories[which] for which in Residual if which)
-        at = y - ROW_AHEAD
+        averaged = Signal()
+        m.d.sync += averaged.eq(current.store_shift != 0)
+
+        def of_store(stages: list[Signal], ahead: int) -> Value:
+            """A field of the pixel group that the stored tensor's port has or will have `ahead` cycles on."""
+            return Mux(averaged, stages[MEAN_STAGE - ahead], stages[y - ahead])
+
         store_row = self._first_row(
-            m, "store", slot[at], cg[at], current.groups, current.store_base
+            m,
+            "store",
+            of_store(slot, ROW_AHEAD),
+            of_store(cg, ROW_AHEAD) >> current.store_shift,
+            current.store_groups,
+            current.store_base,
         )
         at = MEAN_STAGE - ROW_AHEAD
         mean_row = self._first_row(
@@ -327,44 +349,39 @@ class BackEnd(wiring.Component):
             current.mean_groups,
             current.mean_base,
         )
+        lanes = channel_mean.mean_lanes(cg[MEAN_STAGE], current.store_shift, config.cols)
         m.d.comb += [
-            main.write_mask.eq(Mux(current.store == Store.MAIN, mask[y], 0)),
+            main.write_mask.eq(Mux(current.store == Store.MAIN, of_store(mask, 0), 0)),
             main.write_row.eq(store_row),
-            main.write_step.eq(current.groups),
-            main.write_data.eq(elements),
+            main.write_step.eq(current.store_groups),
+            main.write_lanes.eq(Mux(averaged, lanes, ~0)),
+            main.write_data.eq(Mux(averaged, means[1], elements)),
             pooled.write_mask.eq(pool.mean_mask),
             pooled.write_row.eq(current.pool_base + pool.row),
             pooled.write_step.eq(current.groups),
             pooled.write_data.eq(Value.cast(pool.means)),
         ]
-        # The part of the mean tensor's word that this channel group's means fill.
-        parts: list[Value] = []
-        for shift in (1, 2, 3):
-            place = cg[MEAN_STAGE][:shift]
-            width = config.cols >> shift
-            parts.append(Cat(*((place == j).replicate(width) for j in range(1 << shift))))
-        mean_lanes = Mux(
-            current.mean_shift == 1, parts[0], Mux(current.mean_shift == 2, parts[1], parts[2])
-        )
         with m.If(current.mean_en):
             m.d.comb += [
                 side.write_mask.eq(mask[MEAN_STAGE]),
                 side.write_row.eq(mean_row),
                 side.write_step.eq(current.mean_groups),
-                side.write_lanes.eq(mean_lanes),
-                side.write_data.eq(means),
+                side.write_lanes.eq(
+                    channel_mean.mean_lanes(cg[MEAN_STAGE], current.mean_shift, config.cols)
+                ),
+                side.write_data.eq(means[0]),
             ]
         with m.Else():
             m.d.comb += [
                 side.write_mask.eq(Mux(current.store == Store.SIDE, mask[y], 0)),
                 side.write_row.eq(store_row),
-                side.write_step.eq(current.groups),
+                side.write_step.eq(current.store_groups),
                 side.write_lanes.eq(~0),
                 side.write_data.eq(elements),
             ]
         if config.pixel_lanes > 1:
             m.d.comb += [
-                main.write_bank.eq(self._bank(slot[y])),
+                main.write_bank.eq(self._bank(of_store(slot, 0))),
                 pooled.write_bank.eq(self._bank(pool.slot)),
                 side.write_bank.eq(
                     Mux(current.mean_en, self._bank(slot[MEAN_STAGE]), self._bank(slot[y]))

@@ -45,12 +45,14 @@ def _outputs(config: AcceleratorConfig, layer: LayerPlan) -> Instruction:
     size, stride = numerics.POOL_SIZE, numerics.POOL_STRIDE
     pool_top = numerics.same_padding(output.height, size, stride)[1]
     pool_left = numerics.same_padding(output.width, size, stride)[1]
-    groups = ceil_div(output.channels, config.cols)
+    groups = ceil_div(layer.channels, config.cols)
     return {
         "groups": groups,
-        "last_cols": output.channels - (groups - 1) * config.cols,
+        "last_cols": layer.channels - (groups - 1) * config.cols,
         "store": int(_STORE[output.memory]),
+        "store_shift": layer.store_shift,
         "store_base": output.base,
+        "store_groups": output.words,
         "bits_en": int(bits is not None),
         "bits_base": bits.base if bits else 0,
         "bits_words": bits.words if bits else 0,

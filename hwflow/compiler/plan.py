@@ -5,6 +5,7 @@ Layer numbers: 0 and 1 are PokeInit's convolutions, 2 + i is PokeConv i, the las
 | tensor | memory | written by |
 |---|---|---|
 | block input X (and the network's output) | main | the layer before the block |
+| in its place channel mean of X, for a long shortcut of more channels than its output has | main | the layer that stores X |
 | output of a block's other convolutions | side, in place over its shortcut when possible | that layer |
 | channel mean of X, for the next layer's local shortcut | side | the layer that stores X |
 | pooled X or pooled output, for a strided shortcut | pool | the layer that stores it |
@@ -29,14 +30,19 @@ MEAN_GROUPS = (2, 4, 8)
 
 @dataclass(frozen=True, kw_only=True)
 class LayerPlan:
-    """Tensors a CONV reads (source, r, r1) and writes (output, bits, mean, pool)."""
+    """Tensors a CONV reads (source, r, r1) and writes (output, bits, mean, pool).
+
+    channels: of the layer. `output` holds means of 2**store_shift of them, itself for store_shift 0.
+    """
 
     number: int
     name: str
+    channels: int
     source: Tensor
     r: Tensor | None
     r1: Tensor | None
     output: Tensor
+    store_shift: int
     bits: Tensor | None
     mean: Tensor | None
     mean_shift: int
@@ -51,13 +57,18 @@ class LayerPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class _Uses:
-    """Last reader of each form of a stored tensor; None: that form is not needed."""
+    """Last reader of each form of a stored tensor; None: that form is not needed.
 
-    plain: int | None
-    bits: int | None
-    mean: int | None
-    pool: int | None
-    mean_group: int
+    stored: of what main or side memory holds, means of stored_group channels (1: the tensor itself).
+    mean: of the means of mean_group channels that the side memory holds beside it.
+    """
+
+    stored: int | None = None
+    bits: int | None = None
+    mean: int | None = None
+    pool: int | None = None
+    mean_group: int = 1
+    stored_group: int = 1
 
 
 def _unsupported(name: str, reason: str, remedy: str) -> FlowError:
@@ -68,13 +79,14 @@ def _uses(network: IntegerNetwork, producer: int, config: AcceleratorConfig) -> 
     """Who reads the output of layer `producer` (1 or more), and in which form."""
     index = producer - 1
     if index >= len(network.convs):
-        return _Uses(plain=None, bits=None, mean=None, pool=None, mean_group=1)
+        return _Uses()
     consumer = network.convs[index]
     averaged = consumer.local == "mean" and consumer.local_group > 1
     if averaged:
         _check_mean(consumer, starts_block=_starts_block(network, index), config=config)
     plain = None if averaged or consumer.pool_local else producer + 1
     pool = producer + 1 if consumer.pool_local else None
+    stored_group = 1
     if _starts_block(network, index):
         for later, conv in enumerate(network.convs[index:], producer + 1):
             if conv.block != consumer.block:
@@ -82,16 +94,24 @@ def _uses(network: IntegerNetwork, producer: int, config: AcceleratorConfig) -> 
             if conv.r1_shift is None:
                 continue
             _check_long(conv, config)
+            stored_group = _long_group(conv)
+            if stored_group > 1 and plain is not None:
+                raise _unsupported(
+                    conv.name,
+                    "its block's input is needed as it is and averaged for the long shortcut",
+                    "let the block's first convolution reduce the channels",
+                )
             if conv.pool_long:
                 pool = later
             else:
                 plain = later
     return _Uses(
-        plain=plain,
+        stored=plain,
         bits=producer + 1,
         mean=producer + 1 if averaged else None,
         pool=pool,
         mean_group=consumer.local_group if averaged else 1,
+        stored_group=stored_group,
     )
 
 
@@ -99,19 +119,28 @@ def _starts_block(network: IntegerNetwork, index: int) -> bool:
     return index == 0 or network.convs[index].block != network.convs[index - 1].block
 
 
-def _check_mean(conv: PokeConvParams, *, starts_block: bool, config: AcceleratorConfig) -> None:
-    if conv.local_group not in MEAN_GROUPS:
+def _long_group(conv: PokeConvParams) -> int:
+    """Channels that the long shortcut averages."""
+    return max((conv.long_channels or 0) // conv.out_shape[2], 1)
+
+
+def _check_group(name: str, shortcut: str, group: int, config: AcceleratorConfig) -> None:
+    if group not in MEAN_GROUPS:
         raise _unsupported(
-            conv.name,
-            f"its local shortcut averages {conv.local_group} channels, the hardware 2, 4 or 8",
+            name,
+            f"its {shortcut} shortcut averages {group} channels, the hardware 2, 4 or 8",
             "choose widths whose ratio is a power of two up to 8",
         )
-    if config.cols % conv.local_group:
+    if config.cols % group:
         raise _unsupported(
-            conv.name,
-            f"its local shortcut averages {conv.local_group} channels of a group of {config.cols}",
+            name,
+            f"its {shortcut} shortcut averages {group} channels of a group of {config.cols}",
             f"raise cols of target {config.name} to a multiple",
         )
+
+
+def _check_mean(conv: PokeConvParams, *, starts_block: bool, config: AcceleratorConfig) -> None:
+    _check_group(conv.name, "local", conv.local_group, config)
     if not starts_block:
         raise _unsupported(
             conv.name,
@@ -129,11 +158,15 @@ def _check_mean(conv: PokeConvParams, *, starts_block: bool, config: Accelerator
 def _check_long(conv: PokeConvParams, config: AcceleratorConfig) -> None:
     channels, cout = conv.long_channels or 0, conv.out_shape[2]
     if channels > cout:
-        raise _unsupported(
-            conv.name,
-            f"its long shortcut has {channels} channels, more than the {cout} of its output",
-            "let the block's output be at least as wide as its input",
-        )
+        if conv.pool_long:
+            raise _unsupported(
+                conv.name,
+                f"its long shortcut of {channels} channels is cut to {cout} and pooled",
+                "let a strided block's output be at least as wide as its input",
+            )
+        if (group := _long_group(conv)) > 1:
+            _check_group(conv.name, "long", group, config)
+        return
     if channels != cout and channels % config.cols:
         raise _unsupported(
             conv.name,
@@ -191,8 +224,9 @@ class _Planner:
         )
         plans = [
             LayerPlan(
-                number=0, name=first.name, source=image, output=features, r=None, r1=None,
-                bits=None, mean=None, mean_shift=0, pool=None,
+                number=0, name=first.name, channels=first.out_shape[2], source=image,
+                output=features, store_shift=0, r=None, r1=None, bits=None, mean=None,
+                mean_shift=0, pool=None,
             )
         ]  # fmt: skip
         plans.append(self._layer(1, second.name, second.out_shape, features, None, None))
@@ -225,7 +259,10 @@ class _Planner:
         index = number - 1
         inside = index < len(network.convs) and not _starts_block(network, index)
         memory = Memory.SIDE if inside else Memory.MAIN
-        output = self.tensor(f"{name} output", memory, shape, number, uses.plain)
+        group = uses.stored_group
+        what = "output" if group == 1 else f"mean of {group}"
+        stored = (height, width, ceil_div(channels, group))
+        output = self.tensor(f"{name} {what}", memory, stored, number, uses.stored)
         in_place = next((t for t in (r, r1) if t is not None and t.memory is memory), None)
         output = place(output, over=in_place)
         bits = mean = pool = None
@@ -238,8 +275,9 @@ class _Planner:
             pooled = (*self._pooled_size(name, height, width), channels)
             pool = place(self.tensor(f"{name} pool", Memory.POOL, pooled, number, uses.pool))
         return LayerPlan(
-            number=number, name=name, source=source, r=r, r1=r1, output=output, bits=bits,
-            mean=mean, mean_shift=uses.mean_group.bit_length() - 1, pool=pool,
+            number=number, name=name, channels=channels, source=source, r=r, r1=r1, output=output,
+            store_shift=group.bit_length() - 1, bits=bits, mean=mean,
+            mean_shift=uses.mean_group.bit_length() - 1, pool=pool,
         )  # fmt: skip
 
     def _pooled_size(self, name: str, height: int, width: int) -> tuple[int, int]:

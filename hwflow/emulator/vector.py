@@ -25,6 +25,7 @@ def run_conv(conv: Instruction, state: State) -> EmulatedLayer:
     cout = (conv["groups"] - 1) * cols + conv["last_cols"]
     outputs: list[Ints] = []
     means: list[Ints] = []
+    stored_means: list[Ints] = []
     pools: list[Ints] = []
     t_saturated = np.zeros(state.images, np.int32)
     y_saturated = np.zeros(state.images, np.int32)
@@ -34,9 +35,14 @@ def run_conv(conv: Instruction, state: State) -> EmulatedLayer:
         y = np.where(real, result.y, 0)
         t_saturated += (result.t_saturated & real).sum(axis=(1, 2), dtype=np.int32)
         y_saturated += (result.y_saturated & real).sum(axis=(1, 2), dtype=np.int32)
-        _store(conv, state, cg, slots, y)
+        if conv["store_shift"]:
+            stored_means.append(_write_means("store", state.main, conv, state, cg, slots, y))
+        else:
+            _store(conv, state, cg, slots, y)
+        if conv["bits_en"]:
+            _store_bits(conv, state, cg, slots, y)
         if conv["mean_en"]:
-            means.append(_write_means(conv, state, cg, slots, y))
+            means.append(_write_means("mean", state.side, conv, state, cg, slots, y))
         if conv["pool_en"]:
             pools.append(_write_pool(conv, state, cg, y.reshape(-1, height, width, cols)))
         if conv["sums_en"]:
@@ -45,11 +51,16 @@ def run_conv(conv: Instruction, state: State) -> EmulatedLayer:
             state.sum_tokens += 1
         outputs.append(y)
     y = np.concatenate(outputs, axis=-1)[..., :cout].reshape(state.images, height, width, cout)
+
+    def tensor(groups: list[Ints]) -> Ints | None:
+        if not groups:
+            return None
+        return np.concatenate(groups, axis=-1).reshape(state.images, height, width, -1)
+
     return EmulatedLayer(
         y=y,
-        mean=np.concatenate(means, axis=-1).reshape(state.images, height, width, -1)
-        if means
-        else None,
+        mean=tensor(means),
+        stored_mean=tensor(stored_means),
         pool=np.concatenate(pools, axis=-1)[..., :cout] if pools else None,
         sums=y.sum(axis=(1, 2), dtype=np.int32),
         signatures=[numerics.signature(image) for image in y],
@@ -109,23 +120,34 @@ def _long(conv: Instruction, state: State, cg: int, slots: Slots) -> Ints | None
 def _store(conv: Instruction, state: State, cg: int, slots: Slots, y: Ints) -> None:
     target = {Store.MAIN: state.main, Store.SIDE: state.side, Store.BYTES: state.byte}
     memory = target[Store(conv["store"])]
-    memory.write(slots, conv["store_base"], conv["groups"], cg, y)
-    if conv["bits_en"]:
-        cols, width = state.config.cols, state.config.popcount_width
-        packed = np.packbits(y >= 0, axis=-1, bitorder="little")
-        first = cg * cols % width // BYTE_BITS
-        lanes = slice(first, first + cols // BYTE_BITS)
-        word = cg * cols // width
-        state.bit.write(slots, conv["bits_base"], conv["bits_words"], word, packed, lanes)
+    memory.write(slots, conv["store_base"], conv["store_groups"], cg, y)
 
 
-def _write_means(conv: Instruction, state: State, cg: int, slots: Slots, y: Ints) -> Ints:
-    shift, cols = conv["mean_shift"], state.config.cols
+def _store_bits(conv: Instruction, state: State, cg: int, slots: Slots, y: Ints) -> None:
+    cols, width = state.config.cols, state.config.popcount_width
+    packed = np.packbits(y >= 0, axis=-1, bitorder="little")
+    first = cg * cols % width // BYTE_BITS
+    lanes = slice(first, first + cols // BYTE_BITS)
+    word = cg * cols // width
+    state.bit.write(slots, conv["bits_base"], conv["bits_words"], word, packed, lanes)
+
+
+def _write_means(
+    fields: str,
+    memory: BankedMemory,
+    conv: Instruction,
+    state: State,
+    cg: int,
+    slots: Slots,
+    y: Ints,
+) -> Ints:
+    """The channel means that `<fields>_shift`, `_base` and `_groups` describe, of one channel group."""
+    shift, cols = conv[f"{fields}_shift"], state.config.cols
     means = numerics.channel_mean(y, cols >> shift)
     first = (cg % (1 << shift)) * (cols >> shift)
     lanes = slice(first, first + (cols >> shift))
-    groups = conv["mean_groups"]
-    state.side.write(slots, conv["mean_base"], groups, cg >> shift, means, lanes)
+    base, groups = conv[f"{fields}_base"], conv[f"{fields}_groups"]
+    memory.write(slots, base, groups, cg >> shift, means, lanes)
     return means
 
 

@@ -16,7 +16,8 @@ _RESIDUAL = {
     Residual.SIDE: Memory.SIDE,
     Residual.POOL: Memory.POOL,
 }
-INPUT, LOCAL, LONG, MEAN = "input", "local shortcut", "long shortcut", "mean"
+INPUT, LOCAL, LONG = "input", "local shortcut", "long shortcut"
+MEAN, STORED_MEAN = "mean", "stored mean"
 _STORE = {Store.MAIN: Memory.MAIN, Store.SIDE: Memory.SIDE, Store.BYTES: Memory.BYTE}
 
 
@@ -81,7 +82,9 @@ def _writes(conv: Instruction, config: AcceleratorConfig) -> list[tuple[Region, 
     cout = out_channels(conv, config)
     size = (conv["out_h"], conv["out_w"])
     memory = _STORE[Store(conv["store"])]
-    regions = [(Region("output", memory, conv["store_base"], *size, conv["groups"]), cout)]
+    role = STORED_MEAN if conv["store_shift"] else "output"
+    stored = Region(role, memory, conv["store_base"], *size, conv["store_groups"])
+    regions = [(stored, ceil_div(cout, 1 << conv["store_shift"]))]
     if conv["bits_en"]:
         region = Region("sign bits", Memory.BIT, conv["bits_base"], *size, conv["bits_words"])
         regions.append((region, cout))
@@ -106,7 +109,8 @@ def _too_few(read: Region, found: _Live, channels: int, config: AcceleratorConfi
     if there >= channels:
         return ""
     if read.role == LOCAL:
-        return f"has {there} channels, fewer than {channels}" if found.region.role == MEAN else ""
+        averaged = found.region.role in (MEAN, STORED_MEAN)
+        return f"has {there} channels, fewer than {channels}" if averaged else ""
     if read.role == LONG and there % config.cols == 0:
         return ""
     return f"has {there} channels, {channels} are read"
@@ -115,11 +119,15 @@ def _too_few(read: Region, found: _Live, channels: int, config: AcceleratorConfi
 def _clashes(
     reads: list[tuple[Region, int]], writes: list[tuple[Region, int]], config: AcceleratorConfig
 ) -> Iterator[str]:
-    """Results over operands, except element by element in place, and results over each other."""
+    """Results over operands, except element by element in place, and results over each other.
+
+    A stored mean is not: the first channel groups overwrite what later ones may read.
+    """
     in_place = [read for read, _ in reads if read.role != INPUT]
     for index, (write, _) in enumerate(writes):
         for read, _ in reads:
-            allowed = index == 0 and read in in_place and read.same_place(write)
+            element_wise = index == 0 and write.role != STORED_MEAN
+            allowed = element_wise and read in in_place and read.same_place(write)
             if write.overlaps(read, config) and not allowed:
                 yield f"its {write} overwrites its {read}"
         for other, _ in writes[:index]:

@@ -158,14 +158,19 @@ def _outputs(context: Context, where: str, conv: Instruction) -> Iterator[str]:
     if conv["bits_en"]:
         expected = {"bits_words": ceil_div(cout, config.popcount_width)}
         yield from _expect(where, conv, expected)
+    group = config.cols << conv["store_shift"]
+    yield from _expect(where, conv, {"store_groups": ceil_div(cout, group)})
+    if conv["store_shift"] and conv["store"] != Store.MAIN:
+        yield f"{where}: stores channel means, but not in the main memory"
     if conv["mean_en"]:
         yield from _between(where, "mean_shift", conv["mean_shift"], 1, 3)
         group = config.cols << conv["mean_shift"]
         yield from _expect(where, conv, {"mean_groups": ceil_div(cout, group)})
         if conv["store"] == Store.SIDE:
             yield f"{where}: writes its output and its channel means into the side memory"
-        if config.cols % (1 << conv["mean_shift"]):
-            yield f"{where}: means of {1 << conv['mean_shift']} channels cross channel groups"
+    for shift in (conv["mean_shift"], conv["store_shift"]):
+        if config.cols % (1 << shift):
+            yield f"{where}: means of {1 << shift} channels cross channel groups"
     if conv["pool_en"]:
         size, stride = numerics.POOL_SIZE, numerics.POOL_STRIDE
         pool_h, top, _ = numerics.same_padding(conv["out_h"], size, stride)

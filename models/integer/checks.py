@@ -207,11 +207,6 @@ def check_conv(
         if conv.pool_long:
             halves = tuple(numerics.same_padding(n, 3, 2)[0] for n in start.in_shape[:2])
             _equal(layer, "size of the pooled long shortcut", halves, size)
-        if conv.long_channels > cout:
-            raise FlowError(
-                f"{layer}: the long shortcut has {conv.long_channels} channels and the output "
-                f"{cout}: it can be repeated but not averaged; use a width of 0.25 or more"
-            )
     _equal(layer, "out_bits", conv.vector.out_bits, numerics.STORED_BITS)
     sums = np.full(cout, k * k * cin, np.int64)
     check_vector(layer, conv.vector, sums, shortcuts, cout)

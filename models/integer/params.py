@@ -64,8 +64,9 @@ class PokeConvParams:
 
     local: how the layer's input becomes the local shortcut r: 'identity', 'mean' of local_group
     consecutive channels, or zero-'pad'; then pooled if pool_local. The long shortcut r1 is the
-    block's input (long_channels channels, output o reads o mod long_channels), pooled if pool_long;
-    r1_shift and long_channels are None without one. A stored value X means X * 2**-exponent.
+    block's input (long_channels channels, averaged as a local one is where these are more than the
+    output's, else output o reads o mod long_channels), pooled if pool_long; r1_shift and
+    long_channels are None without one. A stored value X means X * 2**-exponent.
     """
 
     name: str

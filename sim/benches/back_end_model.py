@@ -50,10 +50,11 @@ class Tensor:
 
 @dataclass
 class Expected:
-    """Outcome of a layer: y is (slots, groups*C), means and pooled likewise or None."""
+    """Outcome of a layer: y is (slots, groups*C), means, stored_means and pooled likewise or None."""
 
     y: Ints
     means: Ints | None
+    stored_means: Ints | None
     pooled: Ints | None
     signature: int
     saturated_t: int
@@ -148,13 +149,18 @@ class Model:
             y,
             None,
             None,
+            None,
             numerics.signature(out.y.reshape(f["out_h"], f["out_w"], channels)),
             int(out.t_saturated.sum()),
             int(out.y_saturated.sum()),
         )
         if f["store"] in (Store.MAIN, Store.SIDE):
             which = Residual(f["store"])
-            self.write(which, Tensor(f["store_base"], groups, slots), y)
+            stored = y
+            if f["store_shift"]:
+                stored = numerics.channel_mean(y, y.shape[1] >> f["store_shift"])
+                expected.stored_means = stored
+            self.write(which, Tensor(f["store_base"], f["store_groups"], slots), stored)
         if f["mean_en"]:
             means = numerics.channel_mean(y, y.shape[1] >> f["mean_shift"])
             tensor = Tensor(f["mean_base"], f["mean_groups"], slots)
@@ -200,12 +206,14 @@ def draw(rng: np.random.Generator, model: Model, *, dense: bool) -> Layer:
 
     if f["store"] in (Store.MAIN, Store.SIDE):
         which = Residual(f["store"])
-        store = Tensor(0, groups, slots)
+        if which is Residual.MAIN and rng.random() < 0.4:
+            f["store_shift"] = int(rng.integers(1, 4))
+        store = Tensor(0, -(-groups // (1 << f["store_shift"])), slots)
         recent = model.recent.get(which)
-        same = recent is not None and (recent.groups, recent.slots) == (groups, slots)
+        same = recent is not None and (recent.groups, recent.slots) == (store.groups, slots)
         store.base = recent.base if recent and same else base(which, store)
         written[which].append(store)
-        f["store_base"] = store.base
+        f["store_base"], f["store_groups"] = store.base, store.groups
     if f["store"] != Store.SIDE and rng.random() < 0.6:
         shift = int(rng.integers(1, 4))
         means = Tensor(0, -(-groups // (1 << shift)), slots)
@@ -242,7 +250,7 @@ def fill(rng: np.random.Generator, model: Model) -> Iterator[Layer]:
             size = {"out_h": 2 * rows, "out_w": 2, "pool_h": rows, "pool_w": 1}
             f |= {"store": Store.BYTES, "groups": lanes, "pool_en": 1, **size}
         else:
-            f["store"] = int(which)
+            f |= {"store": int(which), "store_groups": 1}
         constants = _draw_constants(rng, f["groups"] * cols)
         yield Layer(f, constants, list(_steps(rng, config, f, dense=True)))
 
@@ -266,7 +274,7 @@ def _draw_shortcut(
     if recent is not None and rng.random() < 0.8:
         tensor = Tensor(recent.base, recent.groups, slots)
     for other in written[which]:
-        in_place = other == tensor and which == f["store"]
+        in_place = other == tensor and which == f["store"] and not f["store_shift"]
         mine, theirs = model.rows_of(tensor), model.rows_of(other)
         if not in_place and mine.start < theirs.stop and theirs.start < mine.stop:
             return

@@ -62,8 +62,12 @@ ARCHITECTURES: dict[str, PokeBNNConfig] = {
         classes=13,
     ),
     "one pixel": small_config(image=(6, 6, 1), stages=((1, 8, 2), (1, 8, 2), (1, 8, 1))),
+    "narrow": small_config(
+        image=(12, 8, 1), init_channels=32, init_out=64, stages=((2, 8, 1), (1, 16, 2))
+    ),
     "wide": small_config(image=(8, 12, 1), init_channels=32, init_out=64, stages=((2, 32, 1),)),
 }
+"""The narrow one's first block averages its input for both shortcuts, as widths below 0.25 do."""
 FITTING = [
     ("small", "sim-small"),
     ("small", "tiny"),
@@ -77,6 +81,10 @@ FITTING = [
     ("ragged", "ecp5-85f"),
     ("one pixel", "sim-small"),
     ("one pixel", "tiny"),
+    ("narrow", "sim-small"),
+    ("narrow", "tiny"),
+    ("narrow", "ecp5-85f"),
+    ("narrow", "zu7ev"),
     ("wide", "zu7ev"),
     ("wide", "lanes"),
 ]
