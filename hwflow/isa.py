@@ -253,6 +253,18 @@ class Record(enum.IntEnum):
     SCALAR = 2  # bits 8..23 layer, bit 24 wide; len(SCALAR_COUNTERS) raw 64-bit words follow
     LOGIT = 3  # bits 8..23 class, 32..63 value (s32)
     END = 4  # bits 32..63 signature of the logits; len(END_COUNTERS) raw 64-bit words follow
+    ERROR = 5  # ends the run: bits 8..23 layer, 24..27 Fault, 28..31 Ring or INSTRUCTIONS, 32..63 address in beats
+
+
+class Fault(enum.IntEnum):
+    """What an ERROR record reports of the memory port."""
+
+    RESPONSE = 1  # the beat came with an error
+    SILENCE = 2  # nothing came in timing.MEMORY_PATIENCE cycles
+
+
+INSTRUCTIONS = 15
+"""Stands for the schedule's beats where isa.Ring names the others' destination."""
 
 
 LAYER_COUNTERS: tuple[str, ...] = (

@@ -179,6 +179,9 @@ SCALAR_QUEUE = 8
 REQUESTS_AHEAD = 16
 """Requests whose beats have not all arrived, at most."""
 
+MEMORY_PATIENCE = 1 << 18
+"""Cycles the memory may owe an answer before the run ends with an error: more than any memory takes."""
+
 RESULT_WORDS = 32
 """Words the scalar engine keeps for the result stream."""
 

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import (
+    ClockDomain,
+    ClockSignal,
+    DomainRenamer,
+    Module,
+    Mux,
+    ResetSignal,
+    Signal,
+)
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -13,6 +21,7 @@ from rtl_gen.constant_ring import ConstantRing
 from rtl_gen.front_end import FrontEnd
 from rtl_gen.interfaces import COUNTER_BITS, SCALAR_TAP, MemoryPort, tap_layout
 from rtl_gen.loader import Loader
+from rtl_gen.memory_guard import MemoryGuard
 from rtl_gen.records import LayerRecords, ResultArbiter
 from rtl_gen.scalar_engine import ScalarEngine
 
@@ -24,14 +33,16 @@ class Accelerator(wiring.Component):
 
     Members: `start` In, taken while not `busy`, in frame cycle 0; `schedule_address` In, beats, with `start`;
     `busy` Out, from the cycle after `start` to `done`; `done` Out, pulses when the END record has left: the next
-    `start` may come in the following cycle; `memory` the read port; `result` Out stream of 64-bit words (isa.Record);
-    `tap_*` Out, for simulation.
+    `start` may come in the following cycle; `error` Out, with `done`: the run ended with an ERROR record instead, and
+    `busy` stays until the memory has answered what it still owes; `memory` the read port; `result` Out stream of
+    64-bit words (isa.Record); `tap_*` Out, for simulation.
     """
 
     start: Signal
     schedule_address: Signal
     busy: Signal
     done: Signal
+    error: Signal
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
@@ -41,6 +52,7 @@ class Accelerator(wiring.Component):
                 "schedule_address": In(32),
                 "busy": Out(1),
                 "done": Out(1),
+                "error": Out(1),
                 "memory": Out(MemoryPort(config)),
                 "result": Out(stream.Signature(64)),
                 **{name: Out(tap_layout(config)) for name in TAPS},
@@ -52,23 +64,42 @@ class Accelerator(wiring.Component):
         """The units and their connections."""
         m = Module()
         config = self._config
-        m.submodules.loader = loader = Loader(config)
-        m.submodules.constants = constants = ConstantRing(config)
-        m.submodules.front_end = front = FrontEnd(config)
-        m.submodules.back_end = back = BackEnd(config)
-        m.submodules.scalar_engine = scalar = ScalarEngine(config)
-        m.submodules.records = records = LayerRecords(config)
+        loader, constants = Loader(config), ConstantRing(config)
+        front, back = FrontEnd(config), BackEnd(config)
+        scalar, records = ScalarEngine(config), LayerRecords(config)
+        units = {
+            "loader": loader,
+            "constants": constants,
+            "front_end": front,
+            "back_end": back,
+            "scalar_engine": scalar,
+            "records": records,
+        }
+        # A run that ends with an error leaves them in the middle of their work: they have a reset of their own.
+        abandon = Signal()
+        m.domains += ClockDomain("core", local=True)
+        m.d.comb += [
+            ClockSignal("core").eq(ClockSignal()),
+            ResetSignal("core").eq(ResetSignal() | abandon),
+        ]
+        for name, unit in units.items():
+            m.submodules[name] = DomainRenamer("core")(unit)
+        m.submodules.guard = guard = MemoryGuard(config)
         m.submodules.arbiter = arbiter = ResultArbiter()
 
         # A frame.
         begin = Signal()
         cycle = Signal(COUNTER_BITS)
-        m.d.comb += [begin.eq(self.start & ~self.busy), self.done.eq(scalar.frame_done)]
+        m.d.comb += [
+            begin.eq(self.start & ~self.busy),
+            self.done.eq(scalar.frame_done | self.error),
+        ]
         m.d.sync += cycle.eq(Mux(begin, 1, cycle + 1))
         with m.If(begin):
             m.d.sync += self.busy.eq(1)
-        with m.Elif(self.done):
+        with m.Elif(scalar.frame_done | abandon):
             m.d.sync += self.busy.eq(0)
+        self._errors(m, guard, arbiter, abandon)
         m.d.comb += [
             loader.start.eq(begin),
             loader.schedule_address.eq(self.schedule_address),
@@ -82,8 +113,10 @@ class Accelerator(wiring.Component):
             (constants.free, loader.constants_free),
         ):
             assert len(ring) == len(room), "a ring's free room has one width"
-        wiring.connect(m, loader.request, wiring.flipped(self.memory.request))
-        wiring.connect(m, wiring.flipped(self.memory.data), loader.beat)
+        wiring.connect(m, loader.request, guard.request)
+        wiring.connect(m, guard.beat, loader.beat)
+        wiring.connect(m, guard.port, wiring.flipped(self.memory))
+        m.d.comb += guard.purpose.eq(loader.purpose)
         m.d.comb += [
             front.weights_write.eq(loader.weights_write),
             loader.weights_free.eq(front.weights_free),
@@ -113,7 +146,7 @@ class Accelerator(wiring.Component):
         ]
         with m.If(conv.valid & conv.ready):
             m.d.sync += open_conv.eq(1)
-        with m.Elif(front.layer_done):
+        with m.Elif(front.layer_done | abandon):
             m.d.sync += open_conv.eq(0)
 
         # Scalar engine.
@@ -151,3 +184,27 @@ class Accelerator(wiring.Component):
         m.d.comb += [getattr(self, name).eq(getattr(back, name)) for name in TAPS]
         m.d.comb += self.tap_scalar.eq(scalar.tap_scalar)
         return m
+
+    def _errors(
+        self, m: Module, guard: MemoryGuard, arbiter: ResultArbiter, abandon: Signal
+    ) -> None:
+        """The end of a run by a fault: ERROR record, `done`, outstanding beats, reset of the units, end of `busy`."""
+        m.d.comb += [arbiter.error.payload.eq(guard.record), guard.clear.eq(abandon)]
+        with m.FSM(name="fault"):
+            with m.State("NONE"), m.If(guard.failed):
+                m.d.comb += arbiter.hold.eq(1)
+                m.next = "SEND"
+            with m.State("SEND"):
+                m.d.comb += [arbiter.hold.eq(1), arbiter.error.valid.eq(1)]
+                with m.If(arbiter.error.ready):
+                    m.next = "DONE"
+            with m.State("DONE"):
+                m.d.comb += [arbiter.hold.eq(1), self.error.eq(1)]
+                m.next = "DRAIN"
+            with m.State("DRAIN"):
+                m.d.comb += arbiter.hold.eq(1)
+                with m.If(guard.settled):
+                    m.next = "ABANDON"
+            with m.State("ABANDON"):
+                m.d.comb += [arbiter.hold.eq(1), abandon.eq(1)]
+                m.next = "NONE"

@@ -24,6 +24,9 @@ ACC_BITS = 24
 MEMORY_REQUEST = data.StructLayout({"address": 32, "beats": 8})
 """A read of `beats` (1..16) consecutive beats from beat `address`."""
 
+PURPOSE = data.StructLayout({"kind": 4, "layer": 16})
+"""What a request is for: isa.Ring, or isa.INSTRUCTIONS, and the layer of the LOAD (0 for instructions)."""
+
 
 def index_shape(count: int) -> range:
     """Shape of an index into `count` things, at least one bit wide: Verilog has no ports of width 0."""
@@ -185,16 +188,22 @@ def bytes_write_layout(config: AcceleratorConfig) -> data.StructLayout:
     )
 
 
+def memory_data_layout(config: AcceleratorConfig) -> data.StructLayout:
+    """Memory to accelerator: one beat."""
+    return data.StructLayout({"data": config.beat_bits, "error": 1})
+
+
 class MemoryPort(wiring.Signature):
     """Read port of the memory, seen from the accelerator: requests out, their beats in, in order.
 
     A request's first beat may come in the cycle after the request is taken, not before; beats are always accepted.
+    `error` comes with a beat that could not be read.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
         super().__init__(
             {
                 "request": Out(stream.Signature(MEMORY_REQUEST)),
-                "data": In(stream.Signature(config.beat_bits)),
+                "data": In(stream.Signature(memory_data_layout(config))),
             }
         )

@@ -18,6 +18,7 @@ from rtl_gen.instruction_queue import InstructionQueue
 from rtl_gen.interfaces import (
     CONV,
     MEMORY_REQUEST,
+    PURPOSE,
     ROW_BITS,
     SCALAR_BITS,
     beat_write_layout,
@@ -81,7 +82,8 @@ class Loader(wiring.Component):
     Instructions are dispatched in order, one a cycle, none while a LOAD still has requests to make; a CONV waits until
     every byte of an image load has been written. After END the loader drops what it prefetched beyond.
 
-    Members: `start`, `schedule_address` (taken with `start`, while `idle`); `request`, `beat` the memory port;
+    Members: `start`, `schedule_address` (taken with `start`, while `idle`); `request`, `beat` the memory port,
+    `purpose` of the request on offer;
     `conv`, `scalar` the queues; `weights_write`/`_free` (beats), `macs_write`/`_free` (bytes),
     `constants_write`/`_free` (beats), `bytes_write`; `byte_counts` of the frame: of the schedule, 64 bytes an
     instruction dispatched; of the rings, 8B a beat. `idle` Out: nothing is fetched, loaded or being dispatched.
@@ -95,6 +97,7 @@ class Loader(wiring.Component):
                 "start": In(1),
                 "schedule_address": In(32),
                 "request": Out(stream.Signature(MEMORY_REQUEST)),
+                "purpose": Out(PURPOSE),
                 "beat": In(stream.Signature(config.beat_bits)),
                 "conv": Out(stream.Signature(CONV)),
                 "scalar": Out(stream.Signature(SCALAR_BITS)),
@@ -208,6 +211,8 @@ class Loader(wiring.Component):
                         valid.eq(1),
                     ]
                     m.d.sync += [
+                        self.purpose.kind.eq(isa.INSTRUCTIONS),
+                        self.purpose.layer.eq(0),
                         request.payload.address.eq(address),
                         request.payload.beats.eq(instructions.beats),
                         request.valid.eq(1),
@@ -229,6 +234,8 @@ class Loader(wiring.Component):
                         valid.eq(1),
                     ]
                     m.d.sync += [
+                        self.purpose.kind.eq(load.ring),
+                        self.purpose.layer.eq(load.layer),
                         request.payload.address.eq(load.address),
                         request.payload.beats.eq(size),
                         request.valid.eq(1),

@@ -65,29 +65,48 @@ class RecordSerialiser(wiring.Component):
 
 
 class ResultArbiter(wiring.Component):
-    """Two streams of records into one; a record is never interrupted, the first stream goes first."""
+    """Two streams of records into one; a record is never interrupted, the first stream goes first.
+
+    `hold` In keeps both streams back from the end of the record under way on; then only `error`, records of one word,
+    goes through.
+    """
 
     def __init__(self) -> None:
         words = stream.Signature(RESULT_WORD)
         super().__init__(
-            {"first": In(words), "second": In(words), "result": Out(stream.Signature(64))}
+            {
+                "first": In(words),
+                "second": In(words),
+                "hold": In(1),
+                "error": In(stream.Signature(64)),
+                "result": Out(stream.Signature(64)),
+            }
         )
 
     def elaborate(self, platform: object) -> Module:
         """The circuit."""
         m = Module()
         inside, holder, chosen = Signal(), Signal(), Signal()
-        m.d.comb += chosen.eq(Mux(inside, holder, ~self.first.valid))
+        held = Signal()
+        m.d.comb += [
+            chosen.eq(Mux(inside, holder, ~self.first.valid)),
+            held.eq(self.hold & ~inside),
+        ]
         source = data.View(
             RESULT_WORD, Mux(chosen, self.second.payload.as_value(), self.first.payload.as_value())
         )
         m.d.comb += [
-            self.result.payload.eq(source.data),
-            self.result.valid.eq(Mux(chosen, self.second.valid, self.first.valid)),
-            self.first.ready.eq(~chosen & self.result.ready),
-            self.second.ready.eq(chosen & self.result.ready),
+            self.result.payload.eq(Mux(held, self.error.payload, source.data)),
+            self.result.valid.eq(
+                Mux(held, self.error.valid, Mux(chosen, self.second.valid, self.first.valid))
+            ),
+            self.first.ready.eq(~held & ~chosen & self.result.ready),
+            self.second.ready.eq(~held & chosen & self.result.ready),
+            self.error.ready.eq(held & self.result.ready),
         ]
-        with m.If(self.result.valid & self.result.ready):
+        with m.If(held):
+            m.d.sync += inside.eq(0)
+        with m.Elif(self.result.valid & self.result.ready):
             m.d.sync += [inside.eq(~source.last), holder.eq(chosen)]
         with m.Elif(self.result.valid):
             # A word that was offered stays offered.

@@ -11,8 +11,8 @@ from sim.memory import MemoryTiming
 
 
 def predicted_frame(program: Program, timing: MemoryTiming) -> FrameTiming | None:
-    """The cycle model's frame, or None where memory or host stall at random and no model can be exact."""
-    if timing.stall or timing.result_stall:
+    """The cycle model's frame, or None where memory or host stall at random or fail."""
+    if not timing.exact:
         return None
     return simulate_cycles(
         program.instructions, program.config, latency=timing.latency, bandwidth=timing.bandwidth

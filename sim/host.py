@@ -5,7 +5,7 @@ Nothing here knows of a simulator: a board's host runs the same code. `Program.p
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +13,16 @@ import numpy.typing as npt
 
 from hwflow import isa
 from hwflow.errors import FlowError
+from hwflow.timing import MEMORY_PATIENCE
+
+DESTINATIONS = {
+    isa.Ring.WEIGHTS: "binary weights",
+    isa.Ring.MACS: "8-bit weights",
+    isa.Ring.CONSTANTS: "constants",
+    isa.Ring.BYTES: "the image",
+    isa.INSTRUCTIONS: "the schedule",
+}
+"""What a beat was for, by an ERROR record's field."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +49,43 @@ class ScalarRecord:
 
 
 @dataclass(frozen=True)
+class PortError:
+    """An ERROR record: fault (isa.Fault), destination (isa.Ring or isa.INSTRUCTIONS), layer, address in beats."""
+
+    fault: int
+    destination: int
+    layer: int
+    address: int
+
+    def describe(self, layers: Mapping[int, str]) -> str:
+        """One line for people; `layers`: names by number."""
+        what = DESTINATIONS.get(self.destination, f"destination {self.destination}")
+        if self.destination != isa.INSTRUCTIONS:
+            what += f" of layer {self.layer} ({layers.get(self.layer, 'unknown')})"
+        if self.fault == isa.Fault.RESPONSE:
+            return (
+                f"the memory answered beat {self.address}, {what}, with an error; check that the "
+                "whole memory image can be read where the accelerator's port looks for it"
+            )
+        return (
+            f"the memory gave no answer for beat {self.address}, {what}, in {MEMORY_PATIENCE} "
+            "cycles; check the memory port, then reset the accelerator if it stays busy"
+        )
+
+
+@dataclass(frozen=True)
 class FrameRecords:
-    """All records of one image, in the order of the stream; logits int32 (classes,)."""
+    """All records of one image, in the order of the stream; logits int32 (classes,).
+
+    error: what ended the run before its END record, if something did; logits and counters are empty then.
+    """
 
     layers: tuple[LayerRecord, ...]
     scalars: tuple[ScalarRecord, ...]
     logits: npt.NDArray[np.int32]
     signature: int
     counters: dict[str, int]
+    error: PortError | None = None
 
 
 @dataclass
@@ -88,10 +127,17 @@ def decode_results(stream: bytes, classes: int) -> list[FrameRecords]:
             frames.append(_finish(frame, classes, upper, counters, at))
             frame = _Frame()
             empty = True
+        elif kind == isa.Record.ERROR:
+            error = PortError(word >> 24 & 15, word >> 28 & 15, tag, upper)
+            logits = np.zeros(0, np.int32)
+            layers, scalars = tuple(frame.layers), tuple(frame.scalars)
+            frames.append(FrameRecords(layers, scalars, logits, 0, {}, error))
+            frame = _Frame()
+            empty = True
         else:
             raise FlowError(f"word {at} of the result stream, {word:#018x}, is no record")
     if not empty:
-        raise FlowError("the result stream ends within a frame: no END record")
+        raise FlowError("the result stream ends within a frame: no END or ERROR record")
     return frames
 
 

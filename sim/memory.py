@@ -17,7 +17,8 @@ class MemoryTiming:
 
     latency: cycles from an accepted request to its first beat; bandwidth: beats a cycle, at most 1;
     stall, result_stall: chance of 256 that a cycle answers no beat and accepts no request, or takes no
-    result word; seed: of those chances.
+    result word; seed: of those chances. error_at: number of the beat of the run, from 0, that comes with an
+    error, or -1; silent_at: number of the beat before which the memory does nothing for silent_for cycles, or -1.
 
     Raises:
         FlowError: a value out of range, with the nearest valid one.
@@ -28,6 +29,9 @@ class MemoryTiming:
     stall: int = 0
     result_stall: int = 0
     seed: int = 1
+    error_at: int = -1
+    silent_at: int = -1
+    silent_for: int = 0
 
     def __post_init__(self) -> None:
         for name, value, low, high in (
@@ -35,6 +39,9 @@ class MemoryTiming:
             ("stall", self.stall, 0, MAXIMUM_STALL),
             ("result_stall", self.result_stall, 0, MAXIMUM_STALL),
             ("seed", self.seed, 0, 2**31 - 1),
+            ("error_at", self.error_at, -1, 2**31 - 1),
+            ("silent_at", self.silent_at, -1, 2**31 - 1),
+            ("silent_for", self.silent_for, 0, 2**31 - 1),
         ):
             if not low <= value <= high:
                 nearest = min(max(value, low), high)
@@ -56,7 +63,16 @@ class MemoryTiming:
             "stall": self.stall,
             "result_stall": self.result_stall,
             "seed": self.seed,
+            "error_at": self.error_at,
+            "silent_at": self.silent_at,
+            "silent_for": self.silent_for,
         }
+
+    @property
+    def exact(self) -> bool:
+        """Whether nothing is left to chance and nothing fails, so that a model can know every cycle."""
+        regular = not self.stall and not self.result_stall
+        return regular and self.error_at < 0 and self.silent_at < 0
 
 
 def for_fread(image: bytes, beat_bytes: int) -> bytes:

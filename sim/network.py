@@ -16,6 +16,7 @@ from hwflow.compiler.program import Program
 from hwflow.cycle_model import FrameTiming
 from hwflow.errors import FlowError
 from hwflow.isa import Op
+from hwflow.timing import MEMORY_PATIENCE
 from models.integer.params import IntegerNetwork
 from sim import runner, taps
 from sim.accelerator import accelerator_sources
@@ -95,7 +96,11 @@ def frame_limit(program: Program, timing: MemoryTiming) -> int:
     steps = sum(layer.issue for layer in program.counts())
     beats = len(program.memory) // program.config.memory_bytes / float(timing.bandwidth)
     awake = (256 - timing.stall) / 256
-    return 100_000 + int(PATIENCE * (steps + beats * (1 + timing.latency / 16) / awake))
+    return (
+        100_000
+        + MEMORY_PATIENCE
+        + int(PATIENCE * (steps + beats * (1 + timing.latency / 16) / awake))
+    )
 
 
 def simulate(
@@ -152,7 +157,7 @@ def simulate(
         result = runner.run(model, BENCH, folder=folders[index], plusargs=options, poll=poll)
         if not result.passed:
             raise FlowError(f"simulation of {program.manifest.network} failed: {complaint(result)}")
-        return _frames(folders[index], count, program.manifest.classes)
+        return _frames(folders[index], count, program)
 
     began = time.monotonic()
     with ThreadPoolExecutor(len(chunks)) as pool:
@@ -239,9 +244,15 @@ def complaint(result: runner.RunResult) -> str:
     return f"{lines[0].partition('harness: ')[2] if lines else 'see the log'} ({result.log})"
 
 
-def _frames(folder: Path, count: int, classes: int) -> list[FrameResult]:
+def _frames(folder: Path, count: int, program: Program) -> list[FrameResult]:
     numbers = np.fromfile(folder / "frames.bin", "<u4").reshape(-1, 2).tolist()
-    records = decode_results((folder / "result.bin").read_bytes(), classes)
+    records = decode_results((folder / "result.bin").read_bytes(), program.manifest.classes)
+    for (image, cycles), record in zip(numbers, records, strict=False):
+        if record.error is not None:
+            names = {layer.number: layer.name for layer in program.manifest.layers}
+            raise FlowError(
+                f"image {image} ended at cycle {cycles}: {record.error.describe(names)}"
+            )
     if len(records) != count or len(numbers) != count:
         raise FlowError(
             f"{folder}: {len(records)} frames in the result stream, {len(numbers)} done, expected {count}"

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from hwflow.cli import ace, doctor, lower, quantise, reconcile, sim, train, verilog
+from hwflow.cli import ace, doctor, lower, quantise, random, reconcile, sim, train, verilog
 from hwflow.errors import FlowError
 
 BAD_INPUT = 2
@@ -20,6 +20,7 @@ app = typer.Typer(
 app.command("doctor")(doctor.doctor)
 app.command("train")(train.train)
 app.command("quantise")(quantise.quantise)
+app.command("random")(random.random)
 app.command("lower")(lower.lower)
 app.command("verilog")(verilog.verilog)
 app.command("sim")(sim.sim)

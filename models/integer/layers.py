@@ -1,7 +1,8 @@
 """The integer layers (docs/numerics.md) for numpy and jax.numpy arrays alike.
 
 Tensors are batched and channels-last, (N, H, W, C). Dot products take int8 operands; JAX
-accumulates them in int32, numpy in float64: both are exact for every |sum| that fits 32 bits.
+accumulates them in int32, numpy in float32 where no |sum| can exceed 2**24 and in float64 else:
+all are exact for every |sum| that fits 32 bits.
 """
 
 from __future__ import annotations
@@ -60,10 +61,21 @@ class Trace(NamedTuple):
     logits: Array
 
 
+FLOAT32_EXACT = 1 << 24
+"""Every integer up to this magnitude is a float32."""
+
+
+def _largest(x: Array) -> int:
+    """max|x| of an integer array; 0 of an empty one."""
+    return max(int(x.max()), -int(x.min())) if x.size else 0
+
+
 def dot(x: Array, w: Array) -> Array:
     """int8 (..., K) times int8 (K, O): exact int32 (..., O)."""
     if isinstance(x, np.ndarray):
-        return (x.astype(np.float64) @ w.astype(np.float64)).astype(np.int32)
+        exact = len(w) * _largest(x) * _largest(w) <= FLOAT32_EXACT
+        real = np.float32 if exact else np.float64
+        return (x.astype(real) @ w.astype(real)).astype(np.int32)
     dimensions = (((x.ndim - 1,), (0,)), ((), ()))
     return jax.lax.dot_general(x, w, dimensions, preferred_element_type=jnp.int32)
 
@@ -161,7 +173,11 @@ def binary_sum(conv: PokeConvParams, x: Array) -> Array:
 
 def poke_conv(conv: PokeConvParams, x: Array, block_input: Array) -> LayerTrace:
     """One PokeConv of stored tensors int32 (N, H, W, C): its input and its block's input."""
-    total = binary_sum(conv, x)
+    return conv_from_sum(conv, binary_sum(conv, x), x, block_input)
+
+
+def conv_from_sum(conv: PokeConvParams, total: Array, x: Array, block_input: Array) -> LayerTrace:
+    """`poke_conv` with its accumulators `total` known."""
     sums = pixel_sum(x)
     mean, hidden, scale = squeeze_excite(conv.se, sums)
     r, r1 = local_shortcut(conv, x), long_shortcut(conv, block_input)

@@ -1,12 +1,15 @@
-"""Random integer networks of any small geometry, for tests of everything below the float model.
+"""Random integer networks of any geometry, for everything below the float model.
 
-Layers are drawn one after the other and scaled on what they compute for a few random images, so
+Layers are drawn one after the other and scaled on what they compute for a few images, so
 that signs are about balanced and few values saturate. Planted: negative, tiny and zero scales,
 slopes of both signs, channels that are exactly 0 everywhere (their sign bit is +1).
+docs/random-networks.md has the distributions and the limits that a network is held to.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -29,9 +32,16 @@ from models.integer.build import (
 )
 from models.integer.checks import S8_MAX
 from models.integer.fixed_point import Folded, Reals
+from models.integer.layers import LayerTrace
 from models.integer.params import DenseParams, InitConvParams, IntegerNetwork, PokeConvParams
+from models.integer.random_report import LayerReport, NetworkReport, layer_report, network_report
+from models.synthetic import photo_images
 
 SAMPLE_IMAGES = 8
+CHECK_IMAGES = 4
+"""Images a drawn network is reported on: others than it was scaled on."""
+STATISTICS_PIXELS = 2048
+"""About how many pixels of a map a layer's statistics are taken from."""
 STORED_DEVIATION = 2048.0
 """Standard deviation aimed at for a stored s16 tensor."""
 S8_DEVIATION = 40.0
@@ -82,22 +92,57 @@ def random_images(seed: int, count: int, shape: tuple[int, int, int]) -> npt.NDA
     return np.clip(level + contrast * noise, 0, 255).astype(np.uint8)
 
 
+Images = npt.NDArray[np.uint8]
+Progress = Callable[[int, int], None]
+"""Called with (layers done, of how many)."""
+
+
 def random_network(seed: int, config: PokeBNNConfig | None = None) -> IntegerNetwork:
     """A validated network of the architecture `config` (`small_config()` by default).
 
     The same seed and configuration give the same network. FlowError when the architecture has no
     integer form (kernel or image size not a multiple of init_stride).
     """
-    return _Builder(seed, config or small_config()).build()
+    config = config or small_config()
+    images = random_images(seed, SAMPLE_IMAGES, config.image_shape)
+    return _Builder(seed, config, images, len(images)).build()
+
+
+def reported_network(
+    seed: int, config: PokeBNNConfig, progress: Progress | None = None
+) -> tuple[IntegerNetwork, NetworkReport]:
+    """A network scaled on photo-like images, and what it does with other such images.
+
+    Raises:
+        FlowError: as `random_network`.
+    """
+    count = SAMPLE_IMAGES + CHECK_IMAGES
+    images = photo_images(seed, count, config.image_shape)
+    builder = _Builder(seed, config, images, SAMPLE_IMAGES, progress)
+    network = builder.build()
+    return network, network_report(network, seed, builder.reports)
 
 
 class _Builder:
-    """Draws a network layer by layer and follows the sample images through it."""
+    """Draws a network layer by layer and follows images through it.
 
-    def __init__(self, seed: int, config: PokeBNNConfig) -> None:
+    The first `samples` images scale the layers, the others are reported on.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        config: PokeBNNConfig,
+        images: Images,
+        samples: int,
+        progress: Progress | None = None,
+    ) -> None:
         self._rng = np.random.default_rng([seed, 0])
         self._config = config
-        self._images = random_images(seed, SAMPLE_IMAGES, config.image_shape)
+        self._images = images
+        self._samples = samples
+        self._progress = progress
+        self.reports: list[LayerReport] = []
 
     def build(self) -> IntegerNetwork:
         """The whole network, validated."""
@@ -115,11 +160,17 @@ class _Builder:
             init_stride=config.init_stride,
             init=(first, second),
             convs=convs,
-            dense=self._dense(y, exponent),
+            dense=self._dense(y[: self._samples], exponent),
             classes=config.classes,
         )
         network.validate()
         return network
+
+    def _done(self, layer: InitConvParams | PokeConvParams, trace: LayerTrace) -> None:
+        if self._samples < len(self._images):
+            self.reports.append(layer_report(layer, trace, slice(self._samples, None)))
+        if self._progress is not None:
+            self._progress(len(self.reports), 2 + len(self._config.poke_convs()))
 
     def _input_table(self) -> Int8:
         pixels = np.arange(256.0)[:, None]
@@ -137,18 +188,24 @@ class _Builder:
         weights = self._weights((k, k, c, config.init_channels), 127)
         total = layers.convolve(x, depth_weights(weights, config.init_stride), 1, "VALID")
         sum_max = S8_MAX * np.abs(weights.astype(np.int64)).sum(axis=(0, 1, 2))
-        folded = self._folded(total, sum_max, np.zeros(()), np.ones(()), S8_DEVIATION)
+        few = total[: self._samples]
+        folded = self._folded(few, sum_max, np.zeros(()), np.ones(()), S8_DEVIATION)
         conv = first_init_params(config, weights, folded, INIT_V_SCALE, 1.0)
-        return conv, layers.init_conv(conv, x).y.astype(np.int8)
+        trace = layers.init_conv(conv, x)
+        self._done(conv, trace)
+        return conv, trace.y.astype(np.int8)
 
     def _second(self, x: Int8) -> tuple[InitConvParams, Ints]:
         config = self._config
         weights = self._weights((3, 3, 1, config.init_out), 127)
         total = layers.convolve(x, layers.ungroup(weights, config.init_channels), 1, "SAME")
         sum_max = S8_MAX * np.abs(weights.astype(np.int64)).sum(axis=(0, 1, 2))
-        folded = self._folded(total, sum_max, np.zeros(()), np.ones(()), STORED_DEVIATION)
+        few = total[: self._samples]
+        folded = self._folded(few, sum_max, np.zeros(()), np.ones(()), STORED_DEVIATION)
         conv = second_init_params(config, weights, folded, INIT_V_SCALE, 1.0)
-        return conv, layers.init_conv(conv, x).y
+        trace = layers.init_conv(conv, x)
+        self._done(conv, trace)
+        return conv, trace.y
 
     def _convs(self, y: Ints) -> tuple[tuple[PokeConvParams, ...], Ints, int]:
         convs: list[PokeConvParams] = []
@@ -165,35 +222,40 @@ class _Builder:
                 v=max(used) + int(guard),
                 output=exponent + int(self._rng.integers(-1, 2)),
             )
-            convs.append(self._conv(spec, exponents, y, block_input))
-            y = layers.poke_conv(convs[-1], y, block_input).y
+            conv, trace = self._conv(spec, exponents, y, block_input)
+            self._done(conv, trace)
+            convs.append(conv)
+            y = trace.y
             exponent = exponents.output
         return tuple(convs), y, exponent
 
     def _conv(
         self, spec: PokeConvSpec, exponents: Exponents, x: Ints, block_input: Ints
-    ) -> PokeConvParams:
-        cout = spec.out_shape[2]
+    ) -> tuple[PokeConvParams, LayerTrace]:
+        cout, few = spec.out_shape[2], slice(0, self._samples)
         weights = self._rng.random((spec.kernel, spec.kernel, spec.in_shape[2], cout)) < 0.5
-        se = self._se(spec, exponents.input, x)
+        se = self._se(spec, exponents.input, x[few])
         sum_max = np.full(cout, spec.kernel**2 * spec.in_shape[2])
         # A first assembly with placeholder constants gives the sum, the shortcuts and the scale.
         trial = conv_params(spec, exponents, weights, _placeholder(sum_max), se)
         total = layers.binary_sum(trial, x)
-        shortcut = layers.local_shortcut(trial, x) / 2.0**exponents.input
-        r1 = layers.long_shortcut(trial, block_input)
+        local = layers.local_shortcut(trial, x[few])
+        shortcut = _spread(local) / 2.0**exponents.input
+        r1 = layers.long_shortcut(trial, block_input[few])
         if r1 is not None:
-            shortcut = shortcut + r1 / 2.0**exponents.block
-        scale = layers.squeeze_excite(trial.se, layers.pixel_sum(x))[2] / numerics.SE_ONE
+            shortcut = shortcut + _spread(r1) / 2.0**exponents.block
+        scale = layers.squeeze_excite(trial.se, layers.pixel_sum(x[few]))[2] / numerics.SE_ONE
         deviation = STORED_DEVIATION / 2.0**exponents.output
-        folded = self._folded(total, sum_max, shortcut, scale[:, None, None, :], deviation)
-        return conv_params(spec, exponents, weights, folded, se)
+        folded = self._folded(total[few], sum_max, shortcut, scale[:, None, None, :], deviation)
+        conv = conv_params(spec, exponents, weights, folded, se)
+        return conv, layers.conv_from_sum(conv, total, x, block_input)
 
     def _folded(
         self, total: Ints, sum_max: Wide, shortcut: Reals, scale: Reals, deviation: float
     ) -> Folded:
         """Constants that give the output about zero median and the standard deviation wanted."""
         rng, c = self._rng, total.shape[-1]
+        total = _spread(total)
         size = _deviation(shortcut) if shortcut.ndim else 1.0
         gain = rng.lognormal(0, 0.4, c) * rng.choice([1, 1, -1], c) * size / _deviation(total, 1.0)
         gain[self._some(c)] *= TINY
@@ -270,6 +332,12 @@ class _Builder:
 def _deviation(x: npt.NDArray[Any], least: float = TINY) -> float:
     """Standard deviation, at least `least`."""
     return max(float(np.std(x)), least)
+
+
+def _spread(x: Ints) -> Ints:
+    """Every s-th row and column of (N, H, W, C), so that about STATISTICS_PIXELS pixels are left."""
+    step = max(1, round((math.prod(x.shape[:3]) / STATISTICS_PIXELS) ** 0.5))
+    return x[:, ::step, ::step]
 
 
 def _placeholder(sum_max: Wide) -> Folded:

@@ -67,7 +67,10 @@ def layer_records(stall: float) -> UnitBench:
 
 
 def result_arbiter(seed: int = 9) -> UnitBench:
-    """Two sources with gaps, a sink that stalls: no record is interrupted, no offered word changes."""
+    """Two sources with gaps, a sink that stalls: no record is interrupted, no offered word changes.
+
+    Now and then both are held back for an error record.
+    """
     rng = random.Random(seed)
     dut: Any = ResultArbiter()
     sent = {
@@ -92,6 +95,20 @@ def result_arbiter(seed: int = 9) -> UnitBench:
     async def second(ctx: Any) -> None:
         await source(ctx, "second")
 
+    async def errors(ctx: Any) -> None:
+        for n in range(5):
+            await ctx.tick().repeat(rng.randrange(20, 60))
+            ctx.set(dut.hold, 1)
+            await ctx.tick().repeat(rng.randrange(1, 4))
+            ctx.set(dut.error.payload, 2 << 32 | n)
+            ctx.set(dut.error.valid, 1)
+            await ctx.tick().until(dut.error.ready)
+            ctx.set(dut.error.valid, 0)
+            before = len(seen)
+            await ctx.tick().repeat(20)
+            assert len(seen) - before <= 1, "a word passed while both were held back"
+            ctx.set(dut.hold, 0)
+
     async def sink(ctx: Any) -> None:
         offered = None
         while True:
@@ -109,6 +126,7 @@ def result_arbiter(seed: int = 9) -> UnitBench:
             assert [word for word in seen if word >> 32 == which] == [
                 data for data, _ in sent[name]
             ]
+        assert [word for word in seen if word >> 32 == 2] == [2 << 32 | n for n in range(5)]
         inside = 0
         for word in seen:
             if word >> 32 == 0:
@@ -116,4 +134,4 @@ def result_arbiter(seed: int = 9) -> UnitBench:
             else:
                 assert inside == 0, "a record was interrupted"
 
-    return UnitBench(dut, [first, second], [sink], check)
+    return UnitBench(dut, [first, second, errors], [sink], check)

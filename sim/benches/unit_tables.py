@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+from hwflow import isa
 from sim.benches import (
     arrays,
+    guard,
     loader,
     memories,
     pooling,
@@ -50,13 +52,14 @@ CONTROL: Table = {
     "scalar_engine": [partial(scalar_engine.random_program, pace, 2) for pace in (1.0, 0.6, 0.15)],
     "layer_records": [partial(records.layer_records, stall) for stall in (0.0, 0.9)],
     "result_arbiter": [records.result_arbiter],
+    "memory_guard": [partial(guard.memory_guard, fault) for fault in (None, *isa.Fault)],
     "loader": [
         partial(loader.frames, 16, 0.05),
         partial(loader.frames, 16, 0.6),
         partial(loader.image, 16),
     ],
 }
-"""The scalar engine and its parts, the records, the loader."""
+"""The scalar engine and its parts, the records, the loader and its guard."""
 
 MEMORIES: Table = {
     "tap_address": [partial(memories.tap_address, 4)],

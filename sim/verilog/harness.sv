@@ -9,6 +9,9 @@
 //   beats, per               bandwidth: `beats` beats in `per` cycles, at most 1
 //   stall, result_stall      chance out of 256 that a cycle answers no beat or accepts no request, or takes no result
 //   seed                     of the stalls
+//   error_at                 number of the beat of the run, from 0, that comes with an error; -1 none
+//   silent_at, silent_for    number of the beat before which the memory neither answers nor accepts for so many cycles
+//   keep_going               the next image runs after an error, when the accelerator is no longer busy
 //   limit                    cycles of a frame after which the run fails
 //   result, frames, progress output files: result words; (image, cycles) of every frame; text for a progress bar
 //   trace                    prefix of the tap files <prefix>store.bin, mean.bin, pool.bin, scalar.bin
@@ -40,11 +43,12 @@ module harness #(
   logic rst = 1;
   logic start = 0;
   logic [31:0] schedule_address;
-  logic busy, done;
+  logic busy, done, error;
   logic [39:0] request;
   logic request_valid;
   logic request_ready = 0;
   logic [BEAT-1:0] beat;
+  logic beat_error = 0;
   logic beat_valid = 0;
   logic beat_ready;
   logic [63:0] result;
@@ -57,9 +61,10 @@ module harness #(
 
   accelerator dut (
     .clk(clk), .rst(rst), .start(start), .schedule_address(schedule_address), .busy(busy), .done(done),
+    .error(error),
     .memory__request__payload(request), .memory__request__valid(request_valid),
     .memory__request__ready(request_ready),
-    .memory__data__payload(beat), .memory__data__valid(beat_valid), .memory__data__ready(beat_ready),
+    .memory__data__payload({beat_error, beat}), .memory__data__valid(beat_valid), .memory__data__ready(beat_ready),
     .result__payload(result), .result__valid(result_valid), .result__ready(result_ready),
     .tap_store(tap_store), .tap_mean(tap_mean), .tap_pool(tap_pool), .tap_scalar(tap_scalar)
   );
@@ -67,11 +72,11 @@ module harness #(
   // Options -----------------------------------------------------------------------------------------
   string memory_name, images_name, result_name, frames_name, progress_name, trace_name, wave_name;
   int memory_beats, image_address, image_beats, image_first, image_count;
-  int latency, beats, per, stall, result_stall, seed, limit;
+  int latency, beats, per, stall, result_stall, seed, limit, error_at, silent_at, silent_for;
   int wave_image, wave_from, wave_to;
   int memory_file, images_file, result_file, frames_file, progress_file;
   int store_file, mean_file, pool_file, scalar_file;
-  bit tracing, waving;
+  bit tracing, waving, keep_going;
 
   logic [BEAT-1:0] memory [0:DEPTH-1];
 
@@ -86,6 +91,7 @@ module harness #(
     finished = 0;
     failed = 0;
     latency = 8; beats = 1; per = 1; stall = 0; result_stall = 0; seed = 1; limit = 100000000;
+    error_at = -1; silent_at = -1; silent_for = 0;
     image_first = 0; wave_image = 0; wave_from = 0; wave_to = 0;
     if (!$value$plusargs("memory=%s", memory_name) || !$value$plusargs("memory_beats=%d", memory_beats)
         || !$value$plusargs("images=%s", images_name) || !$value$plusargs("image_address=%d", image_address)
@@ -101,6 +107,10 @@ module harness #(
     void'($value$plusargs("result_stall=%d", result_stall));
     void'($value$plusargs("seed=%d", seed));
     void'($value$plusargs("limit=%d", limit));
+    void'($value$plusargs("error_at=%d", error_at));
+    void'($value$plusargs("silent_at=%d", silent_at));
+    void'($value$plusargs("silent_for=%d", silent_for));
+    keep_going = $test$plusargs("keep_going") != 0;
     void'($value$plusargs("wave_image=%d", wave_image));
     void'($value$plusargs("wave_from=%d", wave_from));
     void'($value$plusargs("wave_to=%d", wave_to));
@@ -131,13 +141,17 @@ module harness #(
   logic [31:0] frame_cycle = 0;
   int image = 0;
   bit running = 0;
+  bit draining = 0;
+
+  task automatic finish();
+    $fflush(result_file);
+    $fflush(frames_file);
+    finished <= 1;
+  endtask
 
   task automatic next_image();
-    if (image == image_count) begin
-      $fflush(result_file);
-      $fflush(frames_file);
-      finished <= 1;
-    end else begin
+    if (image == image_count) finish();
+    else begin
       if ($fseek(images_file, (image_first + image) * image_beats * BYTES, 0) != 0)
         complain("the images file is too short");
       got = $fread(memory, images_file, image_address, image_beats);
@@ -165,8 +179,13 @@ module harness #(
       image = image + 1;
       report_progress();
       running <= 0;
+      if (!error) next_image();
+      else if (keep_going) draining <= 1;
+      else finish();
+    end else if (draining && !busy) begin
+      draining <= 0;
       next_image();
-    end else if (running && frame_cycle >= limit) complain("a frame took more cycles than the limit");
+    end else if ((running || draining) && frame_cycle >= limit) complain("a frame took more cycles than the limit");
   end
 
   // Memory: requests wait in order; a beat is answered when it is due and bandwidth and stalls allow it ----------
@@ -179,6 +198,9 @@ module harness #(
   int offset = 0;
   int credit = 0;
   int next_credit;
+  int answered = 0;
+  int silence = 0;
+  bit silent;
   logic [31:0] address;
 
   always @(posedge clk) begin
@@ -186,6 +208,8 @@ module harness #(
     random = random ^ (random >> 7);
     random = random ^ (random << 17);
     next_credit = credit + beats > per ? per : credit + beats;
+    silent = answered == silent_at && silence < silent_for;
+    if (silent) silence = silence + 1;
     if (request_valid && request_ready) begin
       if (request[39:32] == 0 || request[39:32] > 16) complain("a request has not 1..16 beats");
       queue_address[tail] = request[31:0];
@@ -194,14 +218,17 @@ module harness #(
       tail <= tail + 1;
       waiting = waiting + 1;
     end
-    request_ready <= waiting < QUEUE - 1 && int'(random[7:0]) >= stall;
+    request_ready <= waiting < QUEUE - 1 && int'(random[7:0]) >= stall && !silent;
     if (!beat_valid || beat_ready) begin
       beat_valid <= 0;
-      if (waiting != 0 && cycle >= queue_due[head] && next_credit >= per && int'(random[15:8]) >= stall) begin
+      if (waiting != 0 && cycle >= queue_due[head] && next_credit >= per && int'(random[15:8]) >= stall
+          && !silent) begin
         address = queue_address[head] + offset;
         if (address >= DEPTH) complain("a request lies outside the memory");
         else beat <= memory[address[$clog2(DEPTH)-1:0]];
         beat_valid <= 1;
+        beat_error <= answered == error_at;
+        answered = answered + 1;
         next_credit = next_credit - per;
         offset = offset + 1;
         if (offset == queue_beats[head]) begin

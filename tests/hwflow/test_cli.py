@@ -19,7 +19,7 @@ from models.integer.params import IntegerNetwork
 from models.integer.random import random_images, random_network
 from sim.lint import lint
 
-COMMANDS = ("doctor", "train", "quantise", "lower", "verilog", "sim", "ace", "reconcile")
+COMMANDS = ("doctor", "train", "quantise", "random", "lower", "verilog", "sim", "ace", "reconcile")
 
 
 def hwflow(*arguments: str, cwd: Path, path: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -328,6 +328,18 @@ def test_sim_refuses_a_damaged_build(
     given = ("--checkpoint", str(network), "--program", "build", "--out", "made")
     message = refused(hwflow("sim", *given, cwd=tmp_path))
     assert name in message
+    assert not (tmp_path / "made").exists()
+
+
+def test_sim_refuses_a_build_of_another_network(network: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.network"
+    random_network(12).save(other)
+    made = hwflow("lower", "--checkpoint", str(other), "--out", "build", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    data = str(images_for(network, tmp_path, 1))
+    given = ("--checkpoint", str(network), "--program", "build", "--data", data, "--images", "1")
+    message = refused(hwflow("sim", *given, "--out", "made", cwd=tmp_path))
+    assert "compiled from another network" in message
     assert not (tmp_path / "made").exists()
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from hwflow.compiler import container
 from hwflow.compiler.lower import lower
-from hwflow.compiler.program import FILES, MANIFEST, Program
+from hwflow.compiler.manifest import config_hash
+from hwflow.compiler.program import FILES, MANIFEST, MEMORY, SCHEDULE, Program, sha256
 from hwflow.config import load_target
 from hwflow.errors import FlowError
 from models.integer.random import random_network
@@ -65,3 +68,41 @@ def test_save_refuses_a_file(tmp_path: Path) -> None:
     with pytest.raises(FlowError, match="is a file"):
         FIRST.save(tmp_path / "build")
     assert (tmp_path / "build").read_text() == "mine"
+
+
+@pytest.mark.parametrize("files", [(MEMORY,), (SCHEDULE,), (MEMORY, SCHEDULE), (MANIFEST,)])
+def test_load_refuses_parts_of_two_builds(files: tuple[str, ...], tmp_path: Path) -> None:
+    FIRST.save(tmp_path / "one")
+    SECOND.save(tmp_path / "two")
+    for name in files:
+        (tmp_path / "one" / name).write_bytes((tmp_path / "two" / name).read_bytes())
+    with pytest.raises(FlowError, match=r"not the file of this manifest .* run `hwflow lower`"):
+        Program.load(tmp_path / "one")
+
+
+def test_load_refuses_another_target(tmp_path: Path) -> None:
+    """The manifest's target is changed, even with its own hash: schedule and memory image name another."""
+    for hashed in (False, True):
+        config = replace(FIRST.config, name="other")
+        changed = replace(FIRST.manifest, target=config.to_dict())
+        if hashed:
+            changed = replace(changed, config_hash=config_hash(config))
+        folder = tmp_path / str(hashed)
+        replace(FIRST, manifest=changed).save(folder)
+        with pytest.raises(FlowError, match="config_hash differs" if hashed else "match its hash"):
+            Program.load(folder)
+
+
+def test_load_refuses_an_undefined_opcode(tmp_path: Path) -> None:
+    """Also with every CRC and hash made to fit."""
+    header, body = container.unseal(FIRST.schedule, container.SCHEDULE_MAGIC, SCHEDULE)
+    other, memory = container.unseal(FIRST.memory, container.MEMORY_MAGIC, MEMORY)
+    schedule = container.seal(header, b"\x63" + body[1:])
+    image = container.seal(other, b"\x63" + memory[1:])
+    hashes = {"schedule_hash": sha256(schedule), "memory_hash": sha256(image)}
+    FIRST.save(tmp_path / "build")
+    for name, data in ((SCHEDULE, schedule), (MEMORY, image)):
+        (tmp_path / "build" / name).write_bytes(data)
+    (tmp_path / "build" / MANIFEST).write_text(replace(FIRST.manifest, **hashes).to_json())
+    with pytest.raises(FlowError, match="schedule instruction 0: unknown opcode 99"):
+        Program.load(tmp_path / "build")

@@ -2,15 +2,16 @@
 // address in the low word of the first of them, sends the low 64 bits of each beat as a result and taps them.
 module accelerator #(parameter int BYTES = 16) (
   input logic clk, input logic rst, input logic start, input logic [31:0] schedule_address,
-  output logic busy, output logic done,
+  output logic busy, output logic done, output logic error,
   output logic [39:0] memory__request__payload, output logic memory__request__valid, input logic memory__request__ready,
-  input logic [8*BYTES-1:0] memory__data__payload, input logic memory__data__valid, output logic memory__data__ready,
+  input logic [8*BYTES:0] memory__data__payload, input logic memory__data__valid, output logic memory__data__ready,
   output logic [63:0] result__payload, output logic result__valid, input logic result__ready,
   output logic [71:0] tap_store, output logic [31:0] tap_mean, output logic [31:0] tap_pool,
   output logic [66:0] tap_scalar
 );
   logic [3:0] received;
   logic second;
+  assign error = 0;
   assign memory__data__ready = result__ready;
   assign result__valid = memory__data__valid;
   assign result__payload = memory__data__payload[63:0];
