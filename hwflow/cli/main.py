@@ -6,7 +6,18 @@ import sys
 
 import typer
 
-from hwflow.cli import ace, doctor, lower, quantise, random, reconcile, sim, train, verilog
+from hwflow.cli import (
+    ace,
+    doctor,
+    import_aqt,
+    lower,
+    quantise,
+    random,
+    reconcile,
+    sim,
+    train,
+    verilog,
+)
 from hwflow.errors import FlowError
 
 BAD_INPUT = 2
@@ -19,6 +30,7 @@ app = typer.Typer(
 )
 app.command("doctor")(doctor.doctor)
 app.command("train")(train.train)
+app.command("import-aqt")(import_aqt.import_aqt)
 app.command("quantise")(quantise.quantise)
 app.command("random")(random.random)
 app.command("lower")(lower.lower)

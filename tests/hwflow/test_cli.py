@@ -19,7 +19,18 @@ from models.integer.params import IntegerNetwork
 from models.integer.random import random_images, random_network
 from sim.lint import lint
 
-COMMANDS = ("doctor", "train", "quantise", "random", "lower", "verilog", "sim", "ace", "reconcile")
+COMMANDS = (
+    "doctor",
+    "train",
+    "import-aqt",
+    "quantise",
+    "random",
+    "lower",
+    "verilog",
+    "sim",
+    "ace",
+    "reconcile",
+)
 
 
 def hwflow(*arguments: str, cwd: Path, path: str | None = None) -> subprocess.CompletedProcess[str]:
