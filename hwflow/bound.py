@@ -16,14 +16,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from hwflow.compiler.program import Program
-from hwflow.config import AcceleratorConfig
 from hwflow.isa import Op, Ring
-
-
-def ring_bytes(config: AcceleratorConfig) -> int:
-    """Bytes the three rings hold: binary weights, 8-bit weights, 256-bit constant records."""
-    binary = config.weight_words * config.cols * config.popcount_width // 8
-    return binary + config.mac_words * config.mac_word_bytes + 32 * config.constant_words
 
 
 def frame_bound(program: Program) -> int:
@@ -32,7 +25,7 @@ def frame_bound(program: Program) -> int:
     compute = _layer_cycles(program)
     loaded: Mapping[int, int] = _layer_bytes(program)
     layers = sorted(compute.keys() | loaded.keys())
-    buffered, width = ring_bytes(config), config.memory_bytes
+    buffered, width = config.ring_bytes, config.memory_bytes
     left = sum(loaded.values())
     bound = left / width
     before = 0.0
@@ -70,6 +63,6 @@ def _layer_bytes(program: Program) -> dict[int, int]:
     """Bytes of weights and constants that each layer's LOADs read."""
     loaded: dict[int, int] = defaultdict(int)
     for each in program.instructions:
-        if each["op"] == Op.LOAD and each["ring"] != Ring.BYTES:
+        if each["op"] == Op.LOAD and each["ring"] not in (Ring.BYTES, Ring.LONG):
             loaded[each["layer"]] += each["beats"] * program.config.memory_bytes
     return loaded

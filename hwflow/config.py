@@ -50,6 +50,11 @@ class AcceleratorConfig:
     pool_rows: int  # pooled residual memory, words of C*16 bits per bank
     line_pixels: int  # widest tensor row that is pooled, pixels
     channel_limit: int  # most channels of a tensor
+    long_words: int  # FIFO of the long stream, words of G*C*16 bits; 0: activations are never in external memory
+    store_words: (
+        int  # FIFO of what is stored to external memory, words of G*C*16 bits; 0 with long_words 0
+    )
+    head_rows: int  # head memory of pooled long shortcuts, words of C*16 bits per bank; 0: none (hwflow/heads.py)
 
     def __post_init__(self) -> None:
         self._power_of_two("cols", 8, 64)
@@ -63,6 +68,9 @@ class AcceleratorConfig:
         for field in ("main_rows", "side_rows", "pool_rows"):
             self._in_range(field, 16, 65536)
         self._in_range("line_pixels", 1, 511)
+        self._check_streams()
+        if self.head_rows:
+            self._in_range("head_rows", 16, 65536)
         self._in_range("channel_limit", self.cols, 8192)
         if self.channel_groups_limit > CHANNEL_GROUPS:
             raise FlowError(
@@ -96,6 +104,17 @@ class AcceleratorConfig:
             raise FlowError(
                 f"target {self.name}: a word of the 8-bit ring has rows*cols*mac_depth = {self.mac_word_bytes} bytes, but "
                 f"must hold whole pairs of beats; {self._whole_pairs_of_beats()}"
+            )
+
+    def _check_streams(self) -> None:
+        if not self.long_words and not self.store_words:
+            return
+        for field in ("long_words", "store_words"):
+            self._in_range(field, 2 * self.row_groups, 4096)
+        if self.stream_word_bytes % self.memory_bytes:
+            raise FlowError(
+                f"target {self.name}: a word of the long stream has 2*pixel_lanes*cols = {self.stream_word_bytes} "
+                f"bytes, no whole beats; nearest valid memory_bytes: {self.stream_word_bytes}"
             )
 
     def _in_range(self, field: str, low: int, high: int) -> None:
@@ -179,6 +198,40 @@ class AcceleratorConfig:
     def constant_beats(self) -> int:
         """Beats of one 256-bit constant record."""
         return 256 // self.beat_bits
+
+    @property
+    def stream_word_bytes(self) -> int:
+        """Bytes of a word of the streams to and from external memory: G pixels of C channels."""
+        return 2 * self.vector_lanes
+
+    @property
+    def stream_beats(self) -> int:
+        """Beats of such a word."""
+        return self.stream_word_bytes // self.memory_bytes
+
+    @property
+    def ring_bytes(self) -> int:
+        """Bytes the three rings hold: binary weights, 8-bit weights, 256-bit constant records."""
+        binary = self.weight_words * self.cols * self.popcount_width // 8
+        return binary + self.mac_words * self.mac_word_bytes + 32 * self.constant_words
+
+    @property
+    def stream_bytes(self) -> int:
+        """Bytes both FIFOs of the streams hold."""
+        return (self.long_words + self.store_words) * self.stream_word_bytes
+
+    @property
+    def tensor_bytes(self) -> int:
+        """Bytes of the memories that hold tensors and heads."""
+        bits = self.bit_rows * self.banks * self.popcount_width // 8
+        rows = self.main_rows + self.side_rows + self.pool_rows + self.head_rows
+        residual = rows * self.stream_word_bytes
+        return bits + self.byte_rows * self.banks * self.cols + residual
+
+    @property
+    def on_chip_bytes(self) -> int:
+        """Bytes of all large memories: rings, tensors, streams."""
+        return self.ring_bytes + self.tensor_bytes + self.stream_bytes
 
     @property
     def channel_groups_limit(self) -> int:

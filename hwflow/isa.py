@@ -36,6 +36,7 @@ class Ring(enum.IntEnum):
     MACS = 1
     CONSTANTS = 2
     BYTES = 3
+    LONG = 4
 
 
 class Residual(enum.IntEnum):
@@ -48,11 +49,14 @@ class Residual(enum.IntEnum):
 
 
 class Store(enum.IntEnum):
-    """Where a CONV writes its output tensor."""
+    """Where a CONV writes its output tensor; NONE: nobody reads it as it is; MEANS: its channel means to main."""
 
+    NONE = 0
     MAIN = 1
     SIDE = 2
     BYTES = 3
+    POOL = 4
+    MEANS = 5
 
 
 class FcDest(enum.IntEnum):
@@ -106,14 +110,15 @@ FIELDS: Mapping[Op, tuple[Field, ...]] = {
         *_HEAD,
         _f(
             "ring",
-            2,
-            "destination: 0 binary weights, 1 8-bit weights, 2 channel constants, 3 byte memory",
+            3,
+            "destination: 0 binary weights, 1 8-bit weights, 2 channel constants, 3 byte memory, 4 long stream",
         ),
         _f("unpack4", 1, "MACS: the beats hold 4-bit two's-complement values, low nibble first"),
         _f("address", 32, "first beat in the memory image"),
         _f("beats", 24, "beats to load, at least 1"),
         _f("base", 16, "BYTES: first row of the destination tensor"),
         _f("words", 8, "BYTES: words of C channels per pixel"),
+        _f("after", 16, "LONG: convolutions that must be over before the first request"),
     ),
     Op.CONV: (
         *_HEAD,
@@ -152,37 +157,49 @@ FIELDS: Mapping[Op, tuple[Field, ...]] = {
         _f("r_base", 16, "first row of r"),
         _f("r_groups", 9, "channel groups of r; groups beyond read as zero"),
         _shift("r_shift", 5, "left shift of r onto v's grid"),
+        _f(
+            "main_pitch",
+            9,
+            "words per pixel of the operand in the main memory; its groups beyond come from the long stream",
+        ),
         _f("r1_src", 2, "memory of the long shortcut r1; 0 none"),
         _f("r1_base", 16, "first row of r1"),
-        _f("r1_groups", 9, "channel groups of r1; output group cg reads cg mod r1_groups"),
+        _f(
+            "r1_groups",
+            9,
+            "channel groups of r1; channel o reads o mod (C*(r1_groups - 1) + r1_last)",
+        ),
         _shift("r1_shift", 5, "left shift of r1 onto v's grid"),
         _f(
             "store",
-            2,
-            "destination of the output: 1 main, 2 side, 3 byte memory (saturated to 8 bits)",
+            3,
+            "destination of the output: 0 none, 1 main, 2 side, 3 byte memory (saturated to 8 bits), 4 pool, "
+            "5 main, means of 2**store_shift consecutive channels in its place",
         ),
-        _f(
-            "store_shift",
-            2,
-            "main: 0 the output itself, 1..3 means of 2**store_shift consecutive channels in its place",
-        ),
+        _f("store_shift", 2, "MEANS: log2 of the channels averaged, 1..3"),
         _f("store_base", 16, "first row of the stored tensor"),
         _f(
-            "store_groups",
+            "store_pitch",
             9,
-            "channel groups of the stored tensor: ceil(Cout / 2**store_shift / C)",
+            "words per pixel of the stored tensor; MAIN: groups beyond go to external memory",
         ),
+        _f("spill_address", 32, "MAIN: first beat in the memory image of those groups"),
         _f("bits_en", 1, "also write the sign bits"),
         _f("bits_base", 16, "first row of the bit plane"),
         _f("bits_words", 8, "words per pixel of the bit plane: ceil(Cout/K)"),
         _f(
             "mean_en",
             1,
-            "also write means of 2**mean_shift consecutive channels to the side memory",
+            "also write means of 2**mean_shift consecutive channels",
         ),
+        _f("mean_main", 1, "means go to: 0 the side memory, 1 the main memory"),
         _f("mean_shift", 2, "log2 of the channels averaged, 1..3"),
         _f("mean_base", 16, "first row of the mean tensor"),
-        _f("mean_groups", 9, "channel groups of the mean tensor: ceil(Cout / 2**mean_shift / C)"),
+        _f(
+            "mean_groups",
+            9,
+            "words per pixel of the mean tensor, at least ceil(Cout / 2**mean_shift / C)",
+        ),
         _f("pool_en", 1, "also write the 3x3/9 stride-2 pool to the pool memory"),
         _f("pool_base", 16, "first row of the pooled tensor"),
         _f("pool_top", 1, "padding rows above the pool windows"),
@@ -195,6 +212,12 @@ FIELDS: Mapping[Op, tuple[Field, ...]] = {
             "keep the sum of every output channel over all pixels, one sum token per group",
         ),
         _f("interval", 6, "fewest cycles from one tile's first step to the next's: R/G"),
+        _f("r1_last", 7, "valid channels of r1's last group, 1..C; 0 without r1"),
+        _f(
+            "r1_head_base", 16, "r1 whose repetition is not a multiple of C: first row of its heads"
+        ),
+        _f("heads_en", 1, "also keep the first C channels of every pooled pixel as heads"),
+        _f("head_base", 16, "first row of the heads"),
     ),
     Op.MEAN: (
         *_HEAD,
@@ -275,6 +298,7 @@ LAYER_COUNTERS: tuple[str, ...] = (
     "stall_weights",  # waiting for the weight ring
     "stall_scale",  # waiting for channel constants
     "stall_interval",  # waiting for the vector unit's rate
+    "stall_stream",  # waiting for the long stream, or for room to store to external memory
     "drain",  # after the last step, until all is written
     "useful",  # MAC slots with valid operands
     "masked",  # MAC slots on padded taps
@@ -284,6 +308,16 @@ LAYER_COUNTERS: tuple[str, ...] = (
     "saturated_t",  # elements whose t saturated
     "saturated_y",  # elements whose output saturated
 )
+CYCLE_COUNTERS: tuple[str, ...] = (
+    "issue",
+    "setup",
+    "stall_weights",
+    "stall_scale",
+    "stall_interval",
+    "stall_stream",
+    "drain",
+)
+"""The counters among LAYER_COUNTERS that share out a layer's cycles: exactly one counts each."""
 SCALAR_COUNTERS: tuple[str, ...] = ("start", "end", "steps", "useful", "padding")
 END_COUNTERS: tuple[str, ...] = (
     "cycles",  # start to last logit
@@ -292,6 +326,8 @@ END_COUNTERS: tuple[str, ...] = (
     "bytes_macs",
     "bytes_constants",
     "bytes_image",
+    "bytes_spill_read",
+    "bytes_spill_written",
 )
 
 

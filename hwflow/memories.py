@@ -43,12 +43,19 @@ def tensor_rows(config: AcceleratorConfig, memory: Memory, slots: int, words: in
     return ceil_div(slots, banks(config, memory)) * words
 
 
+def group_beats(config: AcceleratorConfig, slots: int) -> int:
+    """Beats of one channel group of a tensor in external memory: R/G stream words for each tile of R pixels."""
+    return ceil_div(slots, config.rows) * config.row_groups * config.stream_beats
+
+
 @dataclass(frozen=True, kw_only=True)
 class Tensor:
     """A tensor at its place: rows base..base+rows-1 of every bank of `memory`.
 
     It is written by layer `first` (-1: the loader) and last read by layer `last`
-    (`last == first`: never).
+    (`last == first`: never). A pixel has `words` words of which the first `pitch` are there, one
+    after the other: fewer where the others are in external memory from beat `spill` of the spill
+    area on or where nobody reads them, more where it takes the place of a wider tensor.
     """
 
     name: str
@@ -57,7 +64,19 @@ class Tensor:
     width: int
     channels: int
     words: int
+    pitch: int
     base: int
     rows: int
     first: int
     last: int
+    spill: int = 0
+
+    @property
+    def spilled(self) -> int:
+        """Words of a pixel that are in external memory."""
+        return max(0, self.words - self.pitch) if self.stored else 0
+
+    @property
+    def stored(self) -> bool:
+        """Whether anybody reads it."""
+        return self.last > self.first

@@ -17,7 +17,7 @@ from typing import Any
 from hwflow.ace import AceReport, Operation
 from hwflow.compiler.counts import LayerCounts
 from hwflow.errors import FlowError
-from hwflow.isa import layer_cycles
+from hwflow.isa import CYCLE_COUNTERS, layer_cycles
 
 UNITS = ("conv", "se-hidden", "se-scale", "dense")
 """Units of `LayerCounts` that multiply, in the order in which a layer uses them."""
@@ -32,10 +32,7 @@ CONV_COUNTERS = (
 )
 """Counters of a layer record that the schedule fixes."""
 
-CYCLE_COUNTERS = ("issue", "setup", "stall_weights", "stall_scale", "stall_interval", "drain")
-"""Counters of a layer record that share out its cycles."""
-
-TRAFFIC = ("schedule", "weights", "macs", "constants", "image")
+TRAFFIC = ("schedule", "weights", "macs", "constants", "image", "spill_read", "spill_written")
 """Kinds of memory traffic, in bytes."""
 
 

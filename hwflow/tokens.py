@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from hwflow.config import AcceleratorConfig
 from hwflow.isa import FcDest, Op, Ring
 from hwflow.memories import ceil_div
+from hwflow.spilling import group_words, reads_stream, writes_stream
 from hwflow.timing import CONV_QUEUE, SCALAR_QUEUE
 
 
@@ -25,6 +26,7 @@ class Token(enum.Enum):
     WEIGHTS = "binary weight ring"
     MACS = "8-bit ring"
     CONSTANTS = "constant ring"
+    LONG = "long stream"
     CONVS = "CONV queue"
     SCALARS = "scalar queue"
     SCALES = "scale tokens"
@@ -35,6 +37,7 @@ RING_TOKENS: Mapping[Ring, Token] = {
     Ring.WEIGHTS: Token.WEIGHTS,
     Ring.MACS: Token.MACS,
     Ring.CONSTANTS: Token.CONSTANTS,
+    Ring.LONG: Token.LONG,
 }
 
 Instruction = Mapping[str, int]
@@ -46,6 +49,8 @@ def ring_word_bytes(config: AcceleratorConfig, ring: Ring, unpack4: bool = False
         return config.weight_beats * config.memory_bytes
     if ring is Ring.MACS:
         return config.mac_word_bytes // (2 if unpack4 else 1)
+    if ring is Ring.LONG:
+        return config.stream_word_bytes
     return config.constant_beats * config.memory_bytes
 
 
@@ -78,11 +83,13 @@ class TokenMachine:
             Token.WEIGHTS: config.weight_words,
             Token.MACS: config.mac_words,
             Token.CONSTANTS: config.constant_words,
+            Token.LONG: config.long_words,
             Token.CONVS: CONV_QUEUE,
             Token.SCALARS: SCALAR_QUEUE,
         }
         self.now = 0.0
         self.finished = False
+        self.layers_done = 0
         self._queues: dict[Token, deque[Instruction]] = {
             Token.CONVS: deque(),
             Token.SCALARS: deque(),
@@ -157,13 +164,25 @@ class TokenMachine:
             conv = self._pop(Token.CONVS)
             ring = Token.MACS if conv["mac"] else Token.WEIGHTS
             steps = conv["kernel"] ** 2 * conv["words"]
-            cycles = conv["tiles"] * max(steps, conv["interval"])
-            for _ in range(conv["groups"]):
+            rows = self._config.row_groups
+            for cg in range(conv["groups"]):
+                tile = max(steps, conv["interval"])
+                if writes_stream(conv, cg):
+                    tile = max(tile, rows * self._config.stream_beats)
+                streamed = group_words(conv, self._config) if reads_stream(conv, cg) else 0
+                cycles = 0 if streamed else conv["tiles"] * tile
                 yield _Step({ring: conv["weight_words"], Token.SCALES: 1}, cycles)
+                while streamed:
+                    yield _Step({Token.LONG: rows})
+                    words = min(streamed, self.levels[Token.LONG] // rows * rows)
+                    self._take(Token.LONG, words)
+                    streamed -= words
+                    yield _Step({}, words // rows * tile)
                 self._take(ring, conv["weight_words"])
                 self._take(Token.SCALES, 1)
                 if conv["sums_en"]:
                     self.levels[Token.SUMS] += 1
+            self.layers_done += 1
 
     def _scalar_engine(self) -> _Engine:
         cols = self._config.cols

@@ -16,8 +16,10 @@ from hwflow.isa import Residual, Store
 from hwflow.numerics import STORED_BITS
 from hwflow.signature import GROUP
 from rtl_gen import channel_mean, instances, lane
+from rtl_gen.channel_align import ChannelAlign, RepeatPosition
 from rtl_gen.channel_sums import ChannelSums
 from rtl_gen.delay import delayed
+from rtl_gen.head_memory import HeadMemory
 from rtl_gen.interfaces import (
     CHANNEL_BITS,
     CONSTANTS_WRITE,
@@ -149,14 +151,14 @@ class BackEnd(wiring.Component):
             self.tap_store.layer.eq(current.layer),
             Value.cast(self.tap_store.data).eq(elements),
             self.tap_mean.valid.eq(
-                valid[MEAN_STAGE] & (current.mean_en | (current.store_shift != 0))
+                valid[MEAN_STAGE] & (current.mean_en | (current.store == Store.MEANS))
             ),
             self.tap_mean.layer.eq(current.layer),
             self.tap_mean.slot.eq(slot[MEAN_STAGE]),
             self.tap_mean.mask.eq(mask[MEAN_STAGE]),
             self.tap_mean.cg.eq(cg[MEAN_STAGE]),
         ]
-        # A mean leaves at least half of a word free: one tap shows both memories' means.
+        # A mean leaves at least half of a word free: one tap shows both kinds.
         half = cols // 2 * STORED_BITS
         for pixel in range(pixels):
             word = Value.cast(self.tap_mean.data).word_select(pixel, 2 * half)
@@ -226,24 +228,35 @@ class BackEnd(wiring.Component):
     ) -> tuple[Signal, Signal]:
         """The memories' read ports; (r, r1) of the pixel group in lane.SHORTCUT_STAGE."""
         current, config = self.current, self.config
-        # r1 repeats every r1_groups channel groups: a second group counter that wraps.
-        r1_cg = Signal(GROUP_BITS)
-        with m.If(self.layer_start):
-            m.d.sync += r1_cg.eq(0)
-        with m.Elif(valid[0] & last[0]):
-            m.d.sync += r1_cg.eq(Mux(r1_cg + 1 == current.r1_groups, 0, r1_cg + 1))
+        # r1 repeats: a second group counter that begins again.
+        m.submodules.r1_position = position = RepeatPosition(config)
+        m.d.comb += [
+            position.clear.eq(self.layer_start),
+            position.advance.eq(valid[0] & last[0]),
+            position.groups.eq(current.r1_groups),
+            position.last_columns.eq(current.r1_last),
+        ]
         operands = (
             ("r", current.r_src, current.r_groups, current.r_base, cg[0]),
-            ("r1", current.r1_src, current.r1_groups, current.r1_base, r1_cg),
+            ("r1", current.r1_src, current.r1_groups, current.r1_base, position.cg),
         )
         rows = [
-            self._first_row(m, name, slot[0], group, groups, base)
-            for name, _, groups, base, group in operands
+            self._first_row(
+                m,
+                name,
+                slot[0],
+                group,
+                Mux(source == Residual.MAIN, current.main_pitch, groups),
+                base,
+            )
+            for name, source, groups, base, group in operands
         ]
         memories = {
             Residual.MAIN: ResidualMemory(config, config.main_rows, partial=True),
             Residual.SIDE: ResidualMemory(config, config.side_rows, partial=True),
-            Residual.POOL: ResidualMemory(config, config.pool_rows, partial=False),
+            Residual.POOL: ResidualMemory(
+                config, config.pool_rows, partial=False, paired=bool(config.head_rows)
+            ),
         }
         read_stage = ROW_AHEAD
         for which, memory in memories.items():
@@ -253,11 +266,19 @@ class BackEnd(wiring.Component):
                 for_r.eq(current.r_src == which),
                 memory.read_enable.eq(valid[read_stage] & (for_r | (current.r1_src == which))),
                 memory.read_row.eq(Mux(for_r, rows[0], rows[1])),
-                memory.read_step.eq(Mux(for_r, current.r_groups, current.r1_groups)),
+                memory.read_step.eq(
+                    current.main_pitch
+                    if which is Residual.MAIN
+                    else Mux(for_r, current.r_groups, current.r1_groups)
+                ),
             ]
             if config.pixel_lanes > 1:
                 m.d.comb += memory.read_bank.eq(self._bank(slot[read_stage]))
         self._memories = memories
+        # Only a pooled long shortcut may begin again inside an output group.
+        aligned = memories[Residual.POOL].read_data
+        if config.head_rows:
+            aligned = self._aligned(m, position, slot, valid, memories[Residual.POOL])
 
         exists = {"r": cg[read_stage + 1] < current.r_groups, "r1": Const(1)}
         results: list[Signal] = []
@@ -265,28 +286,56 @@ class BackEnd(wiring.Component):
             word = Signal(config.vector_lanes * STORED_BITS, name=f"{name}_word")
             chosen: Value = Const(0, len(word))
             for which, memory in memories.items():
-                chosen = Mux(exists[name] & (source == which), memory.read_data, chosen)
+                repeats = name == "r1" and which == Residual.POOL
+                found = aligned if repeats else memory.read_data
+                chosen = Mux(exists[name] & (source == which), found, chosen)
             m.d.sync += word.eq(chosen)
             results.append(word)
         return results[0], results[1]
 
+    def _aligned(
+        self,
+        m: Module,
+        position: RepeatPosition,
+        slot: list[Signal],
+        valid: list[Signal],
+        pooled: ResidualMemory,
+    ) -> Value:
+        """The pool memory's words for r1, put together from two channel groups and the heads."""
+        current, config = self.current, self.config
+        m.submodules.heads = self._heads = heads = HeadMemory(config)
+        m.submodules.align = align = ChannelAlign(config)
+        for name in ("offset", "last", "before_last"):
+            at_read = delayed(m, getattr(position, name), ROW_AHEAD + 1, f"begin_{name}")[-1]
+            m.d.comb += getattr(align, name).eq(at_read)
+        m.d.comb += [
+            heads.read_enable.eq(valid[ROW_AHEAD]),
+            heads.read_base.eq(current.r1_head_base),
+            heads.read_slot.eq(slot[ROW_AHEAD]),
+            align.here.eq(pooled.read_data),
+            align.after.eq(pooled.read_next),
+            align.heads.eq(heads.words),
+            align.last_columns.eq(current.r1_last),
+        ]
+        return align.words
+
     def _means(self, m: Module, elements: Signal) -> tuple[Signal, Signal]:
-        """The G pixels' channel means for the side and the main memory, in MEAN_STAGE."""
+        """The G pixels' channel means beside the output and in its place, in MEAN_STAGE."""
         config = self.config
         module = instances.repeat(channel_mean.ChannelMean(config.cols), "hwflow_channel_mean")
         word = config.cols * STORED_BITS
-        side, main = (
-            Signal(config.pixel_lanes * word, name=f"{n}_means") for n in ("side", "main")
+        beside, stored = (
+            Signal(config.pixel_lanes * word, name=f"{kind}_means") for kind in ("beside", "stored")
         )
         for pixel in range(config.pixel_lanes):
             m.submodules[f"mean_{pixel}"] = module.instance(
                 elements=elements.word_select(pixel, word),
-                side_shift=self.current.mean_shift,
-                main_shift=self.current.store_shift,
-                side=side.word_select(pixel, word),
-                main=main.word_select(pixel, word),
+                shift=self.current.mean_shift,
+                store_shift=self.current.store_shift,
+                means=beside.word_select(pixel, word),
+                stored=stored.word_select(pixel, word),
             )
-        return side, main
+        return beside, stored
 
     def _pool(self, m: Module, valid: Signal, mask: Signal, elements: Signal) -> Pool:
         """The pool unit, fed by layers with `pool_en`."""
@@ -322,22 +371,22 @@ class BackEnd(wiring.Component):
         means: tuple[Signal, Signal],
         pool: Pool,
     ) -> None:
-        """The three memories' write ports; the side memory takes the output or its means, main likewise."""
+        """The three memories' write ports: main and side take the output or its means, pool the output or its pool."""
         current, config, y = self.current, self.config, lane.Y_STAGE
         main, side, pooled = (self._memories[which] for which in Residual if which)
         averaged = Signal()
-        m.d.sync += averaged.eq(current.store_shift != 0)
+        m.d.sync += averaged.eq(current.store == Store.MEANS)
 
-        def of_store(stages: list[Signal], ahead: int) -> Value:
-            """A field of the pixel group that the stored tensor's port has or will have `ahead` cycles on."""
+        def stored(stages: list[Signal], ahead: int) -> Value:
+            """A pixel group's field `ahead` cycles before the write of what is stored."""
             return Mux(averaged, stages[MEAN_STAGE - ahead], stages[y - ahead])
 
         store_row = self._first_row(
             m,
             "store",
-            of_store(slot, ROW_AHEAD),
-            of_store(cg, ROW_AHEAD) >> current.store_shift,
-            current.store_groups,
+            stored(slot, ROW_AHEAD),
+            stored(cg, ROW_AHEAD) >> current.store_shift,
+            current.store_pitch,
             current.store_base,
         )
         at = MEAN_STAGE - ROW_AHEAD
@@ -349,44 +398,69 @@ class BackEnd(wiring.Component):
             current.mean_groups,
             current.mean_base,
         )
-        lanes = channel_mean.mean_lanes(cg[MEAN_STAGE], current.store_shift, config.cols)
-        m.d.comb += [
-            main.write_mask.eq(Mux(current.store == Store.MAIN, of_store(mask, 0), 0)),
-            main.write_row.eq(store_row),
-            main.write_step.eq(current.store_groups),
-            main.write_lanes.eq(Mux(averaged, lanes, ~0)),
-            main.write_data.eq(Mux(averaged, means[1], elements)),
-            pooled.write_mask.eq(pool.mean_mask),
-            pooled.write_row.eq(current.pool_base + pool.row),
-            pooled.write_step.eq(current.groups),
-            pooled.write_data.eq(Value.cast(pool.means)),
-        ]
-        with m.If(current.mean_en):
+        if config.head_rows:
+            heads = self._heads
             m.d.comb += [
-                side.write_mask.eq(mask[MEAN_STAGE]),
-                side.write_row.eq(mean_row),
-                side.write_step.eq(current.mean_groups),
-                side.write_lanes.eq(
-                    channel_mean.mean_lanes(cg[MEAN_STAGE], current.mean_shift, config.cols)
-                ),
-                side.write_data.eq(means[0]),
+                heads.write_mask.eq(Mux(current.heads_en & (pool.cg == 0), pool.mean_mask, 0)),
+                heads.write_base.eq(current.head_base),
+                heads.write_slot.eq(pool.slot),
+                heads.write_data.eq(Value.cast(pool.means)),
+                heads.columns.eq(current.last_cols),
+            ]
+        for memory, store, means_here in (
+            (main, Store.MAIN, current.mean_en & current.mean_main),
+            (side, Store.SIDE, current.mean_en & ~current.mean_main),
+        ):
+            with m.If(means_here):
+                m.d.comb += [
+                    memory.write_mask.eq(mask[MEAN_STAGE]),
+                    memory.write_row.eq(mean_row),
+                    memory.write_step.eq(current.mean_groups),
+                    memory.write_lanes.eq(
+                        channel_mean.mean_lanes(cg[MEAN_STAGE], current.mean_shift, config.cols)
+                    ),
+                    memory.write_data.eq(means[0]),
+                ]
+            with m.Else():
+                m.d.comb += [
+                    memory.write_mask.eq(Mux(current.store == store, mask[y], 0)),
+                    memory.write_row.eq(store_row),
+                    memory.write_step.eq(current.store_pitch),
+                    memory.write_lanes.eq(~0),
+                    memory.write_data.eq(elements),
+                ]
+            if store is Store.MAIN:
+                with m.If(averaged):
+                    m.d.comb += [
+                        memory.write_mask.eq(mask[MEAN_STAGE]),
+                        memory.write_lanes.eq(
+                            channel_mean.mean_lanes(
+                                cg[MEAN_STAGE], current.store_shift, config.cols
+                            )
+                        ),
+                        memory.write_data.eq(means[1]),
+                    ]
+            if config.pixel_lanes > 1:
+                late = means_here | averaged if store is Store.MAIN else means_here
+                banks = (self._bank(slot[MEAN_STAGE]), self._bank(slot[y]))
+                m.d.comb += memory.write_bank.eq(Mux(late, *banks))
+        with m.If(current.store == Store.POOL):
+            m.d.comb += [
+                pooled.write_mask.eq(mask[y]),
+                pooled.write_row.eq(store_row),
+                pooled.write_step.eq(current.store_pitch),
+                pooled.write_data.eq(elements),
             ]
         with m.Else():
             m.d.comb += [
-                side.write_mask.eq(Mux(current.store == Store.SIDE, mask[y], 0)),
-                side.write_row.eq(store_row),
-                side.write_step.eq(current.store_groups),
-                side.write_lanes.eq(~0),
-                side.write_data.eq(elements),
+                pooled.write_mask.eq(pool.mean_mask),
+                pooled.write_row.eq(current.pool_base + pool.row),
+                pooled.write_step.eq(current.groups),
+                pooled.write_data.eq(Value.cast(pool.means)),
             ]
         if config.pixel_lanes > 1:
-            m.d.comb += [
-                main.write_bank.eq(self._bank(of_store(slot, 0))),
-                pooled.write_bank.eq(self._bank(pool.slot)),
-                side.write_bank.eq(
-                    Mux(current.mean_en, self._bank(slot[MEAN_STAGE]), self._bank(slot[y]))
-                ),
-            ]
+            banks = (self._bank(slot[y]), self._bank(pool.slot))
+            m.d.comb += pooled.write_bank.eq(Mux(current.store == Store.POOL, *banks))
 
     def _idle(self, m: Module) -> None:
         """A countdown from each pixel group: what follows it is rigid, so its end is known."""

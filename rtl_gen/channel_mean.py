@@ -21,9 +21,9 @@ class ChannelMean(wiring.Component):
     """Means of one pixel's C channels.
 
     Ports:
-        elements: C stored channels. side_shift, main_shift: 1..3, log2 of the channels averaged for either
-            memory, constant in a layer.
-        side, main: two cycles later the C >> shift means, repeated 2**shift times, so that they are in place
+        elements: C stored channels. shift, store_shift: 1..3, log2 of the channels averaged beside the output
+            and in its place, constant in a layer.
+        means, stored: two cycles later the C >> shift means, repeated 2**shift times, so that they are in place
             in every part of the mean tensor's word. They share all adders.
     """
 
@@ -33,10 +33,10 @@ class ChannelMean(wiring.Component):
         super().__init__(
             {
                 "elements": In(word),
-                "side_shift": In(2),
-                "main_shift": In(2),
-                "side": Out(word),
-                "main": Out(word),
+                "shift": In(2),
+                "store_shift": In(2),
+                "means": Out(word),
+                "stored": Out(word),
             }
         )
 
@@ -58,7 +58,7 @@ class ChannelMean(wiring.Component):
             for i, four in enumerate(fours):
                 m.d.comb += four.eq(sums[2 * i] + sums[2 * i + 1])
             sums = list(fours)
-        for shift, means in ((self.side_shift, self.side), (self.main_shift, self.main)):
+        for shift, means in ((self.shift, self.means), (self.store_shift, self.stored)):
             m.d.sync += Value.cast(means).eq(by_shift(shift, words))
         return m
 

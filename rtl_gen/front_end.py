@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hwflow import timing
+from hwflow import isa, timing
 from hwflow.config import AcceleratorConfig
 from rtl_gen import interfaces
 from rtl_gen.binary_array import BinaryArray
@@ -303,7 +303,7 @@ class FrontEnd(wiring.Component):
             self.layer_done.eq(status.done),
             sequencer.reported.eq(status.done),
         ]
-        for name in ("issue", "setup", "stall_weights", "stall_scale", "stall_interval", "drain"):
+        for name in isa.CYCLE_COUNTERS:
             m.d.comb += self.events[name].eq(status[name])
         for name in COUNTS:
             m.d.comb += self.events[name].eq(slots.counts[name])

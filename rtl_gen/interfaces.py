@@ -143,12 +143,7 @@ def events_layout(config: AcceleratorConfig) -> data.StructLayout:
     slots = max(config.binary_macs, config.mac_lanes).bit_length()
     return data.StructLayout(
         {
-            "issue": 1,
-            "setup": 1,
-            "stall_weights": 1,
-            "stall_scale": 1,
-            "stall_interval": 1,
-            "drain": 1,
+            **dict.fromkeys(isa.CYCLE_COUNTERS, 1),
             "useful": slots,
             "masked": slots,
             "k_padding": slots,

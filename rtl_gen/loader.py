@@ -38,7 +38,8 @@ class Kind(Enum, shape=3):
     MACS = 1
     CONSTANTS = 2
     BYTES = 3
-    SCHEDULE = 4
+    LONG = 4
+    SCHEDULE = 5
 
 
 KIND_COUNTERS = {
@@ -225,7 +226,7 @@ class Loader(wiring.Component):
                 m.next = "CHOOSE"
                 with m.If(enough):
                     m.d.comb += [
-                        route.kind.eq(Cat(load.ring, Const(0, 1))),
+                        Value.cast(route.kind).eq(load.ring),
                         route.unpack4.eq(load.unpack4),
                         route.first.eq(self._first),
                         route.beats.eq(size),

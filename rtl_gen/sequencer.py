@@ -6,6 +6,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hwflow import isa
 from hwflow.config import AcceleratorConfig
 from rtl_gen.bank_division import READ_SLOT_BITS, slot_offset
 from rtl_gen.interfaces import CONV, GROUP_BITS, SLOT_BITS
@@ -31,12 +32,7 @@ STATUS = data.StructLayout(
     {
         "start": 1,
         "done": 1,
-        "issue": 1,
-        "setup": 1,
-        "stall_weights": 1,
-        "stall_scale": 1,
-        "stall_interval": 1,
-        "drain": 1,
+        **dict.fromkeys(isa.CYCLE_COUNTERS, 1),
     }
 )
 """What the sequencer does in a cycle; from `start` to `done` inclusive exactly one of issue..drain is set."""

@@ -106,12 +106,14 @@ def memories(config: AcceleratorConfig) -> dict[str, dict[str, int]]:
     """
     residual_bits = STORED_BITS * config.cols
     groups = max(config.channel_groups_limit, 2)
+    # Even and odd rows apart where heads are kept (rtl_gen/residual_memory.py).
+    halves = 2 if config.head_rows else 1
     sizes = {
         "bit": (config.banks, config.bit_rows, config.popcount_width),
         "byte": (config.banks, config.byte_rows, 8 * config.cols),
         "main": (config.pixel_lanes, config.main_rows, residual_bits),
         "side": (config.pixel_lanes, config.side_rows, residual_bits),
-        "pool": (config.pixel_lanes, config.pool_rows, residual_bits),
+        "pool": (halves * config.pixel_lanes, -(-config.pool_rows // halves), residual_bits),
         "sums": (1, groups, SUM_BITS * config.cols),
         "channel_constants": (
             config.cols,
@@ -124,6 +126,8 @@ def memories(config: AcceleratorConfig) -> dict[str, dict[str, int]]:
         "vector_a": (1, vector_words(config), 8 * config.fc_inputs),
         "vector_b": (1, vector_words(config), 8 * config.fc_inputs),
     }
+    if config.head_rows:
+        sizes["heads"] = (config.pixel_lanes, config.head_rows, residual_bits)
     return {
         name: {"banks": banks, "words": words, "bits": bits}
         for name, (banks, words, bits) in sizes.items()

@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from hwflow.config import AcceleratorConfig
 from hwflow.errors import FlowError
 from hwflow.memories import Memory, Tensor, capacity
+
+
+@dataclass(frozen=True)
+class Full:
+    """Why a tensor cannot be placed: what lives in its memory then, rows needed in all, rows there."""
+
+    tensor: Tensor
+    live: tuple[Tensor, ...]
+    needed: int
+    limit: int
+
+
+class CapacityError(FlowError):
+    """A memory is too small; `full` says what would have to move."""
+
+    def __init__(self, config: AcceleratorConfig, full: Full) -> None:
+        self.full = full
+        memory = full.tensor.memory.value
+        super().__init__(
+            f"{full.tensor.name}: needs {full.needed} rows of the {memory} memory with everything "
+            f"alive then, target {config.name} has {full.limit}; "
+            f"raise {memory}_rows by {max(1, full.needed - full.limit)} or reduce the image"
+        )
 
 
 class Allocator:
@@ -28,7 +51,7 @@ class Allocator:
         this layer is its last reader and its layout is the same.
 
         Raises:
-            FlowError: the memory is too small; names the memory, the need and the field to raise.
+            CapacityError: the memory is too small; names the memory, the need and the field to raise.
         """
         placed = self._in_place(tensor, over) or self._fit(tensor)
         self._placed[tensor.memory].append(placed)
@@ -38,15 +61,15 @@ class Allocator:
     def _in_place(tensor: Tensor, over: Tensor | None) -> Tensor | None:
         if over is None or over.memory is not tensor.memory or over.last != tensor.first:
             return None
-        layout = (tensor.height, tensor.width, tensor.words)
-        if (over.height, over.width, over.words) != layout:
+        layout = (tensor.height, tensor.width, tensor.pitch)
+        if (over.height, over.width, over.pitch) != layout:
             return None
         return replace(tensor, base=over.base)
 
     def _fit(self, tensor: Tensor) -> Tensor:
         memory, rows = tensor.memory, tensor.rows
         limit = capacity(self._config, memory)
-        live = [t for t in self._placed[memory] if t.last >= tensor.first]
+        live = [t for t in self._placed[memory] if t.last >= tensor.first and t.rows]
         edges = sorted({(t.base, t.base + t.rows) for t in live})
         starts = [0, *(end for _, end in edges)]
         ends = [*(base for base, _ in edges), limit]
@@ -58,12 +81,8 @@ class Allocator:
         bottom = [base for base in sorted(starts) if free(base)]
         top = [end - rows for end in sorted(ends, reverse=True) if free(end - rows)]
         if not bottom:
-            needed = sum(t.rows for t in live if t.base < limit) + rows
-            raise FlowError(
-                f"{tensor.name}: needs {needed} rows of the {memory.value} memory with everything "
-                f"alive then, target {self._config.name} has {limit}; "
-                f"raise {memory.value}_rows or reduce the image"
-            )
+            needed = sum(high - low for low, high in edges) + rows
+            raise CapacityError(self._config, Full(tensor, tuple(live), needed, limit))
         base = top[0] if self._top[memory] else bottom[0]
         self._top[memory] = not self._top[memory]
         return replace(tensor, base=base)

@@ -10,10 +10,10 @@ from hwflow.errors import FlowError
 from hwflow.isa import VERSION
 
 HEADER_BYTES = 64
-HASH_BYTES = 12
+HASH_BYTES = 10
 SCHEDULE_MAGIC = b"HWFLOWSC"
 MEMORY_MAGIC = b"HWFLOWMI"
-_LAYOUT = struct.Struct(f"<8s8I{HASH_BYTES}s{HASH_BYTES}s")
+_LAYOUT = struct.Struct(f"<8s9I{HASH_BYTES}s{HASH_BYTES}s")
 _CRC_AT = 12
 assert _LAYOUT.size == HEADER_BYTES
 
@@ -23,9 +23,9 @@ class Header:
     """What the first 64 bytes hold.
 
     magic (8 bytes), then little-endian u32: version, CRC, beat bytes, instructions, schedule
-    address, image address, image beats (addresses in beats of memory.bin), length of the file in
-    bytes; then the first 12 bytes of the SHA-256 of network and configuration. The CRC-32 covers
-    the whole file with the CRC itself as zero.
+    address, image address, image beats, spill beats (addresses in beats of memory.bin; the spill
+    area follows the image), length of the file in bytes; then the first 10 bytes of the SHA-256 of
+    network and configuration. The CRC-32 covers the whole file with the CRC itself as zero.
     """
 
     magic: bytes
@@ -34,6 +34,7 @@ class Header:
     schedule_address: int
     image_address: int
     image_beats: int
+    spill_beats: int
     network_hash: bytes
     config_hash: bytes
 
@@ -43,7 +44,7 @@ def seal(header: Header, body: bytes) -> bytes:
     head = _LAYOUT.pack(
         header.magic, VERSION, 0, header.beat_bytes, header.instructions,
         header.schedule_address, header.image_address, header.image_beats,
-        HEADER_BYTES + len(body), header.network_hash, header.config_hash,
+        header.spill_beats, HEADER_BYTES + len(body), header.network_hash, header.config_hash,
     )  # fmt: skip
     crc = zlib.crc32(head + body)
     return head[:_CRC_AT] + struct.pack("<I", crc) + head[_CRC_AT + 4 :] + body
@@ -58,7 +59,7 @@ def unseal(data: bytes, magic: bytes, source: str) -> tuple[Header, bytes]:
     remedy = "run `hwflow lower` again"
     if len(data) < HEADER_BYTES:
         raise FlowError(f"{source}: {len(data)} bytes, shorter than its header; {remedy}")
-    (found, version, crc, beat, count, schedule, image, beats, length, network, config) = (
+    (found, version, crc, beat, count, schedule, image, beats, spill, length, network, config) = (
         _LAYOUT.unpack(data[:HEADER_BYTES])
     )
     if found != magic:
@@ -72,6 +73,6 @@ def unseal(data: bytes, magic: bytes, source: str) -> tuple[Header, bytes]:
         raise FlowError(f"{source}: its content does not match its CRC; {remedy}")
     header = Header(
         magic=found, beat_bytes=beat, instructions=count, schedule_address=schedule,
-        image_address=image, image_beats=beats, network_hash=network, config_hash=config,
+        image_address=image, image_beats=beats, spill_beats=spill, network_hash=network, config_hash=config,
     )  # fmt: skip
     return header, data[HEADER_BYTES:]

@@ -15,7 +15,12 @@ MAX_GROUP_SHIFT = 3
 Instruction = dict[str, int]
 
 _RESIDUAL = {Memory.MAIN: Residual.MAIN, Memory.SIDE: Residual.SIDE, Memory.POOL: Residual.POOL}
-_STORE = {Memory.MAIN: Store.MAIN, Memory.SIDE: Store.SIDE, Memory.BYTE: Store.BYTES}
+_STORE = {
+    Memory.MAIN: Store.MAIN,
+    Memory.SIDE: Store.SIDE,
+    Memory.BYTE: Store.BYTES,
+    Memory.POOL: Store.POOL,
+}
 
 
 def _operand(prefix: str, tensor: Tensor | None, shift: int) -> Instruction:
@@ -24,6 +29,15 @@ def _operand(prefix: str, tensor: Tensor | None, shift: int) -> Instruction:
         f"{prefix}_base": 0 if tensor is None else tensor.base,
         f"{prefix}_groups": 0 if tensor is None else tensor.words,
         f"{prefix}_shift": 0 if tensor is None else shift,
+    }
+
+
+def _shortcuts(layer: LayerPlan, r_shift: int, r1_shift: int) -> Instruction:
+    main = [t for t in (layer.r, layer.r1) if t is not None and t.memory is Memory.MAIN]
+    return {
+        **_operand("r", layer.r, r_shift),
+        **_operand("r1", layer.r1, r1_shift),
+        "main_pitch": main[0].pitch if main else 0,
     }
 
 
@@ -46,20 +60,23 @@ def _outputs(config: AcceleratorConfig, layer: LayerPlan) -> Instruction:
     pool_top = numerics.same_padding(output.height, size, stride)[1]
     pool_left = numerics.same_padding(output.width, size, stride)[1]
     groups = ceil_div(layer.channels, config.cols)
+    store = Store.MEANS if layer.store_shift else _STORE[output.memory]
     return {
         "groups": groups,
         "last_cols": layer.channels - (groups - 1) * config.cols,
-        "store": int(_STORE[output.memory]),
+        "store": int(store if output.stored else Store.NONE),
         "store_shift": layer.store_shift,
         "store_base": output.base,
-        "store_groups": output.words,
+        "store_pitch": output.pitch,
+        "spill_address": output.spill if output.spilled else 0,
         "bits_en": int(bits is not None),
         "bits_base": bits.base if bits else 0,
         "bits_words": bits.words if bits else 0,
         "mean_en": int(mean is not None),
         "mean_shift": layer.mean_shift if mean else 0,
+        "mean_main": int(mean is not None and mean.memory is Memory.MAIN),
         "mean_base": mean.base if mean else 0,
-        "mean_groups": mean.words if mean else 0,
+        "mean_groups": mean.pitch if mean else 0,
         "pool_en": int(pool is not None),
         "pool_base": pool.base if pool else 0,
         "pool_top": pool_top if pool else 0,
@@ -68,7 +85,16 @@ def _outputs(config: AcceleratorConfig, layer: LayerPlan) -> Instruction:
         "pool_w": pool.width if pool else 0,
         "sums_en": 1,
         "interval": config.row_groups,
+        "heads_en": int(layer.head_base is not None),
+        "head_base": layer.head_base or 0,
+        "r1_last": _last_columns(layer.r1, config),
+        "r1_head_base": layer.r1_head_base or 0,
     }
+
+
+def _last_columns(tensor: Tensor | None, config: AcceleratorConfig) -> int:
+    """Valid channels of a residual tensor's last word, 0 without a tensor."""
+    return 0 if tensor is None else tensor.channels - (tensor.words - 1) * config.cols
 
 
 def _geometry(layer: LayerPlan, kernel: int, stride: int, pads: tuple[int, int]) -> Instruction:
@@ -104,8 +130,7 @@ def poke_conv(conv: PokeConvParams, layer: LayerPlan, config: AcceleratorConfig)
         "last_k": cin - (words - 1) * config.popcount_width,
         "weight_words": conv.kernel * conv.kernel * words,
         "acc_shift": conv.vector.acc_shift,
-        **_operand("r", layer.r, conv.r_shift),
-        **_operand("r1", layer.r1, conv.r1_shift or 0),
+        **_shortcuts(layer, conv.r_shift, conv.r1_shift or 0),
         **_outputs(config, layer),
     }
 
@@ -144,7 +169,6 @@ def init_conv(conv: InitConvParams, layer: LayerPlan, config: AcceleratorConfig)
         "last_k": 1 if grouped else cin - (words - 1) * config.mac_depth,
         "weight_words": ceil_div(conv.kernel * conv.kernel * words, config.rows),
         "acc_shift": conv.vector.acc_shift,
-        **_operand("r", None, 0),
-        **_operand("r1", None, 0),
+        **_shortcuts(layer, 0, 0),
         **_outputs(config, layer),
     }

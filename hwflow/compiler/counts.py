@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hwflow.config import AcceleratorConfig
 from hwflow.isa import INSTRUCTION_BYTES, FcDest, Op, Residual, Ring
 from hwflow.memories import ceil_div
+from hwflow.spilling import group_beats, spilled_groups
 
 Instruction = Mapping[str, int]
 NIBBLE_HIGH = 7
@@ -17,6 +18,7 @@ BYTES_KINDS: Mapping[Ring, str] = {
     Ring.MACS: "macs",
     Ring.CONSTANTS: "constants",
     Ring.BYTES: "image",
+    Ring.LONG: "spill_read",
 }
 
 
@@ -176,6 +178,9 @@ def count(
             kinds[kind] = kinds.get(kind, 0) + instruction["beats"] * config.memory_bytes
         elif op is Op.CONV:
             result.append(_conv(instruction, config, name))
+            if spilled_groups(instruction):
+                beats = spilled_groups(instruction) * group_beats(instruction, config)
+                kinds["spill_written"] = beats * config.memory_bytes
         elif op is Op.FC:
             wide_input = act8 and not instruction["hidden"]
             result.append(_fc(instruction, config, name, wide_input))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,36 +15,65 @@ from hwflow.config import AcceleratorConfig
 from hwflow.errors import FlowError
 from hwflow.isa import INSTRUCTION_BYTES, Op, Ring
 from hwflow.memories import ceil_div
+from hwflow.spilling import group_beats, spilled_groups
 
 Instruction = dict[str, int]
 
 
-def place(items: list[Item], config: AcceleratorConfig) -> tuple[list[Instruction], int, int]:
-    """Instructions with the addresses of their payloads, the image's address and its beats.
+@dataclass(frozen=True, kw_only=True)
+class Areas:
+    """Where the parts of memory.bin behind the payloads are, in beats."""
 
-    The file is: header, schedule, payloads in the order of the LOADs, image area.
+    image_address: int
+    image_beats: int
+    spill_beats: int
+
+    @property
+    def spill_address(self) -> int:
+        """First beat of the spill area, which follows the image."""
+        return self.image_address + self.image_beats
+
+
+def place(items: list[Item], config: AcceleratorConfig) -> tuple[list[Instruction], Areas]:
+    """Instructions with their addresses, and the areas behind the payloads.
+
+    The file is: header, schedule, payloads in the order of the LOADs, image area, spill area.
     """
     beat = config.memory_bytes
     address = (container.HEADER_BYTES + INSTRUCTION_BYTES * len(items)) // beat
     total = address + sum(len(item.payload) for item in items) // beat
+    image_beats = sum(
+        item.instruction["beats"] for item in items if _loads(item.instruction, Ring.BYTES)
+    )
     instructions: list[Instruction] = []
-    image_beats = 0
+    spill_beats = 0
+    spill_address = total + image_beats
     for item in items:
         instruction = dict(item.instruction)
-        if instruction["op"] == Op.LOAD:
-            if instruction["ring"] == Ring.BYTES:
-                instruction["address"], image_beats = total, instruction["beats"]
-            else:
-                instruction["address"] = address
-                address += instruction["beats"]
+        if _loads(instruction, Ring.BYTES):
+            instruction["address"] = total
+        elif _loads(instruction, Ring.LONG):
+            instruction["address"] += spill_address
+        elif instruction["op"] == Op.LOAD:
+            instruction["address"] = address
+            address += instruction["beats"]
+        elif instruction["op"] == Op.CONV and spilled_groups(instruction):
+            size = spilled_groups(instruction) * group_beats(instruction, config)
+            spill_beats = max(spill_beats, instruction["spill_address"] + size)
+            instruction["spill_address"] += spill_address
         instructions.append(instruction)
-    return instructions, total, image_beats
+    areas = Areas(image_address=total, image_beats=image_beats, spill_beats=spill_beats)
+    return instructions, areas
+
+
+def _loads(instruction: Instruction, ring: Ring) -> bool:
+    return instruction["op"] == Op.LOAD and instruction["ring"] == ring
 
 
 def assemble(items: list[Item], instructions: list[Instruction], header: container.Header) -> bytes:
     """The bytes of memory.bin."""
     payloads = b"".join(item.payload for item in items)
-    area = bytes(header.image_beats * header.beat_bytes)
+    area = bytes((header.image_beats + header.spill_beats) * header.beat_bytes)
     body = schedule.encode(instructions) + payloads + area
     return container.seal(replace(header, magic=container.MEMORY_MAGIC), body)
 

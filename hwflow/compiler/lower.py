@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hwflow.compiler import container, image, schedule
+from hwflow.compiler.heads import place_heads
 from hwflow.compiler.manifest import ImageInfo, LayerInfo, Manifest, TensorInfo, config_hash
 from hwflow.compiler.order import order
-from hwflow.compiler.plan import LayerPlan, plan
+from hwflow.compiler.plan import LayerPlan
 from hwflow.compiler.program import Program, sha256
+from hwflow.compiler.spill import plan, stored_tensors
 from hwflow.compiler.stream import items
 from hwflow.config import AcceleratorConfig
 from hwflow.memories import Tensor
@@ -24,17 +26,18 @@ def lower(network: IntegerNetwork, config: AcceleratorConfig) -> Program:
             or does not fit; names the layer, the reason and what to change.
     """
     network.validate()
-    layers = plan(network, config)
+    layers = place_heads(plan(network, config), config)
     ordered = order(items(network, layers, config), config)
-    instructions, image_address, image_beats = image.place(ordered, config)
+    instructions, areas = image.place(ordered, config)
     network_hash, target_hash = network.content_hash(), config_hash(config)
     header = container.Header(
         magic=container.SCHEDULE_MAGIC,
         beat_bytes=config.memory_bytes,
         instructions=len(instructions),
         schedule_address=container.HEADER_BYTES // config.memory_bytes,
-        image_address=image_address,
-        image_beats=image_beats,
+        image_address=areas.image_address,
+        image_beats=areas.image_beats,
+        spill_beats=areas.spill_beats,
         network_hash=bytes.fromhex(network_hash)[: container.HASH_BYTES],
         config_hash=bytes.fromhex(target_hash)[: container.HASH_BYTES],
     )
@@ -50,6 +53,8 @@ def lower(network: IntegerNetwork, config: AcceleratorConfig) -> Program:
         schedule_address=header.schedule_address,
         instructions=len(instructions),
         image=_image_info(network, layers[0].source, header),
+        spill_address=areas.spill_address,
+        spill_beats=areas.spill_beats,
         layers=_layer_table(network),
         tensors=_tensor_table(layers),
         classes=network.classes,
@@ -97,11 +102,11 @@ def _layer_table(network: IntegerNetwork) -> tuple[LayerInfo, ...]:
 
 
 def _tensor_table(layers: tuple[LayerPlan, ...]) -> tuple[TensorInfo, ...]:
-    tensors = [layers[0].source, *(t for layer in layers for t in layer.written)]
     return tuple(
         TensorInfo(
             name=t.name, memory=t.memory.value, shape=(t.height, t.width, t.channels),
-            words=t.words, base=t.base, rows=t.rows, first=t.first, last=t.last,
+            words=t.words, pitch=t.pitch, base=t.base, rows=t.rows, first=t.first, last=t.last,
+            spill=t.spill,
         )
-        for t in tensors
+        for t in stored_tensors(layers)
     )  # fmt: skip

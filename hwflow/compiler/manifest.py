@@ -48,8 +48,9 @@ class LayerInfo:
 
 @dataclass(frozen=True, kw_only=True)
 class TensorInfo:
-    """Where a tensor lives: rows base..base+rows-1 of every bank of `memory`, `words` a pixel.
+    """Where a tensor lives: rows base..base+rows-1 of every bank of `memory`.
 
+    A pixel has `words` words; the first `pitch` are there, the others from beat `spill` of the spill area on.
     It is written by layer `first` (-1: the loader) and last read by layer `last`.
     """
 
@@ -57,10 +58,12 @@ class TensorInfo:
     memory: str
     shape: tuple[int, ...]
     words: int
+    pitch: int
     base: int
     rows: int
     first: int
     last: int
+    spill: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +82,8 @@ class Manifest:
     schedule_address: int
     instructions: int
     image: ImageInfo
+    spill_address: int
+    spill_beats: int
     layers: tuple[LayerInfo, ...]
     tensors: tuple[TensorInfo, ...]
     classes: int

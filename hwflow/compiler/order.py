@@ -33,7 +33,7 @@ def order(items: list[Item], config: AcceleratorConfig) -> list[Item]:
     while len(merged) < len(body):
         machine.run(until=time)
         heads = [stream[0] for stream in streams.values() if stream]
-        ready = [(n, i) for n, i in heads if i.token is None or machine.room(i.token) >= i.amount]
+        ready = [(n, i) for n, i in heads if _ready(machine, i)]
         if not ready:
             event = machine.next_event()
             if event is None:
@@ -55,3 +55,10 @@ def order(items: list[Item], config: AcceleratorConfig) -> list[Item]:
         else:
             machine.enqueue(item.instruction)
     return [*merged, end]
+
+
+def _ready(machine: TokenMachine, item: Item) -> bool:
+    """Whether the loader could finish the item at once."""
+    if item.instruction.get("after", 0) > machine.layers_done:
+        return False
+    return item.token is None or machine.room(item.token) >= item.amount

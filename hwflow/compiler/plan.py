@@ -4,35 +4,53 @@ Layer numbers: 0 and 1 are PokeInit's convolutions, 2 + i is PokeConv i, the las
 
 | tensor | memory | written by |
 |---|---|---|
-| block input X (and the network's output) | main | the layer before the block |
-| in its place channel mean of X, for a long shortcut of more channels than its output has | main | the layer that stores X |
+| block input X | main; PokeInit's output also pool, `Choices` | the layer before the block |
 | output of a block's other convolutions | side, in place over its shortcut when possible | that layer |
-| channel mean of X, for the next layer's local shortcut | side | the layer that stores X |
+| channel mean of X in its place, for a long shortcut | main | the layer that stores X |
+| channel mean of X, for a local shortcut | side or main, over a shortcut if possible | the one that stores X |
 | pooled X or pooled output, for a strided shortcut | pool | the layer that stores it |
 | sign bits of every PokeConv's input | bit | the layer that stores it |
 | image, output of PokeInit's first convolution | byte | loader, layer 0 |
+
+An output that is only read in other forms (bits, mean, pool, sums) is not stored. A block input whose groups do not all
+fit the main memory leaves the last ones in external memory (hwflow/compiler/spill.py chooses).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from hwflow import numerics
-from hwflow.compiler.allocate import Allocator
+from hwflow.compiler.allocate import Allocator, CapacityError
+from hwflow.compiler.geometry import ConvGeometry, NetworkGeometry
 from hwflow.config import AcceleratorConfig
 from hwflow.errors import FlowError
-from hwflow.memories import Memory, Tensor, ceil_div, pixel_words, tensor_rows
-from models.integer.params import IntegerNetwork, PokeConvParams, Shape
+from hwflow.heads import head_rows
+from hwflow.memories import Memory, Tensor, ceil_div, group_beats, pixel_words, tensor_rows
+from models.integer.params import Shape
 
 MEAN_GROUPS = (2, 4, 8)
 """Numbers of channels the back end can average."""
 
 
 @dataclass(frozen=True, kw_only=True)
+class Choices:
+    """Where the planner may choose.
+
+    init_in_pool: PokeInit's output lies in the pool memory instead of the main one. resident: words of a pixel that
+    stay in main memory, of the block inputs with a shape; those without an entry stay there whole.
+    """
+
+    init_in_pool: bool = False
+    resident: dict[Shape, int] = field(default_factory=dict[Shape, int])
+
+
+@dataclass(frozen=True, kw_only=True)
 class LayerPlan:
     """Tensors a CONV reads (source, r, r1) and writes (output, bits, mean, pool).
 
-    channels: of the layer. `output` holds means of 2**store_shift of them, itself for store_shift 0.
+    channels: of the layer; `output` holds means of 2**store_shift of them, itself where that is 0.
+    head_base, r1_head_base: first row of the heads it writes and reads, None without (hwflow/compiler/heads.py).
     """
 
     number: int
@@ -42,11 +60,13 @@ class LayerPlan:
     r: Tensor | None
     r1: Tensor | None
     output: Tensor
-    store_shift: int
     bits: Tensor | None
     mean: Tensor | None
     mean_shift: int
     pool: Tensor | None
+    store_shift: int = 0
+    head_base: int | None = None
+    r1_head_base: int | None = None
 
     @property
     def written(self) -> tuple[Tensor, ...]:
@@ -59,8 +79,8 @@ class LayerPlan:
 class _Uses:
     """Last reader of each form of a stored tensor; None: that form is not needed.
 
-    stored: of what main or side memory holds, means of stored_group channels (1: the tensor itself).
-    mean: of the means of mean_group channels that the side memory holds beside it.
+    stored: of means of stored_group channels in its own place, of itself where that is 1.
+    mean: of means of mean_group channels beside it.
     """
 
     stored: int | None = None
@@ -75,7 +95,7 @@ def _unsupported(name: str, reason: str, remedy: str) -> FlowError:
     return FlowError(f"{name}: {reason}; {remedy}")
 
 
-def _uses(network: IntegerNetwork, producer: int, config: AcceleratorConfig) -> _Uses:
+def _uses(network: NetworkGeometry, producer: int, config: AcceleratorConfig) -> _Uses:
     """Who reads the output of layer `producer` (1 or more), and in which form."""
     index = producer - 1
     if index >= len(network.convs):
@@ -91,7 +111,7 @@ def _uses(network: IntegerNetwork, producer: int, config: AcceleratorConfig) -> 
         for later, conv in enumerate(network.convs[index:], producer + 1):
             if conv.block != consumer.block:
                 break
-            if conv.r1_shift is None:
+            if conv.long_channels is None:
                 continue
             _check_long(conv, config)
             stored_group = _long_group(conv)
@@ -115,11 +135,11 @@ def _uses(network: IntegerNetwork, producer: int, config: AcceleratorConfig) -> 
     )
 
 
-def _starts_block(network: IntegerNetwork, index: int) -> bool:
+def _starts_block(network: NetworkGeometry, index: int) -> bool:
     return index == 0 or network.convs[index].block != network.convs[index - 1].block
 
 
-def _long_group(conv: PokeConvParams) -> int:
+def _long_group(conv: ConvGeometry) -> int:
     """Channels that the long shortcut averages."""
     return max((conv.long_channels or 0) // conv.out_shape[2], 1)
 
@@ -139,7 +159,7 @@ def _check_group(name: str, shortcut: str, group: int, config: AcceleratorConfig
         )
 
 
-def _check_mean(conv: PokeConvParams, *, starts_block: bool, config: AcceleratorConfig) -> None:
+def _check_mean(conv: ConvGeometry, *, starts_block: bool, config: AcceleratorConfig) -> None:
     _check_group(conv.name, "local", conv.local_group, config)
     if not starts_block:
         raise _unsupported(
@@ -155,7 +175,7 @@ def _check_mean(conv: PokeConvParams, *, starts_block: bool, config: Accelerator
         )
 
 
-def _check_long(conv: PokeConvParams, config: AcceleratorConfig) -> None:
+def _check_long(conv: ConvGeometry, config: AcceleratorConfig) -> None:
     channels, cout = conv.long_channels or 0, conv.out_shape[2]
     if channels > cout:
         if conv.pool_long:
@@ -167,22 +187,42 @@ def _check_long(conv: PokeConvParams, config: AcceleratorConfig) -> None:
         if (group := _long_group(conv)) > 1:
             _check_group(conv.name, "long", group, config)
         return
-    if channels != cout and channels % config.cols:
+    if channels == cout or channels % config.cols == 0:
+        return
+    tiles = f"its long shortcut tiles {channels} channels, not a multiple of {config.cols} columns"
+    if channels < config.cols or not conv.pool_long:
         raise _unsupported(
             conv.name,
-            f"its long shortcut tiles {channels} channels, not a multiple of {config.cols} columns",
+            f"{tiles}, and is {'narrower than them' if conv.pool_long else 'not pooled'}",
             f"use a width that is one, or lower cols of target {config.name}",
+        )
+    if not config.head_rows:
+        needed = head_rows(config, *conv.out_shape[:2])
+        raise _unsupported(
+            conv.name,
+            f"{tiles}, and target {config.name} keeps no heads",
+            f"set head_rows to {needed} or more, or use a width that is one",
         )
 
 
 class _Planner:
-    def __init__(self, network: IntegerNetwork, config: AcceleratorConfig) -> None:
+    def __init__(
+        self, network: NetworkGeometry, config: AcceleratorConfig, choices: Choices
+    ) -> None:
         self._network = network
         self._config = config
+        self._choices = choices
         self._allocator = Allocator(config)
+        self._spill: list[Tensor] = []
 
     def tensor(
-        self, name: str, memory: Memory, shape: Shape, first: int, last: int | None
+        self,
+        name: str,
+        memory: Memory,
+        shape: Shape,
+        first: int,
+        last: int | None,
+        pitch: int | None = None,
     ) -> Tensor:
         height, width, channels = shape
         if channels > self._config.channel_limit:
@@ -191,7 +231,8 @@ class _Planner:
                 f"{self._config.channel_limit}; raise channel_limit"
             )
         words = pixel_words(self._config, memory, channels)
-        rows = tensor_rows(self._config, memory, height * width, words)
+        pitch = words if pitch is None else pitch
+        rows = tensor_rows(self._config, memory, height * width, pitch)
         return Tensor(
             name=name,
             memory=memory,
@@ -199,6 +240,7 @@ class _Planner:
             width=width,
             channels=channels,
             words=words,
+            pitch=pitch,
             base=0,
             rows=rows,
             first=first,
@@ -224,9 +266,8 @@ class _Planner:
         )
         plans = [
             LayerPlan(
-                number=0, name=first.name, channels=first.out_shape[2], source=image,
-                output=features, store_shift=0, r=None, r1=None, bits=None, mean=None,
-                mean_shift=0, pool=None,
+                number=0, name=first.name, channels=first.out_shape[2], source=image, output=features, r=None, r1=None,
+                bits=None, mean=None, mean_shift=0, pool=None,
             )
         ]  # fmt: skip
         plans.append(self._layer(1, second.name, second.out_shape, features, None, None))
@@ -237,9 +278,10 @@ class _Planner:
                 block_input = before
             r = before.pool if conv.pool_local else before.mean or before.output
             r1 = None
-            if conv.r1_shift is not None:
+            if conv.long_channels is not None:
                 r1 = block_input.pool if conv.pool_long else block_input.output
             assert before.bits is not None and r is not None
+            assert r.stored and (r1 is None or r1.stored)
             if r1 is not None and r1.memory is r.memory:
                 raise _unsupported(
                     conv.name,
@@ -256,29 +298,109 @@ class _Planner:
         network, place = self._network, self._allocator.place
         height, width, channels = shape
         uses = _uses(network, number, self._config)
-        index = number - 1
-        inside = index < len(network.convs) and not _starts_block(network, index)
-        memory = Memory.SIDE if inside else Memory.MAIN
-        group = uses.stored_group
-        what = "output" if group == 1 else f"mean of {group}"
-        stored = (height, width, ceil_div(channels, group))
-        output = self.tensor(f"{name} {what}", memory, stored, number, uses.stored)
-        in_place = next((t for t in (r, r1) if t is not None and t.memory is memory), None)
-        output = place(output, over=in_place)
+        output = self._output(number, name, shape, uses, (r, r1))
         bits = mean = pool = None
         if uses.bits is not None:
             bits = place(self.tensor(f"{name} bits", Memory.BIT, shape, number, uses.bits))
         if uses.mean is not None:
             means = (height, width, ceil_div(channels, uses.mean_group))
-            mean = place(self.tensor(f"{name} mean", Memory.SIDE, means, number, uses.mean))
+            groups = pixel_words(self._config, Memory.MAIN, channels)
+            mean = self._mean(f"{name} mean", means, number, uses.mean, output, groups, (r, r1))
         if uses.pool is not None:
             pooled = (*self._pooled_size(name, height, width), channels)
             pool = place(self.tensor(f"{name} pool", Memory.POOL, pooled, number, uses.pool))
         return LayerPlan(
             number=number, name=name, channels=channels, source=source, r=r, r1=r1, output=output,
-            store_shift=group.bit_length() - 1, bits=bits, mean=mean,
+            store_shift=uses.stored_group.bit_length() - 1, bits=bits, mean=mean,
             mean_shift=uses.mean_group.bit_length() - 1, pool=pool,
         )  # fmt: skip
+
+    def _output(
+        self,
+        number: int,
+        name: str,
+        shape: Shape,
+        uses: _Uses,
+        shortcuts: tuple[Tensor | None, Tensor | None],
+    ) -> Tensor:
+        """A layer's output: not stored when nobody reads it, else in place over a shortcut if possible.
+
+        Means in its place take new room.
+        """
+        last, group = uses.stored, uses.stored_group
+        if group > 1:
+            means = (*shape[:2], ceil_div(shape[2], group))
+            name = f"{name} mean of {group}"
+            return self._allocator.place(self.tensor(name, Memory.MAIN, means, number, last))
+        index = number - 1
+        inside = index < len(self._network.convs) and not _starts_block(self._network, index)
+        memory = Memory.SIDE if inside else Memory.MAIN
+        if number == 1 and self._choices.init_in_pool:
+            memory = Memory.POOL
+        pitch = self._choices.resident.get(shape) if memory is Memory.MAIN else None
+        output = self.tensor(
+            f"{name} output", memory, shape, number, last, 0 if last is None else pitch
+        )
+        if not output.stored:
+            return output
+        in_place = next((t for t in shortcuts if t is not None and t.memory is memory), None)
+        return self._spilled(self._allocator.place(output, over=in_place))
+
+    def _mean(
+        self,
+        name: str,
+        shape: Shape,
+        number: int,
+        last: int,
+        output: Tensor,
+        groups: int,
+        shortcuts: tuple[Tensor | None, Tensor | None],
+    ) -> Tensor:
+        """Channel means: over a shortcut that ends here, else anew, in a memory that the output leaves free.
+
+        A shortcut's word of a pixel is read no later than any mean is written there, because a group's means lie in
+        no later a word; so its place may be taken when it has as many words as the layer has groups, or ends
+        before them. A long shortcut that repeats does neither.
+        """
+        tensor = self.tensor(name, Memory.SIDE, shape, number, last)
+        r, r1 = shortcuts
+        in_main = replace(tensor, memory=Memory.MAIN)
+        if r is not None and (r.memory, r.pitch, r.last) == (Memory.SIDE, tensor.words, number):
+            return self._allocator.place(tensor, over=r)
+        if (
+            not output.stored
+            and r1 is not None
+            and (r1.memory, r1.last) == (Memory.MAIN, number)
+            and r1.words >= groups
+            and r1.pitch >= tensor.words
+        ):
+            wide = replace(in_main, pitch=r1.pitch, rows=r1.rows)
+            return self._allocator.place(wide, over=r1)
+        try:
+            return self._allocator.place(tensor)
+        except CapacityError:
+            if output.stored:
+                raise
+            return self._allocator.place(in_main)
+
+    def _spilled(self, tensor: Tensor) -> Tensor:
+        """The tensor with a place in the spill area for the groups that are not in memory."""
+        if not tensor.spilled:
+            return tensor
+        beats = tensor.spilled * group_beats(self._config, tensor.height * tensor.width)
+        live = sorted(
+            (t.spill, t.spill + t.spilled * group_beats(self._config, t.height * t.width))
+            for t in self._spill
+            if t.last >= tensor.first
+        )
+        base = 0
+        for low, high in live:
+            if base + beats <= low:
+                break
+            base = max(base, high)
+        placed = replace(tensor, spill=base)
+        self._spill.append(placed)
+        return placed
 
     def _pooled_size(self, name: str, height: int, width: int) -> tuple[int, int]:
         if width > self._config.line_pixels:
@@ -293,10 +415,13 @@ class _Planner:
         )
 
 
-def plan(network: IntegerNetwork, config: AcceleratorConfig) -> tuple[LayerPlan, ...]:
-    """The layers 0.. of the network's convolutions, every tensor placed.
+def plan_layers(
+    network: NetworkGeometry, config: AcceleratorConfig, choices: Choices
+) -> tuple[LayerPlan, ...]:
+    """The layers 0.. of the network's convolutions, every tensor placed as `choices` say.
 
     Raises:
-        FlowError: a shortcut that the hardware cannot do, or a memory that is too small.
+        FlowError: a shortcut that the hardware cannot do.
+        CapacityError: a memory that is too small.
     """
-    return _Planner(network, config).layers()
+    return _Planner(network, config, choices).layers()

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from hwflow.compiler import scalar, weights
 from hwflow.compiler.conv import Instruction, init_conv, poke_conv
 from hwflow.compiler.plan import LayerPlan
+from hwflow.compiler.spill import streamed
 from hwflow.compiler.weights import Bytes
 from hwflow.config import AcceleratorConfig
 from hwflow.errors import FlowError
 from hwflow.isa import FcDest, Op, Ring
-from hwflow.memories import Tensor, ceil_div
+from hwflow.memories import Tensor, ceil_div, group_beats
 from hwflow.tokens import RING_TOKENS, Token, queue_of
 from models.integer.params import IntegerNetwork, PokeConvParams
 
@@ -46,6 +47,32 @@ class Streams:
             Ring.CONSTANTS: config.constant_words,
         }
 
+    def _long(self, layer: LayerPlan) -> Iterator[tuple[int, Item]]:
+        """LOADs of the long stream: the shortcut's groups that are not in main memory, in the order of use."""
+        config = self._config
+        for cg, tensor, word in streamed(layer, config):
+            beats = group_beats(config, tensor.height * tensor.width)
+            start = tensor.spill + (word - tensor.pitch) * beats
+            limit = max(1, min(config.long_words // 2, CHUNK_BEATS // config.stream_beats))
+            chunk = limit * config.stream_beats
+            for at in range(0, beats, chunk):
+                instruction = {
+                    "op": int(Op.LOAD),
+                    "layer": layer.number,
+                    "ring": int(Ring.LONG),
+                    "unpack4": 0,
+                    "address": start + at,
+                    "beats": min(chunk, beats - at),
+                    "base": 0,
+                    "words": 0,
+                    "after": tensor.first + 1,
+                }
+                amount = instruction["beats"] // config.stream_beats
+                yield (
+                    cg,
+                    Item(instruction=instruction, payload=b"", token=Token.LONG, amount=amount),
+                )
+
     def _load(self, layer: int, ring: Ring, unpack4: bool, words: Bytes) -> Item:
         payload = words.tobytes()
         instruction = {
@@ -57,6 +84,7 @@ class Streams:
             "beats": len(payload) // self._config.memory_bytes,
             "base": 0,
             "words": 0,
+            "after": 0,
         }
         count = words.size // words.shape[-1]
         return Item(instruction=instruction, payload=payload, token=RING_TOKENS[ring], amount=count)
@@ -94,6 +122,7 @@ class Streams:
             "beats": beats,
             "base": tensor.base,
             "words": tensor.words,
+            "after": 0,
         }
         return Item(instruction=instruction, payload=b"", token=None, amount=0)
 
@@ -135,7 +164,7 @@ class Streams:
             (Ring.CONSTANTS, records, False),
             (Ring.WEIGHTS, binary, False),
         ]
-        yield from self._merged(number, layer.name, sources)
+        yield from self._merged(number, layer.name, sources, self._long(layer))
 
     def dense(self, network: IntegerNetwork) -> Iterator[Item]:
         """The last mean, the dense layer and END."""
@@ -155,7 +184,11 @@ class Streams:
         yield _queued(scalar.end(number))
 
     def _merged(
-        self, number: int, name: str, sources: list[tuple[Ring, Bytes, bool]]
+        self,
+        number: int,
+        name: str,
+        sources: list[tuple[Ring, Bytes, bool]],
+        long: Iterable[tuple[int, Item]] = (),
     ) -> Iterator[Item]:
         """LOADs of several rings ordered by the channel group that needs them first."""
         keyed: list[tuple[int, int, Item]] = []
@@ -163,6 +196,7 @@ class Streams:
             unit = self._config.cols if ring is Ring.CONSTANTS else 1
             for group, item in self._chunks(number, name, ring, data, unpack4):
                 keyed.append((group // unit, rank, item))
+        keyed += [(group, len(sources), item) for group, item in long]
         keyed.sort(key=lambda entry: entry[:2])
         yield from (item for _, _, item in keyed)
 

@@ -9,10 +9,7 @@ from dataclasses import dataclass, field
 from hwflow import timing
 from hwflow.config import AcceleratorConfig
 from hwflow.cycle_model.parts import Delay
-from hwflow.isa import Store
-
-PHASES = ("issue", "setup", "stall_weights", "stall_scale", "stall_interval", "drain")
-"""The counters among isa.LAYER_COUNTERS that share out a layer's cycles."""
+from hwflow.isa import CYCLE_COUNTERS, Store
 
 
 @dataclass
@@ -22,7 +19,7 @@ class LayerTiming:
     layer: int
     start: int
     end: int = 0
-    cycles: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PHASES, 0))
+    cycles: dict[str, int] = field(default_factory=lambda: dict.fromkeys(CYCLE_COUNTERS, 0))
 
 
 class WeightRing:

@@ -9,7 +9,7 @@ from hwflow import isa, timing
 from hwflow.config import AcceleratorConfig
 from hwflow.cycle_model.parts import BufferedFifo, Delay, MemoryPort
 
-SCHEDULE = 4
+SCHEDULE = 5
 """Destination of instruction beats, beside those of isa.Ring."""
 
 

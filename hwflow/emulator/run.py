@@ -28,7 +28,8 @@ class _Machine:
 
     All LOADs are done first: the rings are FIFOs, so only their order matters. The scalar engine
     then runs as far ahead of the convolutions as its tokens let it, which makes a missing
-    dependency between the two show as a wrong result.
+    dependency between the two show as a wrong result. LOADs of the long stream read as soon as
+    their `after` lets them, for the same reason.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class _Machine:
             if op is Op.LOAD:
                 self._load(instruction)
             else:
+                self._state.spill.grow(instruction)
                 (self._convs if op is Op.CONV else self._scalars).append(instruction)
 
     def _load(self, load: Instruction) -> None:
@@ -71,6 +73,8 @@ class _Machine:
                 state.constant_ring.push(data)
             case Ring.BYTES:
                 self._load_images(load)
+            case Ring.LONG:
+                state.spill.request(load)
 
     def _load_images(self, load: Instruction) -> None:
         size = load["beats"] * self._config.memory_bytes
@@ -129,7 +133,9 @@ class _Machine:
         if not self._convs or self._state.scale_tokens < self._convs[0]["groups"]:
             return False
         conv = self._convs.popleft()
+        self._state.spill.serve(self._state.layers_done)
         self.result.layers[conv["layer"]] = run_conv(conv, self._state)
+        self._state.layers_done += 1
         return True
 
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from hwflow.config import AcceleratorConfig
 from hwflow.emulator import memory
 from hwflow.emulator.memory import BankedMemory, Fifo
+from hwflow.emulator.spill import SpillArea
 from hwflow.isa import CONSTANT_BITS, CONSTANT_FIELDS
 from hwflow.memories import ceil_div
 
@@ -83,6 +84,7 @@ class State:
         self.main = BankedMemory(images, lanes, config.main_rows, cols, np.int16)
         self.side = BankedMemory(images, lanes, config.side_rows, cols, np.int16)
         self.pool = BankedMemory(images, lanes, config.pool_rows, cols, np.int16)
+        self.heads = BankedMemory(images, lanes, config.head_rows, cols, np.int16)
         channels = config.channel_groups_limit * cols
         self.sums: Ints = np.full((images, channels), memory.JUNK, np.int32)
         vector = ceil_div(config.channel_limit, config.fc_inputs) * config.fc_inputs
@@ -102,6 +104,8 @@ class State:
         self.constant_ring = Fifo("constant ring", CONSTANT_BITS // 8)
         self.scale_tokens = 0
         self.sum_tokens = 0
+        self.layers_done = 0
+        self.spill = SpillArea(config, images)
 
     def take_constants(self, count: int) -> dict[str, Ints]:
         """The next records as one int32 array a field."""

@@ -9,7 +9,9 @@ from hwflow import numerics
 from hwflow.emulator.conv import accumulators, array_counts
 from hwflow.emulator.memory import BankedMemory, Slots
 from hwflow.emulator.state import EmulatedLayer, State
+from hwflow.heads import reads_heads, repeat_channels
 from hwflow.isa import Residual, Store
+from hwflow.spilling import group_beats, writes_stream
 
 Instruction = dict[str, int]
 Ints = npt.NDArray[np.int32]
@@ -35,14 +37,17 @@ def run_conv(conv: Instruction, state: State) -> EmulatedLayer:
         y = np.where(real, result.y, 0)
         t_saturated += (result.t_saturated & real).sum(axis=(1, 2), dtype=np.int32)
         y_saturated += (result.y_saturated & real).sum(axis=(1, 2), dtype=np.int32)
-        if conv["store_shift"]:
-            stored_means.append(_write_means("store", state.main, conv, state, cg, slots, y))
+        if conv["store"] == Store.MEANS:
+            place = (conv["store_base"], conv["store_pitch"])
+            stored_means.append(_write_means(state.main, place, conv["store_shift"], cg, slots, y))
         else:
             _store(conv, state, cg, slots, y)
         if conv["bits_en"]:
             _store_bits(conv, state, cg, slots, y)
         if conv["mean_en"]:
-            means.append(_write_means("mean", state.side, conv, state, cg, slots, y))
+            memory = state.main if conv["mean_main"] else state.side
+            place = (conv["mean_base"], conv["mean_groups"])
+            means.append(_write_means(memory, place, conv["mean_shift"], cg, slots, y))
         if conv["pool_en"]:
             pools.append(_write_pool(conv, state, cg, y.reshape(-1, height, width, cols)))
         if conv["sums_en"]:
@@ -106,21 +111,49 @@ def _local(conv: Instruction, state: State, cg: int, slots: Slots) -> Ints | Non
     source, groups = Residual(conv["r_src"]), conv["r_groups"]
     if source is Residual.NONE or cg >= groups:
         return None
-    return _memory(state, source).read(slots, conv["r_base"], groups, cg).astype(np.int32)
+    return _shortcut(conv, state, "r", cg, slots)
 
 
 def _long(conv: Instruction, state: State, cg: int, slots: Slots) -> Ints | None:
     source, groups = Residual(conv["r1_src"]), conv["r1_groups"]
     if source is Residual.NONE:
         return None
-    word = cg % groups
-    return _memory(state, source).read(slots, conv["r1_base"], groups, word).astype(np.int32)
+    if not reads_heads(conv, state.config):
+        return _shortcut(conv, state, "r1", cg % groups, slots)
+    cols = state.config.cols
+    channels = repeat_channels(conv, state.config)
+    wanted = cg * cols % channels + np.arange(cols)
+    word = np.minimum(wanted // cols, groups - 1)
+    neighbours = [_shortcut(conv, state, "r1", int(w), slots) for w in np.unique(word)]
+    plain = np.stack(neighbours, axis=-2)[..., word - word[0], wanted % cols]
+    heads = state.heads.read(slots, conv["r1_head_base"], 1, 0)[..., (wanted - channels) % cols]
+    return np.where(wanted < channels, plain, heads).astype(np.int32)
+
+
+def _shortcut(conv: Instruction, state: State, name: str, word: int, slots: Slots) -> Ints:
+    """A word of the operand's pixels, from its memory or from the long stream."""
+    source, pitch = Residual(conv[f"{name}_src"]), conv[f"{name}_groups"]
+    if source is Residual.MAIN:
+        pitch = conv["main_pitch"]
+        if word >= pitch:
+            return state.spill.take(conv["tiles"] * state.config.rows, slots).astype(np.int32)
+    return _memory(state, source).read(slots, conv[f"{name}_base"], pitch, word).astype(np.int32)
 
 
 def _store(conv: Instruction, state: State, cg: int, slots: Slots, y: Ints) -> None:
-    target = {Store.MAIN: state.main, Store.SIDE: state.side, Store.BYTES: state.byte}
-    memory = target[Store(conv["store"])]
-    memory.write(slots, conv["store_base"], conv["store_groups"], cg, y)
+    target = {
+        Store.MAIN: state.main,
+        Store.SIDE: state.side,
+        Store.BYTES: state.byte,
+        Store.POOL: state.pool,
+    }
+    store, pitch = Store(conv["store"]), conv["store_pitch"]
+    if writes_stream(conv, cg):
+        beats = group_beats(conv, state.config)
+        address = conv["spill_address"] + (cg - pitch) * beats
+        state.spill.write(address, conv["tiles"] * state.config.rows, y)
+    elif store is not Store.NONE:
+        target[store].write(slots, conv["store_base"], pitch, cg, y)
 
 
 def _store_bits(conv: Instruction, state: State, cg: int, slots: Slots, y: Ints) -> None:
@@ -133,21 +166,15 @@ def _store_bits(conv: Instruction, state: State, cg: int, slots: Slots, y: Ints)
 
 
 def _write_means(
-    fields: str,
-    memory: BankedMemory,
-    conv: Instruction,
-    state: State,
-    cg: int,
-    slots: Slots,
-    y: Ints,
+    memory: BankedMemory, place: tuple[int, int], shift: int, cg: int, slots: Slots, y: Ints
 ) -> Ints:
-    """The channel means that `<fields>_shift`, `_base` and `_groups` describe, of one channel group."""
-    shift, cols = conv[f"{fields}_shift"], state.config.cols
+    """Means of 2**shift channels of one group, to a tensor at place = (base, words of a pixel)."""
+    cols = y.shape[-1]
     means = numerics.channel_mean(y, cols >> shift)
     first = (cg % (1 << shift)) * (cols >> shift)
     lanes = slice(first, first + (cols >> shift))
-    base, groups = conv[f"{fields}_base"], conv[f"{fields}_groups"]
-    memory.write(slots, base, groups, cg >> shift, means, lanes)
+    base, words = place
+    memory.write(slots, base, words, cg >> shift, means, lanes)
     return means
 
 
@@ -169,4 +196,6 @@ def _write_pool(conv: Instruction, state: State, cg: int, y: Ints) -> Ints:
     slots = np.arange(height * width)
     values = pooled.reshape(images, height * width, cols)
     state.pool.write(slots, conv["pool_base"], conv["groups"], cg, values)
+    if conv["heads_en"] and cg == 0:
+        state.heads.write(slots, conv["head_base"], 1, 0, values)
     return pooled

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from hwflow.compiler.counts import out_channels
 from hwflow.config import AcceleratorConfig
+from hwflow.heads import repeat_channels
 from hwflow.isa import Op, Residual, Ring, Store
 from hwflow.memories import Memory, capacity, ceil_div, pixel_words, tensor_rows
 from hwflow.verifier.context import Context, Instruction
@@ -16,14 +17,23 @@ _RESIDUAL = {
     Residual.SIDE: Memory.SIDE,
     Residual.POOL: Memory.POOL,
 }
-INPUT, LOCAL, LONG = "input", "local shortcut", "long shortcut"
-MEAN, STORED_MEAN = "mean", "stored mean"
-_STORE = {Store.MAIN: Memory.MAIN, Store.SIDE: Memory.SIDE, Store.BYTES: Memory.BYTE}
+INPUT, LOCAL, LONG, OUTPUT, MEAN = "input", "local shortcut", "long shortcut", "output", "mean"
+STORED_MEAN = "mean in place of the output"
+_STORE = {
+    Store.MAIN: Memory.MAIN,
+    Store.SIDE: Memory.SIDE,
+    Store.BYTES: Memory.BYTE,
+    Store.POOL: Memory.POOL,
+    Store.MEANS: Memory.MAIN,
+}
 
 
 @dataclass(frozen=True)
 class Region:
-    """A tensor's place: `words` a pixel from row `base` of every bank."""
+    """A tensor's place: `words` a pixel from row `base` of every bank.
+
+    groups: words a pixel has in all; those beyond `words` are in external memory.
+    """
 
     role: str
     memory: Memory
@@ -31,6 +41,7 @@ class Region:
     height: int
     width: int
     words: int
+    groups: int
 
     def rows(self, config: AcceleratorConfig) -> int:
         """Rows it takes in every bank."""
@@ -42,9 +53,13 @@ class Region:
             other.memory, other.base, other.height, other.width, other.words,
         )  # fmt: skip
 
+    def same_tensor(self, other: Region) -> bool:
+        """Whether both are the same place and have as many groups in all."""
+        return self.same_place(other) and self.groups == other.groups
+
     def overlaps(self, other: Region, config: AcceleratorConfig) -> bool:
         """Whether they share rows."""
-        if self.memory is not other.memory:
+        if self.memory is not other.memory or not self.words or not other.words:
             return False
         low, high = self.base, self.base + self.rows(config)
         return low < other.base + other.rows(config) and other.base < high
@@ -66,68 +81,84 @@ def _reads(conv: Instruction, config: AcceleratorConfig) -> list[tuple[Region, i
         cin = ceil_div(cout, 1 << conv["group_shift"])
     memory = Memory.BYTE if mac else Memory.BIT
     size = (conv["in_h"], conv["in_w"])
-    regions = [(Region(INPUT, memory, conv["src_base"], *size, conv["src_words"]), cin)]
+    words = conv["src_words"]
+    regions = [(Region(INPUT, memory, conv["src_base"], *size, words, words), cin)]
     out = (conv["out_h"], conv["out_w"])
     for operand, name in (("r", LOCAL), ("r1", LONG)):
         source = Residual(conv[f"{operand}_src"])
         if source is not Residual.NONE:
-            words = conv[f"{operand}_groups"]
-            region = Region(name, _RESIDUAL[source], conv[f"{operand}_base"], *out, words)
-            regions.append((region, cout))
+            groups = conv[f"{operand}_groups"]
+            pitch = conv["main_pitch"] if source is Residual.MAIN else groups
+            base = conv[f"{operand}_base"]
+            region = Region(name, _RESIDUAL[source], base, *out, pitch, groups)
+            regions.append((region, cout if name == LOCAL else repeat_channels(conv, config)))
     return regions
 
 
 def _writes(conv: Instruction, config: AcceleratorConfig) -> list[tuple[Region, int]]:
-    """(region, channels written) of every result, the output first."""
+    """(region, channels written) of every result."""
     cout = out_channels(conv, config)
     size = (conv["out_h"], conv["out_w"])
-    memory = _STORE[Store(conv["store"])]
-    role = STORED_MEAN if conv["store_shift"] else "output"
-    stored = Region(role, memory, conv["store_base"], *size, conv["store_groups"])
-    regions = [(stored, ceil_div(cout, 1 << conv["store_shift"]))]
+    regions: list[tuple[Region, int]] = []
+    if conv["store"] != Store.NONE:
+        memory, pitch = _STORE[Store(conv["store"])], conv["store_pitch"]
+        channels = ceil_div(cout, 1 << conv["store_shift"])
+        role = STORED_MEAN if conv["store"] == Store.MEANS else OUTPUT
+        groups = ceil_div(channels, config.cols)
+        place = Region(role, memory, conv["store_base"], *size, pitch, groups)
+        regions.append((place, channels))
     if conv["bits_en"]:
-        region = Region("sign bits", Memory.BIT, conv["bits_base"], *size, conv["bits_words"])
+        words = conv["bits_words"]
+        region = Region("sign bits", Memory.BIT, conv["bits_base"], *size, words, words)
         regions.append((region, cout))
     if conv["mean_en"]:
-        region = Region(MEAN, Memory.SIDE, conv["mean_base"], *size, conv["mean_groups"])
-        regions.append((region, ceil_div(cout, 1 << conv["mean_shift"])))
+        memory = Memory.MAIN if conv["mean_main"] else Memory.SIDE
+        channels = ceil_div(cout, 1 << conv["mean_shift"])
+        groups = ceil_div(channels, config.cols)
+        region = Region(MEAN, memory, conv["mean_base"], *size, conv["mean_groups"], groups)
+        regions.append((region, channels))
     if conv["pool_en"]:
         pooled = (conv["pool_h"], conv["pool_w"])
-        region = Region("pooled", Memory.POOL, conv["pool_base"], *pooled, conv["groups"])
+        groups = conv["groups"]
+        region = Region("pooled", Memory.POOL, conv["pool_base"], *pooled, groups, groups)
         regions.append((region, cout))
     return regions
 
 
 def _too_few(read: Region, found: _Live, channels: int, config: AcceleratorConfig) -> str:
-    """Why a tensor cannot be read with more channels than it has, or nothing.
+    """Why a tensor cannot be read with other channels than it has, or nothing.
 
     A local shortcut is extended with zeros: lanes beyond the last channel of an output or pooled
-    tensor hold 0, but those of a mean tensor may never have been written. A long shortcut repeats
-    its words, so they must be full.
+    tensor hold 0, but those of a mean tensor may never have been written. A long shortcut
+    repeats exactly its channels.
     """
     there = found.channels
-    if there >= channels:
+    if there >= channels and read.role != LONG:
+        return ""
+    if read.role == LONG and there == channels:
         return ""
     if read.role == LOCAL:
         averaged = found.region.role in (MEAN, STORED_MEAN)
         return f"has {there} channels, fewer than {channels}" if averaged else ""
-    if read.role == LONG and there % config.cols == 0:
-        return ""
     return f"has {there} channels, {channels} are read"
 
 
 def _clashes(
-    reads: list[tuple[Region, int]], writes: list[tuple[Region, int]], config: AcceleratorConfig
+    reads: list[tuple[Region, int]],
+    writes: list[tuple[Region, int]],
+    groups: int,
+    config: AcceleratorConfig,
 ) -> Iterator[str]:
-    """Results over operands, except element by element in place, and results over each other.
+    """Results over operands, except in place, and results over each other.
 
-    A stored mean is not: the first channel groups overwrite what later ones may read.
+    In place: the output element by element; means word by word, as a pixel's word of a shortcut is read no later than
+    means are written there, unless a long shortcut repeats its words.
     """
-    in_place = [read for read, _ in reads if read.role != INPUT]
     for index, (write, _) in enumerate(writes):
         for read, _ in reads:
-            element_wise = index == 0 and write.role != STORED_MEAN
-            allowed = element_wise and read in in_place and read.same_place(write)
+            repeats = read.role == LONG and write.role == MEAN and read.groups < groups
+            allowed = read.role != INPUT and read.same_place(write) and not repeats
+            allowed = allowed and write.role in (OUTPUT, MEAN)
             if write.overlaps(read, config) and not allowed:
                 yield f"its {write} overwrites its {read}"
         for other, _ in writes[:index]:
@@ -157,7 +188,9 @@ def tensors(context: Context) -> Iterator[str]:
         for region, channels in reads:
             for problem in _operand(region, channels, live, conv["layer"], config):
                 yield f"{where}: {problem}"
-        yield from (f"{where}: {message}" for message in _clashes(reads, writes, config))
+        yield from (
+            f"{where}: {message}" for message in _clashes(reads, writes, conv["groups"], config)
+        )
         for region, channels in writes:
             end = region.base + region.rows(config)
             if end > capacity(config, region.memory):
@@ -171,7 +204,7 @@ def _operand(
     region: Region, channels: int, live: list[_Live], layer: int, config: AcceleratorConfig
 ) -> Iterator[str]:
     """Input and local shortcut are forms of the output of the layer before."""
-    found = next((t for t in live if t.region.same_place(region)), None)
+    found = next((t for t in reversed(live) if t.region.same_tensor(region)), None)
     if found is None:
         yield f"no live tensor is where it reads its {region}"
         return
@@ -196,9 +229,10 @@ def _load_image(
     end = load["base"] + tensor_rows(config, Memory.BYTE, slots, load["words"])
     if end > capacity(config, Memory.BYTE):
         yield f"{where}: the image ends at row {end} of {capacity(config, Memory.BYTE)}"
-    region = Region("image", Memory.BYTE, load["base"], shape[0], shape[1], load["words"])
+    words = load["words"]
+    region = Region("image", Memory.BYTE, load["base"], shape[0], shape[1], words, words)
     live.append(_Live(region, shape[2], -1))
-    whole = Region("image", Memory.BYTE, load["base"], 1, slots, load["words"])
+    whole = Region("image", Memory.BYTE, load["base"], 1, slots, words, words)
     for written, _ in _writes(first, config):
         if written.overlaps(whole, config):
             yield f"{where}: the image's last beat reaches into layer 0's {written}"

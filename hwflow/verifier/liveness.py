@@ -30,6 +30,13 @@ def tokens(context: Context) -> Iterator[str]:
         if ring is Ring.BYTES:
             continue
         token = RING_TOKENS[ring]
+        machine.run()
+        if instruction["after"] > machine.layers_done:
+            yield (
+                f"{where}: deadlock, it waits for layer {instruction['after'] - 1} and the consumers wait for "
+                f"{machine.waiting()}"
+            )
+            return
         word = ring_word_bytes(config, ring, bool(instruction["unpack4"]))
         left = instruction["beats"] * config.memory_bytes // word
         while left:

@@ -9,6 +9,7 @@ from hwflow.compiler.container import HEADER_BYTES
 from hwflow.compiler.counts import out_channels
 from hwflow.isa import INSTRUCTION_BYTES, FcDest, Op, Residual, Ring, Store
 from hwflow.memories import ceil_div
+from hwflow.spilling import group_beats, spilled_groups, streamed_groups
 from hwflow.tokens import RING_TOKENS, TokenMachine, ring_word_bytes
 from hwflow.verifier.context import Context, Instruction
 
@@ -68,6 +69,7 @@ def loads(context: Context) -> Iterator[str]:
         HEADER_BYTES + INSTRUCTION_BYTES * header.instructions, config.memory_bytes
     )
     image_end = header.image_address + header.image_beats
+    end_of_file = image_end + header.spill_beats
     for where, load in context.of(Op.LOAD):
         ring, beats = Ring(load["ring"]), load["beats"]
         end = load["address"] + beats
@@ -75,8 +77,13 @@ def loads(context: Context) -> Iterator[str]:
         if ring is Ring.BYTES:
             if (load["address"], beats) != (header.image_address, header.image_beats):
                 yield f"{where}: loads beats {load['address']}..{end - 1}, not the image area"
+            yield from _expect(where, load, {"after": 0})
             continue
         yield from _expect(where, load, {"base": 0, "words": 0})
+        if ring is Ring.LONG:
+            yield from _long_load(context, where, load)
+            continue
+        yield from _expect(where, load, {"after": 0})
         if load["address"] < schedule_end or end > header.image_address:
             yield (
                 f"{where}: beats {load['address']}..{end - 1} are outside the payloads "
@@ -87,8 +94,29 @@ def loads(context: Context) -> Iterator[str]:
         word = ring_word_bytes(config, ring, bool(load["unpack4"]))
         if beats * config.memory_bytes % word:
             yield f"{where}: {beats} beats are no whole words of {word} bytes"
-    if image_end * config.memory_bytes != len(context.memory):
-        yield f"memory.bin: {len(context.memory)} bytes, the image area ends at beat {image_end}"
+    if end_of_file * config.memory_bytes != len(context.memory):
+        yield f"memory.bin: {len(context.memory)} bytes, its last area ends at beat {end_of_file}"
+
+
+def _in_spill_area(
+    context: Context, where: str, what: str, first: int, beats: int
+) -> Iterator[str]:
+    start = context.header.image_address + context.header.image_beats
+    end = start + context.header.spill_beats
+    if first < start or first + beats > end:
+        yield f"{where}: {what} {first}..{first + beats - 1} lies outside the spill area {start}..{end - 1}"
+
+
+def _long_load(context: Context, where: str, load: Instruction) -> Iterator[str]:
+    config, beats = context.config, load["beats"]
+    if not config.long_words:
+        yield f"{where}: target {config.name} has no long stream; its long_words is 0"
+        return
+    yield from _in_spill_area(context, where, "beats", load["address"], beats)
+    if load["unpack4"]:
+        yield f"{where}: unpack4 is only for the 8-bit ring"
+    if beats % config.stream_beats:
+        yield f"{where}: {beats} beats are no whole words of {config.stream_word_bytes} bytes"
 
 
 def convolutions(context: Context) -> Iterator[str]:
@@ -153,21 +181,25 @@ def _outputs(context: Context, where: str, conv: Instruction) -> Iterator[str]:
     config = context.config
     cout = out_channels(conv, config)
     yield from _between(where, "output channels", cout, 1, config.channel_limit)
-    if conv["store"] not in (Store.MAIN, Store.SIDE, Store.BYTES):
-        yield f"{where}: store is {conv['store']}, expected 1 main, 2 side or 3 bytes"
+    if conv["store"] not in tuple(Store):
+        yield f"{where}: store is {conv['store']}, expected 0 none, 1 main, 2 side, 3 bytes, 4 pool or 5 means"
+    yield from _pitches(context, where, conv)
     if conv["bits_en"]:
         expected = {"bits_words": ceil_div(cout, config.popcount_width)}
         yield from _expect(where, conv, expected)
-    group = config.cols << conv["store_shift"]
-    yield from _expect(where, conv, {"store_groups": ceil_div(cout, group)})
-    if conv["store_shift"] and conv["store"] != Store.MAIN:
-        yield f"{where}: stores channel means, but not in the main memory"
     if conv["mean_en"]:
         yield from _between(where, "mean_shift", conv["mean_shift"], 1, 3)
         group = config.cols << conv["mean_shift"]
-        yield from _expect(where, conv, {"mean_groups": ceil_div(cout, group)})
-        if conv["store"] == Store.SIDE:
-            yield f"{where}: writes its output and its channel means into the side memory"
+        least = ceil_div(cout, group)
+        yield from _between(where, "mean_groups", conv["mean_groups"], least, 511)
+        taken = (Store.MAIN, Store.MEANS) if conv["mean_main"] else (Store.SIDE,)
+        if conv["store"] in taken:
+            memory = taken[0].name.lower()
+            yield f"{where}: writes its output and its channel means into the {memory} memory"
+    if conv["store"] == Store.MEANS:
+        yield from _between(where, "store_shift", conv["store_shift"], 1, 3)
+    else:
+        yield from _expect(where, conv, {"store_shift": 0})
     for shift in (conv["mean_shift"], conv["store_shift"]):
         if config.cols % (1 << shift):
             yield f"{where}: means of {1 << shift} channels cross channel groups"
@@ -178,11 +210,38 @@ def _outputs(context: Context, where: str, conv: Instruction) -> Iterator[str]:
         expected = {"pool_h": pool_h, "pool_w": pool_w, "pool_top": top, "pool_left": left}
         yield from _expect(where, conv, expected)
         yield from _between(where, "width of pooled rows", conv["out_w"], 1, config.line_pixels)
+        if conv["store"] == Store.POOL:
+            yield f"{where}: writes its output and its pool into the pool memory"
     if conv["r_src"] != Residual.NONE and conv["r_src"] == conv["r1_src"]:
         yield f"{where}: r and r1 are both read from {Residual(conv['r_src']).name}"
     for operand in ("r", "r1"):
         if conv[f"{operand}_src"] != Residual.NONE:
             yield from _between(where, f"{operand}_groups", conv[f"{operand}_groups"], 1, 511)
+
+
+def _pitches(context: Context, where: str, conv: Instruction) -> Iterator[str]:
+    """Words of a pixel in memory, and what goes beyond: external memory needs its paths and linear tiles."""
+    config = context.config
+    means = config.cols << conv["store_shift"]
+    groups = ceil_div(out_channels(conv, config), means)
+    least = 0 if conv["store"] in (Store.NONE, Store.MAIN) else groups
+    most = 0 if conv["store"] == Store.NONE else groups
+    yield from _between(where, "store_pitch", conv["store_pitch"], least, most)
+    from_main = [o for o in ("r", "r1") if conv[f"{o}_src"] == Residual.MAIN]
+    if not from_main:
+        yield from _expect(where, conv, {"main_pitch": 0})
+    spilled, streamed = spilled_groups(conv), streamed_groups(conv)
+    if spilled:
+        beats = spilled * group_beats(conv, config)
+        yield from _in_spill_area(context, where, "spilled output", conv["spill_address"], beats)
+    else:
+        yield from _expect(where, conv, {"spill_address": 0})
+    if not spilled and not streamed:
+        return
+    if not config.long_words:
+        yield f"{where}: activations in external memory, but target {config.name} has long_words 0"
+    if conv["row_aligned"]:
+        yield f"{where}: activations in external memory need linear tiles"
 
 
 def scalars(context: Context) -> Iterator[str]:

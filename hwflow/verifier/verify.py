@@ -9,7 +9,7 @@ from hwflow.compiler import container, schedule
 from hwflow.compiler.manifest import config_hash
 from hwflow.errors import FlowError
 from hwflow.isa import INSTRUCTION_BYTES
-from hwflow.verifier import dataflow, liveness, shapes
+from hwflow.verifier import dataflow, heads, liveness, shapes, spills
 from hwflow.verifier.context import Context, Rule
 
 if TYPE_CHECKING:
@@ -23,6 +23,10 @@ RULES: tuple[Rule, ...] = (
     Rule("rings", "a channel group's words fit their ring", shapes.ring_fit),
     Rule("constants", "constants are not overwritten before use", shapes.constants_hazard),
     Rule("tensors", "operands live, in range, right shape, no overlap", dataflow.tensors),
+    Rule(
+        "spills", "external activations read whole, in order, after they are written", spills.spills
+    ),
+    Rule("heads", "repeated long shortcuts find their first channels", heads.heads),
     Rule("tokens", "no deadlock, no overrun, nothing left over", liveness.tokens),
 )
 """Later rules may assume what earlier ones prove, so checking stops at the first broken rule."""
@@ -64,6 +68,7 @@ def open_program(program: Program) -> Context:
         schedule_address=container.HEADER_BYTES // config.memory_bytes,
         image_address=manifest.image.address,
         image_beats=manifest.image.beats,
+        spill_beats=manifest.spill_beats,
         network_hash=bytes.fromhex(manifest.network_hash)[:size],
         config_hash=bytes.fromhex(manifest.config_hash)[:size],
     )
@@ -71,6 +76,9 @@ def open_program(program: Program) -> Context:
         for field in expected.__dataclass_fields__:
             if field != "magic" and getattr(found, field) != getattr(expected, field):
                 raise FlowError(f"{name}: header field {field} differs from manifest; {remedy}")
+    end = header.image_address + header.image_beats
+    if manifest.spill_address != end:
+        raise FlowError(f"manifest.json: the spill area is not behind the image; {remedy}")
     if memory[: len(body)] != body or len(body) != INSTRUCTION_BYTES * header.instructions:
         raise FlowError(f"memory.bin: its schedule differs from schedule.bin; {remedy}")
     return Context(config, manifest, other, program.memory, schedule.decode(body))

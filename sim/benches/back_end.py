@@ -99,7 +99,7 @@ def check_stores(
         "tap_store": True,
         "bits_store": f["bits_en"],
         "bytes_store": f["store"] == Store.BYTES,
-        "tap_mean": f["mean_en"] or f["store_shift"],
+        "tap_mean": f["mean_en"] or f["store"] == Store.MEANS,
     }
     for name, on in enabled.items():
         assert len(seen[name]) == (len(layer.steps) if on else 0), name

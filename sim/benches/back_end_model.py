@@ -11,10 +11,18 @@ import numpy.typing as npt
 
 from hwflow import isa, numerics
 from hwflow.config import AcceleratorConfig
+from hwflow.heads import head_rows, reads_heads, repeat_channels
 from hwflow.isa import Residual, Store
 
 Ints = npt.NDArray[np.int64]
 MAX_SIZE = 9
+STORES = {
+    Store.MAIN: Residual.MAIN,
+    Store.SIDE: Residual.SIDE,
+    Store.POOL: Residual.POOL,
+    Store.MEANS: Residual.MAIN,
+}
+"""The memory of each destination of an output that is one of the three."""
 ACC_BITS = 24
 
 
@@ -67,6 +75,7 @@ class Model:
 
     config: AcceleratorConfig
     memories: dict[Residual, Ints] = field(default_factory=dict)
+    heads: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     recent: dict[Residual, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -75,6 +84,7 @@ class Model:
         for which, depth in zip((Residual.MAIN, Residual.SIDE, Residual.POOL), rows, strict=True):
             shape = (config.pixel_lanes, depth, config.cols)
             self.memories[which] = np.zeros(shape, np.int64)
+        self.heads = np.zeros((config.pixel_lanes, config.head_rows, config.cols), np.int64)
 
     def place(self, tensor: Tensor, cg: Ints | int) -> tuple[Ints, Ints]:
         """(bank, row) of every slot of channel group cg."""
@@ -91,13 +101,33 @@ class Model:
         """Whether the tensor lies inside the memory."""
         return self.rows_of(tensor).stop <= self.memories[which].shape[1]
 
-    def read(self, which: Residual, tensor: Tensor, groups: int, *, tile: bool) -> Ints:
-        """(slots, groups*C): groups beyond the tensor's are 0, or repeat when `tile`."""
+    def read(self, which: Residual, tensor: Tensor, there: int, groups: int, *, tile: bool) -> Ints:
+        """(slots, groups*C): groups beyond the `there` first ones are 0, or repeat when `tile`."""
         words: list[Ints] = []
         for cg in range(groups):
-            found = self.memories[which][self.place(tensor, cg % tensor.groups)]
-            words.append(found if tile or cg < tensor.groups else np.zeros_like(found))
+            found = self.memories[which][self.place(tensor, cg % there)]
+            words.append(found if tile or cg < there else np.zeros_like(found))
         return np.concatenate(words, axis=1)
+
+    def read_repeated(self, f: dict[str, int], tensor: Tensor) -> Ints:
+        """(slots, groups*C) of the pool memory's r1: channel o is o mod the tensor's; those that begin again from heads.
+
+        Channel 0 lies in column last_columns % C of the heads.
+        """
+        cols = self.config.cols
+        channels = repeat_channels(f, self.config)
+        words = self.read(Residual.POOL, tensor, tensor.groups, tensor.groups, tile=True)
+        first = self.heads[self.place(Tensor(f["r1_head_base"], 1, tensor.slots), 0)]
+        result: list[Ints] = []
+        for cg in range(f["groups"]):
+            wanted = cg * cols % channels + np.arange(cols)
+            plain = words[:, np.minimum(wanted, channels - 1)]
+            result.append(
+                np.where(
+                    wanted < channels, plain, first[:, (wanted - channels + f["r1_last"]) % cols]
+                )
+            )
+        return np.concatenate(result, axis=1)
 
     def write(self, which: Residual, tensor: Tensor, values: Ints) -> None:
         """All groups of `values` (slots, n); the last may be partial."""
@@ -123,8 +153,12 @@ class Model:
         for name in ("r", "r1"):
             which = Residual(f[f"{name}_src"])
             if which:
-                tensor = Tensor(f[f"{name}_base"], f[f"{name}_groups"], slots)
-                found = self.read(which, tensor, groups, tile=name == "r1")
+                there = f[f"{name}_groups"]
+                pitch = f["main_pitch"] if which is Residual.MAIN else there
+                tensor = Tensor(f[f"{name}_base"], pitch, slots)
+                found = self.read(which, tensor, there, groups, tile=name == "r1")
+                if name == "r1" and reads_heads(f, self.config):
+                    found = self.read_repeated(f, tensor)
             else:
                 found = np.zeros_like(total)
             shortcuts.append(found[:, :channels])
@@ -154,17 +188,17 @@ class Model:
             int(out.t_saturated.sum()),
             int(out.y_saturated.sum()),
         )
-        if f["store"] in (Store.MAIN, Store.SIDE):
-            which = Residual(f["store"])
+        if f["store"] in STORES:
+            which = STORES[Store(f["store"])]
             stored = y
-            if f["store_shift"]:
+            if f["store"] == Store.MEANS:
                 stored = numerics.channel_mean(y, y.shape[1] >> f["store_shift"])
                 expected.stored_means = stored
-            self.write(which, Tensor(f["store_base"], f["store_groups"], slots), stored)
+            self.write(which, Tensor(f["store_base"], f["store_pitch"], slots), stored)
         if f["mean_en"]:
             means = numerics.channel_mean(y, y.shape[1] >> f["mean_shift"])
             tensor = Tensor(f["mean_base"], f["mean_groups"], slots)
-            self.write(Residual.SIDE, tensor, means)
+            self.write(Residual.MAIN if f["mean_main"] else Residual.SIDE, tensor, means)
             expected.means = means
         if f["pool_en"]:
             pooled = numerics.average_pool(y.reshape(f["out_h"], f["out_w"], -1))
@@ -172,6 +206,9 @@ class Model:
             tensor = Tensor(f["pool_base"], groups, len(pooled))
             self.write(Residual.POOL, tensor, pooled)
             expected.pooled = pooled
+            if f["heads_en"]:
+                place = self.place(Tensor(f["head_base"], 1, len(pooled)), 0)
+                self.heads[place] = np.roll(pooled[:, :cols], f["last_cols"], axis=1)
         return expected
 
 
@@ -193,34 +230,42 @@ def draw(rng: np.random.Generator, model: Model, *, dense: bool) -> Layer:
         "groups": groups,
         "last_cols": channels - (groups - 1) * cols,
         "acc_shift": int(rng.integers(0, 9)),
-        "store": int(rng.choice([Store.MAIN, Store.SIDE, Store.BYTES])),
+        "store": int(rng.choice(list(Store))),
+        "store_pitch": groups,
         "bits_en": int(rng.integers(0, 2)),
         "sums_en": int(rng.integers(0, 2)),
         "pool_en": int(rng.integers(0, 2)) if out_w <= config.line_pixels else 0,
     }
+    if f["store"] == Store.POOL:
+        f["pool_en"] = 0
     written: dict[Residual, list[Tensor]] = {which: [] for which in model.memories}
 
     def base(which: Residual, needed: Tensor) -> int:
         free = model.memories[which].shape[1] - len(model.rows_of(needed))
         return int(rng.integers(0, free + 1))
 
-    if f["store"] in (Store.MAIN, Store.SIDE):
-        which = Residual(f["store"])
-        if which is Residual.MAIN and rng.random() < 0.4:
+    if f["store"] in STORES:
+        which = STORES[Store(f["store"])]
+        if f["store"] == Store.MEANS:
             f["store_shift"] = int(rng.integers(1, 4))
-        store = Tensor(0, -(-groups // (1 << f["store_shift"])), slots)
+            f["store_pitch"] = -(-groups // (1 << f["store_shift"]))
+        store = Tensor(0, f["store_pitch"], slots)
         recent = model.recent.get(which)
         same = recent is not None and (recent.groups, recent.slots) == (store.groups, slots)
         store.base = recent.base if recent and same else base(which, store)
         written[which].append(store)
-        f["store_base"], f["store_groups"] = store.base, store.groups
-    if f["store"] != Store.SIDE and rng.random() < 0.6:
+        f["store_base"] = store.base
+    to_main = int(rng.integers(0, 2))
+    taken = (Store.MAIN, Store.MEANS) if to_main else (Store.SIDE,)
+    if f["store"] not in taken and rng.random() < 0.6:
         shift = int(rng.integers(1, 4))
-        means = Tensor(0, -(-groups // (1 << shift)), slots)
-        means.base = base(Residual.SIDE, means)
-        written[Residual.SIDE].append(means)
+        means = Tensor(0, -(-groups // (1 << shift)) + int(rng.integers(0, 2)), slots)
+        which = Residual.MAIN if to_main else Residual.SIDE
+        means.base = base(which, means)
+        written[which].append(means)
         f |= {
             "mean_en": 1,
+            "mean_main": to_main,
             "mean_shift": shift,
             "mean_base": means.base,
             "mean_groups": means.groups,
@@ -235,24 +280,50 @@ def draw(rng: np.random.Generator, model: Model, *, dense: bool) -> Layer:
     sources = [int(which) for which in rng.permutation(4)[:2]]
     for name, source in zip(("r", "r1"), sources, strict=True):
         _draw_shortcut(rng, model, f, name, source, written, slots)
+    _draw_heads(rng, config, f, slots)
     return Layer(f, _draw_constants(rng, channels), list(_steps(rng, config, f, dense=dense)))
 
 
+def _draw_heads(
+    rng: np.random.Generator, config: AcceleratorConfig, f: dict[str, int], slots: int
+) -> None:
+    """Where r1 begins again, and heads kept by a layer that does not read any."""
+    if f["r1_src"]:
+        f["r1_last"] = config.cols
+    if not config.head_rows:
+        return
+
+    def base(pixels: int) -> int:
+        return int(rng.integers(0, config.head_rows - head_rows(config, 1, pixels) + 1))
+
+    if f["r1_src"] == Residual.POOL and f["r1_groups"] > 1:
+        f["r1_last"] = int(rng.integers(1, config.cols + 1))
+        f["r1_head_base"] = base(slots)
+    if f["pool_en"] and not reads_heads(f, config):
+        f |= {"heads_en": 1, "head_base": base(f["pool_h"] * f["pool_w"])}
+
+
 def fill(rng: np.random.Generator, model: Model) -> Iterator[Layer]:
-    """Layers that write every word of the three memories, so that no shortcut reads an undefined one."""
+    """Layers that write every word of the memories, so that no shortcut reads an undefined one."""
     config = model.config
     for which, content in model.memories.items():
         lanes, rows, cols = content.shape
         f = {item.name: 0 for item in isa.FIELDS[isa.Op.CONV]}
         f |= {"op": isa.Op.CONV, "out_h": rows, "out_w": lanes, "groups": 1, "last_cols": cols}
-        if which is Residual.POOL:
-            # Pooled to `rows` pixels in each of G channel groups.
-            size = {"out_h": 2 * rows, "out_w": 2, "pool_h": rows, "pool_w": 1}
-            f |= {"store": Store.BYTES, "groups": lanes, "pool_en": 1, **size}
-        else:
-            f |= {"store": int(which), "store_groups": 1}
-        constants = _draw_constants(rng, f["groups"] * cols)
-        yield Layer(f, constants, list(_steps(rng, config, f, dense=True)))
+        store = next(store for store, memory in STORES.items() if memory is which)
+        f |= {"store": int(store), "store_pitch": 1}
+        yield _filling(rng, config, f)
+    if config.head_rows:
+        rows = config.head_rows * config.pixel_lanes
+        f = {item.name: 0 for item in isa.FIELDS[isa.Op.CONV]}
+        f |= {"op": isa.Op.CONV, "out_h": 2 * rows, "out_w": 2, "groups": 1}
+        f |= {"last_cols": config.cols, "pool_en": 1, "pool_h": rows, "pool_w": 1, "heads_en": 1}
+        yield _filling(rng, config, f)
+
+
+def _filling(rng: np.random.Generator, config: AcceleratorConfig, f: dict[str, int]) -> Layer:
+    constants = _draw_constants(rng, f["groups"] * config.cols)
+    return Layer(f, constants, list(_steps(rng, config, f, dense=True)))
 
 
 def _draw_shortcut(
@@ -274,7 +345,8 @@ def _draw_shortcut(
     if recent is not None and rng.random() < 0.8:
         tensor = Tensor(recent.base, recent.groups, slots)
     for other in written[which]:
-        in_place = other == tensor and which == f["store"] and not f["store_shift"]
+        store = Store(f["store"])
+        in_place = other == tensor and store is not Store.MEANS and which == STORES.get(store)
         mine, theirs = model.rows_of(tensor), model.rows_of(other)
         if not in_place and mine.start < theirs.stop and theirs.start < mine.stop:
             return
@@ -282,6 +354,9 @@ def _draw_shortcut(
         return
     f[f"{name}_src"], f[f"{name}_base"] = which, tensor.base
     f[f"{name}_groups"] = tensor.groups
+    if which is Residual.MAIN:
+        f["main_pitch"] = tensor.groups
+        f[f"{name}_groups"] = int(rng.integers(1, tensor.groups + 1))
     f[f"{name}_shift"] = int(rng.integers(0, 5))
 
 

@@ -15,7 +15,7 @@ import cocotb
 import numpy as np
 from cocotb.triggers import FallingEdge, ReadOnly
 
-from hwflow import timing
+from hwflow import isa, timing
 from hwflow.config import AcceleratorConfig
 from rtl_gen.interfaces import (
     CONV,
@@ -43,7 +43,7 @@ from sim.benches.front_end_model import (
 CONFIG = AcceleratorConfig.from_dict(json.loads(os.environ["HWFLOW_BENCH_CONFIG"]), source="bench")
 LAYERS = int(os.environ["HWFLOW_BENCH_LAYERS"])
 EAGER = os.environ["HWFLOW_BENCH_EAGER"] == "1"
-CLASSES = ("issue", "setup", "stall_weights", "stall_scale", "stall_interval", "drain")
+CLASSES = isa.CYCLE_COUNTERS
 SLOTS = ("useful", "masked", "k_padding", "channel_padding", "pixel_padding")
 
 

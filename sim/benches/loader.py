@@ -158,7 +158,7 @@ def random_program(
             beats, address = rng.choice([1, 2, 15, 16, 17, 40]), rng.randrange(1000, 4000)
             program.append(
                 random_instruction(
-                    rng, op, ring=ring, unpack4=unpack4, address=address, beats=beats
+                    rng, op, ring=ring, unpack4=unpack4, address=address, beats=beats, after=0
                 )
             )
             expected[RINGS[ring]] += [(bench.memory[address + n], unpack4) for n in range(beats)]
@@ -211,6 +211,7 @@ def image(memory_bytes: int) -> UnitBench:
             isa.Op.LOAD,
             ring=3,
             unpack4=0,
+            after=0,
             address=address,
             beats=beats,
             base=base,
@@ -251,7 +252,9 @@ def small_ring() -> UnitBench:
     config = small_config()
     bench = Bench(config, 1, 0.0)
     program = [
-        random_instruction(bench.rng, isa.Op.LOAD, ring=0, unpack4=0, address=1000, beats=30),
+        random_instruction(
+            bench.rng, isa.Op.LOAD, ring=0, unpack4=0, address=1000, beats=30, after=0
+        ),
         random_instruction(bench.rng, isa.Op.END),
     ]
     bench.place(0, program)

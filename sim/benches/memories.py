@@ -103,11 +103,11 @@ def feature_memory(lanes: int, chunks: int) -> UnitBench:
     return UnitBench(dut, [bench])
 
 
-def residual_memory(lanes: int, partial: bool) -> UnitBench:
-    """Random reads and writes: lanes rotated over banks, rows of wrapped lanes, partial words."""
+def residual_memory(lanes: int, partial: bool, paired: bool = False) -> UnitBench:
+    """Random reads and writes: lanes rotated over banks, rows of wrapped lanes, partial words, the next row's words."""
     cols, depth, base, groups, slots = 8, 64, 5, 3, 13 * lanes
     config = small_config(pixel_lanes=lanes)
-    unit: Any = ResidualMemory(config, depth, partial=partial)
+    unit: Any = ResidualMemory(config, depth, partial=partial, paired=paired)
     rng = np.random.default_rng(lanes)
     model = np.zeros((lanes, depth, cols), np.int64)
 
@@ -118,7 +118,7 @@ def residual_memory(lanes: int, partial: bool) -> UnitBench:
         return sum(int(v) << (16 * i) for i, v in enumerate(np.reshape(values, -1)))
 
     async def bench(ctx: Any) -> None:
-        want = 0
+        want, want_next = 0, 0
         written = [(slot, cg) for slot in range(0, slots, lanes) for cg in range(groups)]
         for step in range(len(written) + 150):
             if step < len(written):
@@ -133,7 +133,9 @@ def residual_memory(lanes: int, partial: bool) -> UnitBench:
             ctx.set(unit.write_row, place(slot - slot % lanes, cg)[1])
             ctx.set(unit.write_step, groups)
             ctx.set(unit.write_data, word(values))
-            source, source_cg = int(rng.integers(0, slots - lanes)), int(rng.integers(0, groups))
+            # The last row's next one was never written.
+            last = slots - lanes * (1 + paired)
+            source, source_cg = int(rng.integers(0, last)), int(rng.integers(0, groups))
             ctx.set(unit.read_enable, 1)
             ctx.set(unit.read_row, place(source - source % lanes, source_cg)[1])
             ctx.set(unit.read_step, groups)
@@ -144,6 +146,10 @@ def residual_memory(lanes: int, partial: bool) -> UnitBench:
                 ctx.set(unit.write_lanes, sum(int(b) << i for i, b in enumerate(enabled)))
             if step > len(written):
                 assert ctx.get(unit.read_data) == want
+                if paired:
+                    assert ctx.get(unit.read_next) == want_next
+            bank_rows = [place(source + lane, source_cg) for lane in range(lanes)]
+            want_next = word([model[bank, row + 1] for bank, row in bank_rows])
             want = word([model[place(source + lane, source_cg)] for lane in range(lanes)])
             await ctx.tick()
             for lane in range(lanes):

@@ -192,7 +192,7 @@ def random_program(pace: float, mac_depth: int) -> UnitBench:
         model.fc(layer, outputs, isa.FcDest.SCALE, hidden=True)
     model.mean(9, 40)
     model.fc(9, 42, isa.FcDest.LOGITS, hidden=False)
-    byte_counts = [1, 22, 333, 4444, 55555]
+    byte_counts = [1, 22, 333, 4444, 55555, 666666, 7777777]
     model.end(byte_counts)
     return Bench(config, model, pace, byte_counts).unit_bench()
 
@@ -203,8 +203,8 @@ def full_rate() -> UnitBench:
     model = Model(config, random.Random(1))
     model.mean(1, 6)
     model.fc(1, 48, isa.FcDest.LOGITS, hidden=False)
-    model.end([0] * 5)
-    bench = Bench(config, model, 1.0, [0] * 5)
+    model.end([0] * (len(isa.END_COUNTERS) - 1))
+    bench = Bench(config, model, 1.0, [0] * (len(isa.END_COUNTERS) - 1))
 
     def check() -> None:
         bench.check()

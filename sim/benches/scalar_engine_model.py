@@ -151,7 +151,7 @@ class Model:
         signature = numerics.logits_signature(np.array(self.logits))
         self.words.append((isa.Record.END | signature << 32, 0))
         counters = [None, *byte_counts]
-        self.words += [(value, int(n == 5)) for n, value in enumerate(counters)]
+        self.words += [(value, int(n == len(byte_counts))) for n, value in enumerate(counters)]
 
     def _constants(self, channel: int, record: dict[str, int], s: int) -> None:
         arrays = {name: np.int64(value) for name, value in record.items()}

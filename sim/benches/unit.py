@@ -44,6 +44,9 @@ def small_config(**changes: int | str) -> AcceleratorConfig:
         "pool_rows": 64,
         "line_pixels": 16,
         "channel_limit": 64,
+        "long_words": 0,
+        "store_words": 0,
+        "head_rows": 0,
     }
     values.update(changes)
     return AcceleratorConfig(**values)

@@ -10,6 +10,7 @@ from functools import partial
 
 from hwflow import isa
 from sim.benches import (
+    alignment,
     arrays,
     guard,
     loader,
@@ -66,6 +67,10 @@ MEMORIES: Table = {
     "feature_memory": [partial(memories.feature_memory, 2, 2)],
     "residual_memory": [partial(memories.residual_memory, 2, False)],
     "residual_memory_parts": [partial(memories.residual_memory, 2, True)],
+    "residual_memory_pairs": [partial(memories.residual_memory, 2, False, True)],
+    "head_memory": [partial(alignment.head_memory, 4)],
+    "repeat_position": [partial(alignment.repeat_position, seed) for seed in (1, 2)],
+    "channel_align": [partial(alignment.channel_align, seed) for seed in (1, 2)],
     "constant_ring": [partial(rings.constant_ring, 16)],
     "weight_ring": [partial(rings.weight_ring, seed) for seed in (1, 2)],
     "mac_ring": [partial(rings.mac_ring, seed) for seed in (1, 2)],

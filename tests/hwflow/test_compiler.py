@@ -145,7 +145,7 @@ def test_layer_numbers(program: Program, network: IntegerNetwork) -> None:
 
 
 def test_in_place_at_stride_one() -> None:
-    config = small_config(stages=((3, 8, 1),))
+    config = small_config(stages=((4, 8, 1),))
     tensors = {t.name: t for t in lower(random_network(4, config), SIM).manifest.tensors}
     for block in (1, 2):
         x, y = tensors[f"resblock{block - 1}-3 output"], tensors[f"resblock{block}-3 output"]
@@ -166,7 +166,7 @@ def test_in_place_at_stride_one() -> None:
     ],
 )
 def test_too_small_memories_are_named(field: str, value: int) -> None:
-    config = small_config(image=(22, 22, 3), stages=((1, 16, 1), (1, 32, 2)))
+    config = small_config(image=(22, 22, 3), stages=((2, 16, 1), (1, 32, 2)))
     network = random_network(3, config)
     lower(network, SIM)
     with pytest.raises(FlowError, match=f"raise {field}"):
@@ -209,7 +209,7 @@ def test_unsupported_networks(config: PokeBNNConfig, target: str, message: str) 
 def _tensor(name: str, rows: int, first: int, last: int, words: int = 1) -> Tensor:
     return Tensor(
         name=name, memory=Memory.MAIN, height=1, width=rows // words, channels=16, words=words,
-        base=0, rows=rows, first=first, last=last,
+        pitch=words, base=0, rows=rows, first=first, last=last,
     )  # fmt: skip
 
 
@@ -325,8 +325,8 @@ def blank_network(config: PokeBNNConfig) -> IntegerNetwork:
 
 
 FULL_SIZE_ROWS = {
-    "zu7ev": {"byte_rows": 1047, "side_rows": 4704, "pool_rows": 2352},
-    "mid-4k": {"side_rows": 18816},
+    "zu7ev": {"bit_rows": 2094, "byte_rows": 1047, "side_rows": 1568, "pool_rows": 2352},
+    "mid-4k": {"main_rows": 25088, "side_rows": 6272},
 }
 """Rows that PokeBNN-1.0x at 224x224 needs at least."""
 

@@ -144,3 +144,22 @@ def test_unknown_target_suggests_a_name() -> None:
         load_target("zu7eg")
     with pytest.raises(FlowError, match=r"missing\.yaml does not exist"):
         load_target("missing.yaml")
+
+
+def test_zu7ev_has_the_memory_of_its_device() -> None:
+    config = load_target("zu7ev")
+    assert config.ring_bytes == 1 << 20
+    assert config.on_chip_bytes <= 38 * (1 << 20) // 8
+    assert config.stream_beats * config.memory_bytes == 2 * config.pixel_lanes * config.cols
+
+
+def test_streams_come_together_and_hold_whole_beats() -> None:
+    config = load_target("zu7ev")
+    for field in ("long_words", "store_words"):
+        with pytest.raises(FlowError, match=f"{field} 0 must be 4..4096; nearest valid: 4"):
+            dataclasses.replace(config, **{field: 0})
+    with pytest.raises(FlowError, match="no whole beats; nearest valid memory_bytes: 16"):
+        dataclasses.replace(
+            load_target("sim-small"), cols=8, memory_bytes=32, popcount_width=32, long_words=16,
+            store_words=16, mac_depth=2,
+        )  # fmt: skip

@@ -39,6 +39,9 @@ TINY = AcceleratorConfig(
     pool_rows=2048,
     line_pixels=32,
     channel_limit=512,
+    long_words=0,
+    store_words=0,
+    head_rows=0,
 )
 ODD_ROWS = dataclasses.replace(
     TINY, name="odd-rows", rows=7, popcount_width=64, mac_depth=4, mac_words=64

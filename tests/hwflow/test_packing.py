@@ -38,6 +38,9 @@ EXAMPLE = AcceleratorConfig(
     pool_rows=64,
     line_pixels=16,
     channel_limit=64,
+    long_words=0,
+    store_words=0,
+    head_rows=0,
 )
 DEEP = dataclasses.replace(EXAMPLE, rows=4, mac_depth=2, cols=16)
 
@@ -127,7 +130,7 @@ def test_constants_that_do_not_fit_are_refused() -> None:
 def test_header_is_checked() -> None:
     header = container.Header(
         magic=container.MEMORY_MAGIC, beat_bytes=8, instructions=0, schedule_address=8,
-        image_address=8, image_beats=0, network_hash=bytes(12), config_hash=bytes(12),
+        image_address=8, image_beats=0, spill_beats=3, network_hash=bytes(10), config_hash=bytes(10),
     )  # fmt: skip
     data = container.seal(header, b"body")
     assert container.unseal(data, container.MEMORY_MAGIC, "m") == (header, b"body")

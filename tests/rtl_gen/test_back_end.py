@@ -17,11 +17,12 @@ LAYERS = 40
 
 
 def configs() -> list[AcceleratorConfig]:
-    """One, two and four pixels a cycle; rows that are no power of two; a tile that is one group."""
+    """One, two and four pixels a cycle; rows that are no power of two; a tile that is one group; heads."""
     memories = {"main_rows": 400, "side_rows": 400, "pool_rows": 200, "line_pixels": 9}
     return [
         small_config(name="one", rows=3, pixel_lanes=1, **memories),
         small_config(name="two", rows=4, pixel_lanes=2, **memories),
+        small_config(name="two_heads", rows=4, pixel_lanes=2, head_rows=100, **memories),
         small_config(name="four", rows=4, pixel_lanes=4, cols=16, **memories),
     ]
 

@@ -59,7 +59,8 @@ def test_start_and_end_are_cycles_of_the_layer() -> None:
         (a_frame([1, 2])[:-8], "ends within the record"),
         (a_frame([1, 2]) + record(isa.Record.LOGIT, 0, 1, []), "ends within a frame"),
         (
-            record(isa.Record.LOGIT, 0, 1, []) + record(isa.Record.END, 0, 0, [0] * 6),
+            record(isa.Record.LOGIT, 0, 1, [])
+            + record(isa.Record.END, 0, 0, [0] * len(isa.END_COUNTERS)),
             "no logit of class 1",
         ),
         (record(isa.Record.LOGIT, 2, 1, []), "word 0 is the logit of class 2, but there are 2"),
