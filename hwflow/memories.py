@@ -28,6 +28,13 @@ def banks(config: AcceleratorConfig, memory: Memory) -> int:
     return config.banks if memory in (Memory.BIT, Memory.BYTE) else config.pixel_lanes
 
 
+def word_bytes(config: AcceleratorConfig, memory: Memory) -> int:
+    """Bytes of a word of one bank."""
+    if memory is Memory.BIT:
+        return config.popcount_width // 8
+    return config.cols if memory is Memory.BYTE else 2 * config.cols
+
+
 def capacity(config: AcceleratorConfig, memory: Memory) -> int:
     """Rows of each bank."""
     return int(getattr(config, f"{memory.value}_rows"))

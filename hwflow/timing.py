@@ -52,6 +52,10 @@ def vector_latency() -> int:
     return 11
 
 
+LONG_TAKE = 2
+"""Pixel group in to the take of its word of the long stream."""
+
+
 def mean_latency() -> int:
     """Pixel group in to the write of its channel means."""
     return vector_latency() + 2
@@ -178,6 +182,9 @@ SCALAR_QUEUE = 8
 
 REQUESTS_AHEAD = 16
 """Requests whose beats have not all arrived, at most."""
+
+WRITES_AHEAD = 256
+"""Beats written to external memory and not yet acknowledged, at most."""
 
 MEMORY_PATIENCE = 1 << 18
 """Cycles the memory may owe an answer before the run ends with an error: more than any memory takes."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from amaranth.hdl import (
     ClockDomain,
     ClockSignal,
+    Const,
     DomainRenamer,
     Module,
     Mux,
     ResetSignal,
     Signal,
+    Value,
 )
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -19,11 +21,20 @@ from hwflow.config import AcceleratorConfig
 from rtl_gen.back_end import BackEnd
 from rtl_gen.constant_ring import ConstantRing
 from rtl_gen.front_end import FrontEnd
-from rtl_gen.interfaces import COUNTER_BITS, SCALAR_TAP, MemoryPort, tap_layout
+from rtl_gen.interfaces import (
+    COUNTER_BITS,
+    LAYER_BITS,
+    SCALAR_TAP,
+    MemoryPort,
+    memory_write_layout,
+    tap_layout,
+)
 from rtl_gen.loader import Loader
+from rtl_gen.long_stream import LongStream
 from rtl_gen.memory_guard import MemoryGuard
 from rtl_gen.records import LayerRecords, ResultArbiter
 from rtl_gen.scalar_engine import ScalarEngine
+from rtl_gen.spill_writer import SpillWriter
 
 TAPS = ("tap_store", "tap_mean", "tap_pool")
 
@@ -35,7 +46,8 @@ class Accelerator(wiring.Component):
     `busy` Out, from the cycle after `start` to `done`; `done` Out, pulses when the END record has left: the next
     `start` may come in the following cycle; `error` Out, with `done`: the run ended with an ERROR record instead, and
     `busy` stays until the memory has answered what it still owes; `memory` the read port; `result` Out stream of
-    64-bit words (isa.Record); `tap_*` Out, for simulation.
+    64-bit words (isa.Record); `tap_*` Out, for simulation. With `long_words`: `write` Out, stream of beats to write, and
+    `written` In, one of them is: reads of it that are requested from the next cycle on see it.
     """
 
     start: Signal
@@ -46,6 +58,10 @@ class Accelerator(wiring.Component):
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
+        write_port = {
+            "write": Out(stream.Signature(memory_write_layout(config))),
+            "written": In(1),
+        }
         super().__init__(
             {
                 "start": In(1),
@@ -54,6 +70,7 @@ class Accelerator(wiring.Component):
                 "done": Out(1),
                 "error": Out(1),
                 "memory": Out(MemoryPort(config)),
+                **(write_port if config.long_words else {}),
                 "result": Out(stream.Signature(64)),
                 **{name: Out(tap_layout(config)) for name in TAPS},
                 "tap_scalar": Out(SCALAR_TAP),
@@ -75,6 +92,10 @@ class Accelerator(wiring.Component):
             "scalar_engine": scalar,
             "records": records,
         }
+        streams: tuple[LongStream, SpillWriter] | None = None
+        if config.long_words:
+            streams = LongStream(config), SpillWriter(config)
+            units |= dict(zip(("long_stream", "spill_writer"), streams, strict=True))
         # A run that ends with an error leaves them in the middle of their work: they have a reset of their own.
         abandon = Signal()
         m.domains += ClockDomain("core", local=True)
@@ -99,7 +120,8 @@ class Accelerator(wiring.Component):
             m.d.sync += self.busy.eq(1)
         with m.Elif(scalar.frame_done | abandon):
             m.d.sync += self.busy.eq(0)
-        self._errors(m, guard, arbiter, abandon)
+        written = streams[1].idle if streams is not None else Const(1)
+        self._errors(m, guard, arbiter, abandon, written)
         m.d.comb += [
             loader.start.eq(begin),
             loader.schedule_address.eq(self.schedule_address),
@@ -166,6 +188,9 @@ class Accelerator(wiring.Component):
             scalar.quiet.eq(loader.idle & ~open_conv & records.idle),
         ]
 
+        if streams is not None:
+            self._streams(m, streams, (loader, front, back, scalar), begin)
+
         # Records; the front end reports its events late.
         m.d.comb += [
             records.layer.eq(front.current.layer),
@@ -185,8 +210,47 @@ class Accelerator(wiring.Component):
         m.d.comb += self.tap_scalar.eq(scalar.tap_scalar)
         return m
 
+    def _streams(
+        self,
+        m: Module,
+        streams: tuple[LongStream, SpillWriter],
+        units: tuple[Loader, FrontEnd, BackEnd, ScalarEngine],
+        begin: Signal,
+    ) -> None:
+        """Activations in external memory: the long stream, the write port, and how many layers are over."""
+        long, writer = streams
+        loader, front, back, scalar = units
+        layers_done = Signal(LAYER_BITS)
+        with m.If(begin):
+            m.d.sync += layers_done.eq(0)
+        with m.Elif(front.layer_done):
+            m.d.sync += layers_done.eq(layers_done + 1)
+        wiring.connect(m, writer.port, wiring.flipped(self.write))
+        m.d.comb += [
+            loader.layers_done.eq(layers_done),
+            long.write.eq(loader.long_write),
+            loader.long_free.eq(long.free),
+            front.long_level.eq(long.level),
+            long.claim.eq(front.long_claim),
+            long.take.eq(back.long_take),
+            back.long_data.eq(long.data),
+            writer.restart.eq(begin),
+            writer.layer_start.eq(front.layer_start),
+            writer.address.eq(front.current.spill_address),
+            writer.word.eq(back.spill_store),
+            writer.written.eq(self.written),
+            front.store_freed.eq(writer.freed),
+            front.backend_idle.eq(back.idle & writer.idle),
+            scalar.byte_counts.bytes_spill_written.eq(writer.bytes),
+        ]
+
     def _errors(
-        self, m: Module, guard: MemoryGuard, arbiter: ResultArbiter, abandon: Signal
+        self,
+        m: Module,
+        guard: MemoryGuard,
+        arbiter: ResultArbiter,
+        abandon: Signal,
+        written: Value,
     ) -> None:
         """The end of a run by a fault: ERROR record, `done`, outstanding beats, reset of the units, end of `busy`."""
         m.d.comb += [arbiter.error.payload.eq(guard.record), guard.clear.eq(abandon)]
@@ -203,7 +267,7 @@ class Accelerator(wiring.Component):
                 m.next = "DRAIN"
             with m.State("DRAIN"):
                 m.d.comb += arbiter.hold.eq(1)
-                with m.If(guard.settled):
+                with m.If(guard.settled & written):
                     m.next = "ABANDON"
             with m.State("ABANDON"):
                 m.d.comb += [arbiter.hold.eq(1), abandon.eq(1)]

@@ -29,12 +29,14 @@ from rtl_gen.interfaces import (
     SUM_BITS,
     group_layout,
     store_layout,
+    stream_word_layout,
     tap_layout,
 )
 from rtl_gen.pool import Pool
 from rtl_gen.popcount import Popcount
 from rtl_gen.residual_memory import ResidualMemory
 from rtl_gen.signature import Signature
+from rtl_gen.stream_control import reads_stream
 from rtl_gen.vector_lanes import vector_lanes
 
 MEAN_STAGE = lane.Y_STAGE + channel_mean.LATENCY
@@ -45,6 +47,8 @@ ROW_AHEAD = 2
 class BackEnd(wiring.Component):
     """Turns the group stream into stored tensors. Ports: docs/architecture.md, "Components and their ports".
 
+    With `long_words`: `long_take` takes the next word of the long stream, `long_data` is it one cycle later;
+    `spill_store` is what goes to external memory.
     Latencies, from the cycle in which `group` is valid: hwflow/timing.py, `back_end_*`.
     Elaborates only inside rtl_gen.instances.emit.
     """
@@ -60,8 +64,14 @@ class BackEnd(wiring.Component):
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.config = config
+        streams = {
+            "long_take": Out(1),
+            "long_data": In(8 * config.stream_word_bytes),
+            "spill_store": Out(stream_word_layout(config)),
+        }
         super().__init__(
             {
+                **(streams if config.long_words else {}),
                 "current": In(CONV),
                 "layer_start": In(1),
                 "group": In(group_layout(config)),
@@ -129,7 +139,7 @@ class BackEnd(wiring.Component):
         y = lane.Y_STAGE
         means = self._means(m, elements)
         pool = self._pool(m, valid[y], mask[y], elements)
-        self._memories_write(m, slot, mask, cg, elements, means, pool)
+        self._memories_write(m, slot, mask, cg, valid[y], elements, means, pool)
         for store, enable in (
             (self.bits_store, current.bits_en),
             (self.bytes_store, current.store == Store.BYTES),
@@ -281,17 +291,30 @@ class BackEnd(wiring.Component):
             aligned = self._aligned(m, position, slot, valid, memories[Residual.POOL])
 
         exists = {"r": cg[read_stage + 1] < current.r_groups, "r1": Const(1)}
+        streamed = self._long_stream(m, cg[0], position.cg, valid[0])
         results: list[Signal] = []
         for name, source, *_ in operands:
             word = Signal(config.vector_lanes * STORED_BITS, name=f"{name}_word")
             chosen: Value = Const(0, len(word))
             for which, memory in memories.items():
                 repeats = name == "r1" and which == Residual.POOL
-                found = aligned if repeats else memory.read_data
+                found: Value = aligned if repeats else memory.read_data
+                if config.long_words and which == Residual.MAIN:
+                    found = Mux(streamed, self.long_data, found)
                 chosen = Mux(exists[name] & (source == which), found, chosen)
             m.d.sync += word.eq(chosen)
             results.append(word)
         return results[0], results[1]
+
+    def _long_stream(self, m: Module, cg: Signal, r1_cg: Signal, valid: Signal) -> Value:
+        """Takes a word of the long stream where a shortcut needs one; whether it does, with `long_data`."""
+        if not self.config.long_words:
+            return Const(0)
+        needed = Signal()
+        m.d.comb += needed.eq(valid & reads_stream(self.current, cg, r1_cg))
+        stages = delayed(m, needed, timing.LONG_TAKE + 1, "streamed")
+        m.d.comb += self.long_take.eq(stages[timing.LONG_TAKE])
+        return stages[timing.LONG_TAKE + 1]
 
     def _aligned(
         self,
@@ -367,6 +390,7 @@ class BackEnd(wiring.Component):
         slot: list[Signal],
         mask: list[Signal],
         cg: list[Signal],
+        valid: Signal,
         elements: Signal,
         means: tuple[Signal, Signal],
         pool: Pool,
@@ -407,6 +431,14 @@ class BackEnd(wiring.Component):
                 heads.write_data.eq(Value.cast(pool.means)),
                 heads.columns.eq(current.last_cols),
             ]
+        inside = Const(1)
+        if config.long_words:
+            inside = Signal(name="inside")
+            m.d.sync += inside.eq(cg[y - 1] < current.store_pitch)
+            m.d.comb += [
+                self.spill_store.valid.eq(valid & (current.store == Store.MAIN) & ~inside),
+                self.spill_store.data.eq(elements),
+            ]
         for memory, store, means_here in (
             (main, Store.MAIN, current.mean_en & current.mean_main),
             (side, Store.SIDE, current.mean_en & ~current.mean_main),
@@ -423,7 +455,11 @@ class BackEnd(wiring.Component):
                 ]
             with m.Else():
                 m.d.comb += [
-                    memory.write_mask.eq(Mux(current.store == store, mask[y], 0)),
+                    memory.write_mask.eq(
+                        Mux(
+                            (current.store == store) & (inside if memory is main else 1), mask[y], 0
+                        )
+                    ),
                     memory.write_row.eq(store_row),
                     memory.write_step.eq(current.store_pitch),
                     memory.write_lanes.eq(~0),

@@ -18,6 +18,7 @@ from rtl_gen.mac_ring import MacRing
 from rtl_gen.pe import popcount_bits
 from rtl_gen.sequencer import STATUS, STEP, Sequencer
 from rtl_gen.slot_counters import COUNTS, SlotCounters
+from rtl_gen.stream_control import StreamControl
 from rtl_gen.tap_address import TapAddress
 from rtl_gen.weight_ring import WeightRing
 
@@ -26,13 +27,20 @@ class FrontEnd(wiring.Component):
     """Ports as in docs/architecture.md, "Components and their ports".
 
     `current` changes only after `layer_done`. `layer_start` and `layer_done` bound, both inclusive, the cycles whose
-    `events` belong to the layer; all three are `timing.EVENTS` cycles late.
+    `events` belong to the layer; all three are `timing.EVENTS` cycles late. With `long_words`: `long_level` words of the
+    long stream, `long_claim` a tile takes R/G of them, `store_freed` a word has left the store FIFO.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
+        streams = {
+            "long_level": In(range(config.long_words + 1)),
+            "long_claim": Out(1),
+            "store_freed": In(1),
+        }
         super().__init__(
             {
+                **(streams if config.long_words else {}),
                 "instruction": In(stream.Signature(interfaces.CONV)),
                 "current": Out(interfaces.CONV),
                 "layer_start": Out(1),
@@ -78,6 +86,20 @@ class FrontEnd(wiring.Component):
             mac_ring.release.eq(self.matvec.release),
             mac_ring.word_offset.eq(self.matvec.word),
         ]
+        if config.long_words:
+            m.submodules.streams = streams = StreamControl(config)
+            m.d.comb += [
+                streams.conv.eq(conv),
+                streams.begin.eq(sequencer.status.start),
+                streams.group_end.eq(sequencer.group_end),
+                streams.tile_claim.eq(sequencer.tile_claim),
+                streams.level.eq(self.long_level),
+                streams.freed.eq(self.store_freed),
+                self.long_claim.eq(streams.long_claim),
+                sequencer.stream_ready.eq(streams.ready),
+            ]
+        else:
+            m.d.comb += sequencer.stream_ready.eq(1)
         for ring, chosen in ((weight_ring, ~conv.mac), (mac_ring, conv.mac)):
             m.d.comb += [
                 ring.words.eq(conv.weight_words),

@@ -188,6 +188,16 @@ def memory_data_layout(config: AcceleratorConfig) -> data.StructLayout:
     return data.StructLayout({"data": config.beat_bits, "error": 1})
 
 
+def memory_write_layout(config: AcceleratorConfig) -> data.StructLayout:
+    """Accelerator to memory: one beat to write."""
+    return data.StructLayout({"address": 32, "data": config.beat_bits})
+
+
+def stream_word_layout(config: AcceleratorConfig) -> data.StructLayout:
+    """A word of the streams to and from external memory: C channels of G pixels, as the vector lanes have them."""
+    return data.StructLayout({"valid": 1, "data": 8 * config.stream_word_bytes})
+
+
 class MemoryPort(wiring.Signature):
     """Read port of the memory, seen from the accelerator: requests out, their beats in, in order.
 

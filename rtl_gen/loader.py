@@ -17,6 +17,7 @@ from rtl_gen.byte_writer import ByteWriter
 from rtl_gen.instruction_queue import InstructionQueue
 from rtl_gen.interfaces import (
     CONV,
+    LAYER_BITS,
     MEMORY_REQUEST,
     PURPOSE,
     ROW_BITS,
@@ -47,6 +48,7 @@ KIND_COUNTERS = {
     Kind.MACS: "bytes_macs",
     Kind.CONSTANTS: "bytes_constants",
     Kind.BYTES: "bytes_image",
+    Kind.LONG: "bytes_spill_read",
 }
 
 ROUTE = data.StructLayout(
@@ -64,12 +66,15 @@ ROUTE = data.StructLayout(
 
 def ring_room(config: AcceleratorConfig) -> dict[Kind, int]:
     """Most room that each ring shows as free: beats, but bytes of the 8-bit ring."""
-    return {
+    rooms = {
         Kind.WEIGHTS: config.weight_words * config.weight_beats,
         Kind.MACS: config.mac_words * config.mac_word_bytes,
         Kind.CONSTANTS: config.constant_words * config.constant_beats,
         Kind.BYTES: BYTE_WRITER_BEATS,
     }
+    if config.long_words:
+        rooms[Kind.LONG] = config.long_words * config.stream_beats
+    return rooms
 
 
 class Loader(wiring.Component):
@@ -86,15 +91,25 @@ class Loader(wiring.Component):
     Members: `start`, `schedule_address` (taken with `start`, while `idle`); `request`, `beat` the memory port,
     `purpose` of the request on offer;
     `conv`, `scalar` the queues; `weights_write`/`_free` (beats), `macs_write`/`_free` (bytes),
-    `constants_write`/`_free` (beats), `bytes_write`; `byte_counts` of the frame: of the schedule, 64 bytes an
+    `constants_write`/`_free` (beats), `bytes_write`; with `long_words`, `long_write`/`_free` (beats) and `layers_done`,
+    convolutions that are over: a LOAD makes no request before there are `after` of them;
+    `byte_counts` of the frame: of the schedule, 64 bytes an
     instruction dispatched; of the rings, 8B a beat. `idle` Out: nothing is fetched, loaded or being dispatched.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
         self._room = ring_room(config)
+        long = {}
+        if config.long_words:
+            long = {
+                "long_write": Out(beat_write_layout(config)),
+                "long_free": In(range(self._room[Kind.LONG] + 1)),
+                "layers_done": In(LAYER_BITS),
+            }
         super().__init__(
             {
+                **long,
                 "start": In(1),
                 "schedule_address": In(32),
                 "request": Out(stream.Signature(MEMORY_REQUEST)),
@@ -169,6 +184,10 @@ class Loader(wiring.Component):
             Kind.CONSTANTS: self.constants_free,
             Kind.BYTES: self._byte_writer.free,
         }
+        due: Value = Const(1)
+        if self._config.long_words:
+            frees[Kind.LONG] = self.long_free
+            due = load.after <= self.layers_done
         rooms = []
         for kind, free in frees.items():
             room = Signal(range(self._beats[kind] + 1), name=f"room_{kind.name.lower()}")
@@ -220,7 +239,7 @@ class Loader(wiring.Component):
                         address.eq(address + instructions.beats),
                     ]
                     m.next = "REQUEST"
-                with m.Elif(routes.w_rdy & self._loading):
+                with m.Elif(routes.w_rdy & self._loading & due):
                     m.next = "BURST"
             with m.State("BURST"):
                 m.next = "CHOOSE"
@@ -295,6 +314,11 @@ class Loader(wiring.Component):
             writer.beat.data.eq(beat),
             self.bytes_write.eq(writer.write),
         ]
+        if self._config.long_words:
+            m.d.comb += [
+                self.long_write.valid.eq(at(Kind.LONG)),
+                self.long_write.data.eq(beat),
+            ]
 
         # A beat stays outstanding until the ring's free room is sure to show it.
         settle = timing.ring_free_latency()

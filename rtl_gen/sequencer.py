@@ -57,6 +57,7 @@ class Sequencer(wiring.Component):
         reported: In: everybody has seen `done`; the next instruction may be accepted from the next cycle on.
         finished: In: everything issued has been written.
         level: In, words in the ring that serves `current`. scale_available: In.
+        stream_ready: In: the streams to and from external memory are ready for the next tile. tile_claim: Out: it is issued.
         claim: Out: the first step of a group is issued (words claimed, scale token taken).
         issue, tile_end, group_end: Out: a step is issued; it is its tile's, its group's last.
         step: Out, the step of the previous cycle. pixels, unmasked: Out, its rows, one cycle later still.
@@ -73,6 +74,8 @@ class Sequencer(wiring.Component):
                 "finished": In(1),
                 "level": In(17),
                 "scale_available": In(1),
+                "stream_ready": In(1),
+                "tile_claim": Out(1),
                 "claim": Out(1),
                 "issue": Out(1),
                 "tile_end": Out(1),
@@ -186,11 +189,14 @@ class Sequencer(wiring.Component):
                     m.d.comb += status.stall_scale.eq(1)
                 with m.Elif(tile_start & (wait != 0)):
                     m.d.comb += status.stall_interval.eq(1)
+                with m.Elif(tile_start & ~self.stream_ready):
+                    m.d.comb += status.stall_stream.eq(1)
                 with m.Else():
                     m.d.comb += [
                         self.issue.eq(1),
                         status.issue.eq(1),
                         self.claim.eq(group_start),
+                        self.tile_claim.eq(tile_start),
                     ]
                     with m.If(tile_start):
                         m.d.sync += wait.eq(Mux(conv.interval == 0, 0, conv.interval - 1))

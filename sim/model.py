@@ -55,7 +55,11 @@ def build_model(
         FlowError: a tap is missing, or the simulator's compiler complains.
     """
     depth = max(LEAST_DEPTH, 1 << (memory_beats - 1).bit_length())
-    bits = tap_bits("\n".join(sources.values()))
+    text = "\n".join(sources.values())
+    bits = tap_bits(text)
+    defines = ["-DWAVES"] if waves else []
+    if re.search(r"\boutput\s.*\bwrite__valid\b", text):
+        defines.append("-DWRITES")
     parameters = {
         "BYTES": memory_bytes,
         "DEPTH": depth,
@@ -67,5 +71,5 @@ def build_model(
         "harness",
         waves=waves,
         parameters=parameters,
-        arguments=["-DWAVES"] if waves else [],
+        arguments=defines,
     )

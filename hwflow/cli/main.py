@@ -9,8 +9,10 @@ import typer
 from hwflow.cli import (
     ace,
     doctor,
+    fit,
     import_aqt,
     lower,
+    plan,
     quantise,
     random,
     reconcile,
@@ -36,6 +38,8 @@ app.command("random")(random.random)
 app.command("lower")(lower.lower)
 app.command("verilog")(verilog.verilog)
 app.command("sim")(sim.sim)
+app.command("plan")(plan.plan)
+app.command("fit")(fit.fit)
 app.command("ace")(ace.ace)
 app.command("reconcile")(reconcile.reconcile)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from hwflow import timing
 from hwflow.config import AcceleratorConfig
 from hwflow.cycle_model.parts import Delay
+from hwflow.cycle_model.streams import Streams
 from hwflow.isa import CYCLE_COUNTERS, Store
 
 
@@ -71,8 +72,9 @@ class MacRing:
 class Sequencer:
     """Registers of the sequencer and the tiles in flight."""
 
-    def __init__(self, config: AcceleratorConfig) -> None:
+    def __init__(self, config: AcceleratorConfig, streams: Streams) -> None:
         self._config = config
+        self._streams = streams
         self._state = "IDLE"
         self._row = 0
         self._wait = 0
@@ -121,6 +123,8 @@ class Sequencer:
                     phase = "stall_scale"
                 elif wait:
                     phase = "stall_interval"
+                elif not self._streams.ready:
+                    phase = "stall_stream"
             issue = phase == "issue"
             self.reports[-1].cycles[phase] += 1
             if issue:
@@ -132,7 +136,8 @@ class Sequencer:
                 self._state = "RUN"
         elif state == "DRAIN":
             self.reports[-1].cycles["drain"] += 1
-            done = self._quiet == timing.SETTLE and self._back_end_idle(cycle)
+            idle = self._back_end_idle(cycle) and self._streams.idle
+            done = self._quiet == timing.SETTLE and idle
             if done:
                 self.reports[-1].end = cycle
                 self._state = "REPORT"
@@ -150,6 +155,7 @@ class Sequencer:
         self._state, self._row = "SETUP", 0
         self._steps = instruction["kernel"] ** 2 * instruction["words"]
         self._step = self._tile = self._cg = 0
+        self._streams.begin_group(instruction, 0)
         features = instruction["bits_en"] or instruction["store"] == Store.BYTES
         self._drain = timing.conv_drain(
             self._config, pool=bool(instruction["pool_en"]), features=bool(features)
@@ -160,6 +166,7 @@ class Sequencer:
         conv = self.current
         if self._step == 0:
             self._wait = max(conv["interval"] - 1, 0)
+            self._streams.issue()
             if self._tile == 0:
                 self.claimed = conv["weight_words"]
         self._step += 1
@@ -173,10 +180,12 @@ class Sequencer:
             timing.mac_group_latency() if self.mac else timing.binary_group_latency(config)
         )
         self._groups.append((first, group_end))
+        self._streams.leave(first)
         if group_end:
             self._tile = 0
             self._cg += 1
             self.released = conv["weight_words"]
+            self._streams.begin_group(conv, self._cg)
             if conv["sums_en"]:
                 last = first + config.row_groups - 1
                 self._tokens.append(last + timing.sum_token_latency())

@@ -85,8 +85,8 @@ class Loader:
         self._request = 0
         self._beat_index = 0
         self._held_first = False
-        self._outstanding = [0, 0, 0, 0]
-        self._seen = [Delay[int](timing.ring_free_latency(), 0) for _ in range(4)]
+        self._outstanding = [0] * len(isa.Ring)
+        self._seen = [Delay[int](timing.ring_free_latency(), 0) for _ in isa.Ring]
         self._writer = ByteWriterTiming(config)
         self.arrival = Arrival()
         self.bytes = dict.fromkeys(isa.END_COUNTERS[1:], 0)
@@ -102,7 +102,7 @@ class Loader:
             and self._writer.idle(self.arrival.kind == isa.Ring.BYTES)
         )
 
-    def _free_room(self, free: Sequence[int]) -> int:
+    def _free_room(self, free: Mapping[int, int]) -> int:
         ring = self._load.get("ring", 0)
         units = free[ring] if ring != isa.Ring.BYTES else self._writer.free
         if ring == isa.Ring.MACS:
@@ -111,9 +111,15 @@ class Loader:
         return room >> self._load["unpack4"] if ring == isa.Ring.MACS else room
 
     def step(
-        self, cycle: int, start: bool, free: Sequence[int], conv_read: bool, scalar_read: bool
+        self,
+        cycle: int,
+        start: bool,
+        free: Mapping[int, int],
+        conv_read: bool,
+        scalar_read: bool,
+        layers_done: int,
     ) -> None:
-        """One clock edge. free: weight beats, 8-bit ring bytes, constant beats that may be written, as of this cycle."""
+        """One clock edge. free: beats that each ring may take as of this cycle, of the 8-bit ring bytes."""
         arrival = self.arrival
         route: list[int] | None = None
         request = self._request
@@ -121,7 +127,7 @@ class Loader:
         state = self._state
         room, quiet = self._room, self._quiet
         loading = self._loading
-        added = [0, 0, 0, 0]
+        added = [0] * len(isa.Ring)
         if state == "CHOOSE":
             self._room = self._free_room(free) if self._load else 0
             self._quiet = self._outstanding[self._load["ring"]] == 0 if self._load else True
@@ -129,7 +135,7 @@ class Loader:
                 route, claim = [SCHEDULE, 0, self._instruction_beats, 0], True
                 self._request = self._instruction_beats
                 self._state = "REQUEST"
-            elif self._routes.writable and self._loading:
+            elif self._routes.writable and self._loading and self._load["after"] <= layers_done:
                 self._state = "BURST"
         elif state == "BURST":
             self._state = "CHOOSE"
@@ -162,7 +168,7 @@ class Loader:
             self._beat_index = 0 if last else self._beat_index + 1
         writing_image = arrival.kind == isa.Ring.BYTES
         image_written = self._outstanding[isa.Ring.BYTES] == 0 and self._writer.idle(writing_image)
-        for ring in range(4):
+        for ring in isa.Ring:
             removed = 0
             if arrival.kind == ring:
                 removed = 1 + arrival.unpack4 if ring == isa.Ring.MACS else 1
@@ -219,5 +225,6 @@ _RING_BYTES = {
     isa.Ring.MACS.value: "bytes_macs",
     isa.Ring.CONSTANTS.value: "bytes_constants",
     isa.Ring.BYTES.value: "bytes_image",
+    isa.Ring.LONG.value: "bytes_spill_read",
 }
 _NOTHING: Mapping[str, int] = {"op": 0}

@@ -12,6 +12,7 @@ from hwflow.cycle_model.front_end import LayerTiming, MacRing, Sequencer, Weight
 from hwflow.cycle_model.loader import Loader
 from hwflow.cycle_model.parts import BufferedFifo, MemoryPort
 from hwflow.cycle_model.scalar import ScalarEngine, ScalarTiming
+from hwflow.cycle_model.streams import Streams
 from hwflow.errors import FlowError
 
 PATIENCE = 1 << 20
@@ -107,8 +108,11 @@ def simulate_cycles(
     memory = MemoryPort(latency, bandwidth)
     loader = Loader(config, schedule, memory)
     weights, macs, constants = WeightRing(config), MacRing(config), ConstantRing(config)
-    sequencer, scalar, results = Sequencer(config), ScalarEngine(config), Results()
+    scalar, results = ScalarEngine(config), Results()
+    streams = Streams(config)
+    sequencer = Sequencer(config, streams)
     open_convs = 0
+    layers_done = 0
     idle_for = 0
     cycle = 0
     while True:
@@ -118,7 +122,12 @@ def simulate_cycles(
         conv = loader.conv.head if conv_read and loader.conv.readable else None
         scalar_read = scalar.ready
         scalar_instruction = loader.scalar.head if scalar_read and loader.scalar.readable else None
-        free = (weights.free, macs.free, constants.free)
+        free: dict[int, int] = {
+            isa.Ring.WEIGHTS: weights.free,
+            isa.Ring.MACS: macs.free,
+            isa.Ring.CONSTANTS: constants.free,
+            isa.Ring.LONG: streams.free,
+        }
 
         level = macs.level if sequencer.mac else weights.level
         mac = sequencer.mac
@@ -135,7 +144,9 @@ def simulate_cycles(
             quiet,
             word_taken,
         )
-        loader.step(cycle, cycle == 0, free, conv_read, scalar_read)
+        streams.step(cycle, arrival.kind == isa.Ring.LONG, memory)
+        loader.step(cycle, cycle == 0, free, conv_read, scalar_read, layers_done)
+        layers_done += sequencer.layer_done
         claimed, released = sequencer.claimed, sequencer.released
         weights.step(
             arrival.kind == isa.Ring.WEIGHTS, 0 if mac else claimed, 0 if mac else released
@@ -155,7 +166,7 @@ def simulate_cycles(
                 cycle,
                 tuple(sequencer.reports),
                 tuple(scalar.reports),
-                dict(loader.bytes),
+                {**loader.bytes, "bytes_spill_written": streams.bytes},
             )
         moved = claimed or taken or arrival.kind >= 0 or sequencer.sum_token
         busy = moved or sequencer.issued or scalar.stepping

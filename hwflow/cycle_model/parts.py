@@ -67,6 +67,8 @@ class MemoryPort:
     """In-order memory: a request's first beat can be taken `latency` cycles after the request was accepted.
 
     bandwidth: beats a cycle, at most 1. Requests are always accepted (its queue is longer than the loader's).
+    A beat to write is taken when `write_ready` is set, before beats are read, and lands as late as a first beat comes:
+    `written` is set in that cycle. `write` is set by the writer in the cycle in which one is taken.
     """
 
     def __init__(self, latency: int, bandwidth: Fraction) -> None:
@@ -74,15 +76,29 @@ class MemoryPort:
         self._beats, self._per = bandwidth.numerator, bandwidth.denominator
         self._queue: deque[list[int]] = deque()
         self._credit = 0
+        self._landing: deque[int] = deque()
         self.beat_valid = False
+        self.write = self.written = False
+        self.write_ready = True
 
     def step(self, cycle: int, request: int, taken: bool) -> None:
         """One clock edge: `request` beats are asked for (0: none); `taken` says that the beat on offer was accepted."""
         self._credit = min(self._credit + self._beats, self._per)
+        if self.write:
+            self._credit -= self._per
+            self._landing.append(cycle + self._latency - 1)
+            self.write = False
+        self.written = bool(self._landing) and cycle >= self._landing[0]
+        if self.written:
+            self._landing.popleft()
         if request:
             self._queue.append([cycle + self._latency - 1, request])
-        if self.beat_valid and not taken:
-            return
+        if taken or not self.beat_valid:
+            self._answer(cycle)
+        self.write_ready = self._credit + self._beats >= self._per
+
+    def _answer(self, cycle: int) -> None:
+        """The next beat that is read, if one is due."""
         self.beat_valid = False
         if self._queue and cycle >= self._queue[0][0] and self._credit >= self._per:
             self.beat_valid = True

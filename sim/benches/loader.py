@@ -51,10 +51,11 @@ class Bench:
     def __init__(self, config: AcceleratorConfig, seed: int, drain: float) -> None:
         self.config, self.rng, self.drain = config, random.Random(seed), drain
         self.dut: Any = Loader(config)
+        self.names = (*RINGS, "long") if config.long_words else RINGS
         self.memory = [self.rng.getrandbits(config.beat_bits) for _ in range(4096)]
         latency = timing.ring_free_latency()
-        capacities = {"weights": 20, "macs": 20 * config.memory_bytes, "constants": 18}
-        self.rings = {name: Ring(units, latency) for name, units in capacities.items()}
+        capacities = {"weights": 20, "macs": 20 * config.memory_bytes, "constants": 18, "long": 19}
+        self.rings = {name: Ring(capacities[name], latency) for name in self.names}
         self.bytes: dict[tuple[int, int], int] = {}
         self.events: list[tuple[str, int]] = []
 
@@ -93,7 +94,7 @@ class Bench:
 
     async def rings_model(self, ctx: Any) -> None:
         dut, rng, config = self.dut, self.rng, self.config
-        writes = {name: getattr(dut, f"{name}_write") for name in RINGS}
+        writes = {name: getattr(dut, f"{name}_write") for name in self.names}
         while True:
             for name, ring in self.rings.items():
                 ctx.set(getattr(dut, f"{name}_free"), ring.step())
@@ -147,13 +148,14 @@ def random_program(
     """Instructions, what each ring and queue must see, and the byte counters."""
     rng, config = bench.rng, bench.config
     program: list[bytes] = []
-    expected: dict[str, list[Any]] = {name: [] for name in (*RINGS, "conv", "scalar")}
+    expected: dict[str, list[Any]] = {name: [] for name in (*bench.names, "conv", "scalar")}
     counts = dict.fromkeys(isa.END_COUNTERS[1:], 0)
     kinds = [*[isa.Op.LOAD] * 5, isa.Op.CONV, isa.Op.MEAN, isa.Op.FC, isa.Op.AFFINE]
     for _ in range(length):
         op = rng.choice(kinds)
         if op is isa.Op.LOAD:
-            ring = rng.choice([0, 1, 2])
+            ring = rng.choice([0, 1, 2, 4] if config.long_words else [0, 1, 2])
+            name = "long" if ring == isa.Ring.LONG else RINGS[ring]
             unpack4 = int(ring == isa.Ring.MACS and rng.random() < 0.5)
             beats, address = rng.choice([1, 2, 15, 16, 17, 40]), rng.randrange(1000, 4000)
             program.append(
@@ -161,8 +163,10 @@ def random_program(
                     rng, op, ring=ring, unpack4=unpack4, address=address, beats=beats, after=0
                 )
             )
-            expected[RINGS[ring]] += [(bench.memory[address + n], unpack4) for n in range(beats)]
-            counts[f"bytes_{RINGS[ring]}"] += beats * config.memory_bytes
+            expected[name] += [(bench.memory[address + n], unpack4) for n in range(beats)]
+            counts["bytes_spill_read" if name == "long" else f"bytes_{name}"] += (
+                beats * config.memory_bytes
+            )
         else:
             program.append(random_instruction(rng, op))
             word = int.from_bytes(program[-1], "little")
@@ -176,9 +180,15 @@ def random_program(
     return program, expected, counts
 
 
+def _config(memory_bytes: int) -> AcceleratorConfig:
+    """With beats of 16 bytes the loader has the long stream, too."""
+    streams = {"long_words": 19, "store_words": 8} if memory_bytes == 16 else {}
+    return small_config(memory_bytes=memory_bytes, cols=16, popcount_width=32, **streams)
+
+
 def frames(memory_bytes: int, drain: float) -> UnitBench:
     """Random programs: every beat, instruction and byte counter."""
-    config = small_config(memory_bytes=memory_bytes, cols=16, popcount_width=32)
+    config = _config(memory_bytes)
     bench = Bench(config, memory_bytes + int(100 * drain), drain)
 
     async def three_frames(ctx: Any) -> None:
@@ -189,8 +199,8 @@ def frames(memory_bytes: int, drain: float) -> UnitBench:
             for ring in bench.rings.values():
                 ring.beats.clear()
             await bench.run_frame(ctx, 64)
-            assert {name: bench.rings[name].beats for name in RINGS} == {
-                name: expected[name] for name in RINGS
+            assert {name: bench.rings[name].beats for name in bench.names} == {
+                name: expected[name] for name in bench.names
             }
             for name in ("conv", "scalar"):
                 assert [word for kind, word in bench.events if kind == name] == expected[name]
@@ -201,7 +211,7 @@ def frames(memory_bytes: int, drain: float) -> UnitBench:
 
 def image(memory_bytes: int) -> UnitBench:
     """An image is written, to its places, before a CONV is offered."""
-    config = small_config(memory_bytes=memory_bytes, cols=16, popcount_width=32)
+    config = _config(memory_bytes)
     bench = Bench(config, memory_bytes, 0.5)
     slots, words, base, address = 13, 2, 7, 1000
     beats = -(-slots * words * config.cols // memory_bytes)
@@ -267,3 +277,39 @@ def small_ring() -> UnitBench:
         assert bench.rings["weights"].level == bench.rings["weights"].capacity
 
     return bench.unit_bench(frame)
+
+
+def after() -> UnitBench:
+    """A LOAD of the long stream makes no request before as many convolutions are over as it says."""
+    config = small_config(long_words=32, store_words=8)
+    bench = Bench(config, 2, 0.5)
+    program = [
+        random_instruction(
+            bench.rng, isa.Op.LOAD, ring=isa.Ring.LONG, unpack4=0, address=1000, beats=3, after=2
+        ),
+        random_instruction(bench.rng, isa.Op.END),
+    ]
+    bench.place(0, program)
+    done = 0
+
+    async def frame(ctx: Any) -> None:
+        nonlocal done
+        ctx.set(bench.dut.start, 1)
+        await ctx.tick()
+        ctx.set(bench.dut.start, 0)
+        for done in (0, 1):
+            ctx.set(bench.dut.layers_done, done)
+            await ctx.tick().repeat(100)
+            assert not bench.rings["long"].beats
+        done = 2
+        ctx.set(bench.dut.layers_done, done)
+        await ctx.tick().until(bench.dut.idle)
+        assert len(bench.rings["long"].beats) == 3
+
+    async def requests(ctx: Any) -> None:
+        async for _, _, valid, payload in ctx.tick().sample(
+            bench.dut.request.valid, bench.dut.request.payload
+        ):
+            assert not valid or done == 2 or not 1000 <= payload.address < 1003
+
+    return bench.unit_bench(frame, background=[requests])

@@ -20,6 +20,7 @@ from sim.benches import (
     rings,
     scalar,
     scalar_engine,
+    streams,
     tensors,
     vector,
 )
@@ -73,6 +74,9 @@ MEMORIES: Table = {
     "channel_align": [partial(alignment.channel_align, seed) for seed in (1, 2)],
     "constant_ring": [partial(rings.constant_ring, 16)],
     "weight_ring": [partial(rings.weight_ring, seed) for seed in (1, 2)],
+    "long_stream": [partial(streams.long_stream, 16)],
+    "spill_writer": [partial(streams.spill_writer, ready) for ready in (0.2, 1.0)],
+    "stream_control": [partial(streams.stream_control, seed) for seed in (1, 2)],
     "mac_ring": [partial(rings.mac_ring, seed) for seed in (1, 2)],
 }
 

@@ -17,6 +17,7 @@
 //   trace                    prefix of the tap files <prefix>store.bin, mean.bin, pool.bin, scalar.bin
 //   wave, wave_image, wave_from, wave_to
 //                            waveform file and the window of frame cycles; the run ends after it
+// With WRITES defined the accelerator has a write port; both ports share the bandwidth, and writes go first.
 // Tap file records are 32-bit little-endian words: the tap from bit 0 upwards, the image number, the frame's cycle.
 // Cycle 0 is the one in which the accelerator sees `start`.
 module harness #(
@@ -59,7 +60,17 @@ module harness #(
   logic [POOL_BITS-1:0] tap_pool;
   logic [SCALAR_BITS-1:0] tap_scalar;
 
+`ifdef WRITES
+  logic [BEAT+31:0] write;
+  logic write_valid;
+  logic write_ready = 0;
+  logic written = 0;
+`endif
+
   accelerator dut (
+`ifdef WRITES
+    .write__payload(write), .write__valid(write_valid), .write__ready(write_ready), .written(written),
+`endif
     .clk(clk), .rst(rst), .start(start), .schedule_address(schedule_address), .busy(busy), .done(done),
     .error(error),
     .memory__request__payload(request), .memory__request__valid(request_valid),
@@ -202,6 +213,14 @@ module harness #(
   int silence = 0;
   bit silent;
   logic [31:0] address;
+`ifdef WRITES
+  // Beats on their way: each lands in the memory, and is acknowledged, `latency` cycles after it was taken.
+  localparam int WRITES = 512;
+  logic [31:0] landing_address [0:WRITES-1];
+  logic [BEAT-1:0] landing_data [0:WRITES-1];
+  logic [63:0] landing_due [0:WRITES-1];
+  int landing_head = 0, landing_tail = 0;
+`endif
 
   always @(posedge clk) begin
     random = random ^ (random << 13);
@@ -218,6 +237,24 @@ module harness #(
       tail <= tail + 1;
       waiting = waiting + 1;
     end
+`ifdef WRITES
+    // A write is taken first; what it takes of the bandwidth delays beats that are read.
+    if (write_valid && write_ready) begin
+      if (write[31:0] >= DEPTH) complain("a write lies outside the memory");
+      if (landing_tail - landing_head == WRITES) complain("more writes than the memory may owe");
+      landing_address[landing_tail % WRITES] = write[31:0];
+      landing_data[landing_tail % WRITES] = write[BEAT+31:32];
+      landing_due[landing_tail % WRITES] = cycle + 64'(latency) - 1;
+      landing_tail = landing_tail + 1;
+      next_credit = next_credit - per;
+    end
+    written <= 0;
+    if (landing_tail != landing_head && cycle >= landing_due[landing_head % WRITES]) begin
+      memory[landing_address[landing_head % WRITES][$clog2(DEPTH)-1:0]] = landing_data[landing_head % WRITES];
+      landing_head = landing_head + 1;
+      written <= 1;
+    end
+`endif
     request_ready <= waiting < QUEUE - 1 && int'(random[7:0]) >= stall && !silent;
     if (!beat_valid || beat_ready) begin
       beat_valid <= 0;
@@ -239,6 +276,9 @@ module harness #(
       end
     end
     credit = next_credit;
+`ifdef WRITES
+    write_ready <= credit + beats >= per && int'(random[31:24]) >= stall && !silent;
+`endif
     result_ready <= int'(random[23:16]) >= result_stall;
     if (result_valid && result_ready) $fwrite(result_file, "%u", result);
   end

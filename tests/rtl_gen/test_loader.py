@@ -21,3 +21,7 @@ def test_image_is_written_before_a_conv_begins(memory_bytes: int) -> None:
 
 def test_a_load_larger_than_the_free_room_fills_its_ring() -> None:
     simulate_unit(loader.small_ring())
+
+
+def test_a_load_waits_for_the_layers_before_it() -> None:
+    simulate_unit(loader.after())
