@@ -232,6 +232,7 @@ FIELDS: Mapping[Op, tuple[Field, ...]] = {
         _shift("shift", 5, "right shift of the sum"),
         _f("lo", 16, "smallest result", True),
         _f("hi", 16, "largest result", True),
+        _f("records", 1, "alpha, beta and shift of each channel come from the constant ring"),
     ),
     Op.FC: (
         *_HEAD,

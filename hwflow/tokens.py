@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 
 from hwflow.config import AcceleratorConfig
 from hwflow.isa import FcDest, Op, Ring
-from hwflow.memories import ceil_div
 from hwflow.spilling import group_words, reads_stream, writes_stream
 from hwflow.timing import CONV_QUEUE, SCALAR_QUEUE
 
@@ -194,9 +193,11 @@ class TokenMachine:
                 self.finished = True
                 return
             if op is Op.MEAN:
-                for _ in range(ceil_div(instruction["count"], cols)):
-                    yield _Step({Token.SUMS: 1}, cols)
+                for first in range(0, instruction["count"], cols):
+                    yield _Step({Token.SUMS: 1}, 0 if instruction["records"] else cols)
                     self._take(Token.SUMS, 1)
+                    if instruction["records"]:
+                        yield from self._take_constants(min(cols, instruction["count"] - first))
                 continue
             total = instruction["outputs" if op is Op.FC else "count"]
             scales = op is Op.AFFINE or instruction["dest"] == FcDest.SCALE
@@ -204,15 +205,18 @@ class TokenMachine:
                 if op is Op.FC:
                     yield _Step({Token.MACS: instruction["steps"]}, instruction["steps"])
                     self._take(Token.MACS, instruction["steps"])
-                left = min(cols, total - first)
-                while left:
-                    yield _Step({Token.CONSTANTS: 1})
-                    count = min(left, self.levels[Token.CONSTANTS])
-                    self._take(Token.CONSTANTS, count)
-                    left -= count
-                    yield _Step({}, count)
+                yield from self._take_constants(min(cols, total - first))
                 if scales:
                     self.levels[Token.SCALES] += 1
+
+    def _take_constants(self, left: int) -> _Engine:
+        """A record a cycle, as they come."""
+        while left:
+            yield _Step({Token.CONSTANTS: 1})
+            count = min(left, self.levels[Token.CONSTANTS])
+            self._take(Token.CONSTANTS, count)
+            left -= count
+            yield _Step({}, count)
 
 
 def queue_of(instruction: Instruction) -> Token:

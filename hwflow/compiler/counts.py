@@ -138,7 +138,7 @@ def _fc(fc: Instruction, config: AcceleratorConfig, name: str, act8: bool) -> La
         layer=fc["layer"],
         name=name,
         unit=unit[dest],
-        macs_class="8x8" if fc["wide"] else "4x8" if act8 else "4x4",
+        macs_class=f"{8 if fc['wide'] else 4}x{8 if act8 else 4}",
         useful=inputs * outputs,
         k_padding=(depth - inputs) * outputs,
         channel_padding=depth * (groups * config.cols - outputs),

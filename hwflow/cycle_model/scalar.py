@@ -129,6 +129,7 @@ class ScalarEngine:
         op = self._word["op"]
         mean, fc, affine = op == isa.Op.MEAN, op == isa.Op.FC, op == isa.Op.AFFINE
         dest = self._word.get("dest", -1)
+        records = not mean or bool(self._word["records"])
         to_scale = affine or (fc and dest == isa.FcDest.SCALE)
         to_logits = fc and dest == isa.FcDest.LOGITS
         count = self._word.get("outputs" if fc else "count", 0)
@@ -140,7 +141,7 @@ class ScalarEngine:
             running
             and self._issued != count
             and (not mean or self._sum_tokens != 0 or self._column != 0)
-            and (mean or record_level != 0)
+            and (not records or record_level != 0)
             and (not fc or self._source.valid)
             and (not to_logits or (room and self._records.level == 0))
         )
@@ -220,4 +221,4 @@ class ScalarEngine:
             self._produced = self._written = self._written_column = 0
         self._sum_tokens += sum_token - take_sum
         self.scale_tokens += group_written - scale_take
-        return issue and not mean, released
+        return issue and records, released

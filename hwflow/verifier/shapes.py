@@ -259,6 +259,8 @@ def scalars(context: Context) -> Iterator[str]:
                 yield f"{where}: layer {layer - 1} keeps no channel sums"
             else:
                 yield from _expect(where, entry, {"count": out_channels(before, config)})
+            if entry["records"]:
+                yield from _expect(where, entry, dict.fromkeys(("alpha", "beta", "shift"), 0))
         elif op is Op.AFFINE:
             yield from _expect(where, entry, {"count": channels})
         else:

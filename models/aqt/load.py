@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import unflatten_dict
 
@@ -72,8 +73,8 @@ def _missing(found: Arrays, wanted: dict[str, tuple[int, ...]]) -> list[str]:
             problems.append(f"{key} is missing, expected shape {shape}")
         elif array.shape != shape:
             problems.append(f"{key} has shape {array.shape}, expected {shape}")
-        elif not np.issubdtype(array.dtype, np.number) and array.dtype.name != "bfloat16":
-            problems.append(f"{key} holds {array.dtype}, expected numbers")
+        elif not jnp.issubdtype(array.dtype, jnp.floating):
+            problems.append(f"{key} holds {array.dtype}, expected floating-point numbers")
         elif not np.isfinite(array.astype(np.float32)).all():
             problems.append(f"{key} holds NaN or infinity")
     return problems

@@ -26,8 +26,9 @@ Shape = tuple[int, int, int]
 class SEParams:
     """Squeeze-and-excite of a layer's input: mean, two 1x1 layers, a u16 scale per output channel.
 
-    fc1_weights int8[Cin, H] and fc2_weights int8[H, Cout] hold s4 values (weight_bits). The mean
-    is symmetric with act_bits bits (4: -7..7, 8: -127..127); the hidden values are u4.
+    fc1_weights int8[Cin, H] and fc2_weights int8[H, Cout] hold values of weight_bits bits, 4 or 8.
+    The mean is symmetric with act_bits bits (4: -7..7, 8: -127..127), its constants common to all
+    channels or int32[Cin]; the hidden values are u4.
     """
 
     mean: ScalarParams

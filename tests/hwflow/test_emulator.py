@@ -68,9 +68,11 @@ ARCHITECTURES: dict[str, PokeBNNConfig] = {
     "narrow": small_config(
         image=(12, 8, 1), init_channels=32, init_out=64, stages=((2, 8, 1), (1, 16, 2))
     ),
+    "own scales": small_config(image=(10, 10, 1), stages=((1, 24, 1),), bounds="per_channel"),
     "wide": small_config(image=(8, 12, 1), init_channels=32, init_out=64, stages=((2, 32, 1),)),
 }
-"""The narrow one's first block averages its input for both shortcuts, as widths below 0.25 do."""
+"""The narrow one's first block averages its input for both shortcuts, as widths below 0.25 do; every
+channel of the means of the one with own scales has its own."""
 FITTING = [
     ("small", "sim-small"),
     ("small", "tiny"),
@@ -84,6 +86,8 @@ FITTING = [
     ("ragged", "ecp5-85f"),
     ("one pixel", "sim-small"),
     ("one pixel", "tiny"),
+    ("own scales", "sim-small"),
+    ("own scales", "tiny"),
     ("narrow", "sim-small"),
     ("narrow", "tiny"),
     ("narrow", "ecp5-85f"),

@@ -140,16 +140,18 @@ def test_every_problem_is_named(tmp_path: Path) -> None:
     found["batch_stats/init_bn/var"][3] = np.nan
     found["params/extra/kernel"] = np.ones(3, np.float32)
     found["get_bounds/conv-resblock2-1/GetBounds_0/bounds"][..., 0] = 2.5
+    found["params/init_bn/bias"] = np.ones(32, np.uint16)
     path = FORMS["msgpack"](tmp_path, found)
     with pytest.raises(FlowError) as error:
         import_checkpoint(path, name="small", image_size=(16, 16))
     text = str(error.value)
-    assert text.startswith(f"{path}: 6 problems with the arrays of a network of width 0.125")
+    assert text.startswith(f"{path}: 7 problems with the arrays of a network of width 0.125")
     for named in (
         "params/bnresblock0-2/bias is missing, expected shape (8,)",
         "get_bounds/DenseAqt_0/GetBounds_0/bounds is missing, expected shape (1, 64)",
         "params/conv-resblock1-3/kernel has shape (1, 1, 8, 31), expected (1, 1, 8, 32)",
         "batch_stats/init_bn/var holds NaN",
+        "params/init_bn/bias holds uint16, expected floating-point numbers",
         "params/extra/kernel is not expected",
         "get_bounds/conv-resblock2-1/GetBounds_0/bounds is not 3.0 everywhere",
     ):
