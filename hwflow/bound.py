@@ -36,8 +36,8 @@ def frame_bound(program: Program) -> int:
     return math.ceil(max(bound, before))
 
 
-def _layer_cycles(program: Program) -> dict[int, float]:
-    """c_l of every layer."""
+def compute_cycles(program: Program) -> dict[int, dict[str, float]]:
+    """Cycles that every layer needs of each unit alone: `array`, `lanes`, `MACs`; c_l is the largest."""
     config = program.config
     binary: dict[int, int] = defaultdict(int)
     wide: dict[int, int] = defaultdict(int)
@@ -50,13 +50,18 @@ def _layer_cycles(program: Program) -> dict[int, float]:
             channels = (each["groups"] - 1) * config.cols + each["last_cols"]
             stored[each["layer"]] += each["out_h"] * each["out_w"] * channels
     return {
-        layer: max(
-            binary[layer] / config.binary_macs,
-            stored[layer] / config.vector_lanes,
-            wide[layer] / config.mac_lanes,
-        )
+        layer: {
+            "array": binary[layer] / config.binary_macs,
+            "lanes": stored[layer] / config.vector_lanes,
+            "MACs": wide[layer] / config.mac_lanes,
+        }
         for layer in binary.keys() | wide.keys() | stored.keys()
     }
+
+
+def _layer_cycles(program: Program) -> dict[int, float]:
+    """c_l of every layer."""
+    return {layer: max(units.values()) for layer, units in compute_cycles(program).items()}
 
 
 def _layer_bytes(program: Program) -> dict[int, int]:

@@ -61,7 +61,7 @@ class AcceleratorConfig:
         self._power_of_two("popcount_width", 16, 128)
         self._power_of_two("pixel_lanes", 1, 16)
         self._power_of_two("mac_depth", 1, 8)
-        self._power_of_two("memory_bytes", 8, 32)
+        self._power_of_two("memory_bytes", 8, 64)
         self._in_range("rows", 2, 32)
         for field in ("weight_words", "mac_words", "constant_words", "bit_rows", "byte_rows"):
             self._in_range(field, 16, 65536)
@@ -89,6 +89,11 @@ class AcceleratorConfig:
             raise FlowError(
                 f"target {self.name}: popcount_width {self.popcount_width} must be at least cols {self.cols}, because a "
                 f"group's sign bits are written into one bit-plane word; nearest valid: {self.cols}"
+            )
+        if self.constant_words % self.records_per_beat:
+            raise FlowError(
+                f"target {self.name}: constant_words {self.constant_words} must be a multiple of the "
+                f"{self.records_per_beat} records of a beat; nearest valid: {self.constant_words + 1}"
             )
         if 8 * self.memory_bytes < self.popcount_width:
             raise FlowError(
@@ -138,7 +143,9 @@ class AcceleratorConfig:
         """The change that lets a word of the 8-bit ring hold whole pairs of beats."""
         needed = max(8, self.popcount_width // 8)
         fitting = [
-            size for size in (32, 16, 8) if size >= needed and self.mac_word_bytes % (2 * size) == 0
+            size
+            for size in (64, 32, 16, 8)
+            if size >= needed and self.mac_word_bytes % (2 * size) == 0
         ]
         if fitting:
             return f"nearest valid memory_bytes: {fitting[0]}"
@@ -180,6 +187,11 @@ class AcceleratorConfig:
         return self.mac_lanes
 
     @property
+    def mac_half_beats(self) -> int:
+        """Beats of half a word of the 8-bit ring: the ring's unit, and a word's worth of 4-bit values."""
+        return self.mac_word_bytes // (2 * self.memory_bytes)
+
+    @property
     def fc_inputs(self) -> int:
         """Vector elements a matrix-vector step consumes."""
         return self.rows * self.mac_depth
@@ -195,9 +207,19 @@ class AcceleratorConfig:
         return self.cols * self.popcount_width // self.beat_bits
 
     @property
-    def constant_beats(self) -> int:
-        """Beats of one 256-bit constant record."""
-        return 256 // self.beat_bits
+    def records_per_beat(self) -> int:
+        """Constant records (32 bytes) in a beat that holds more than one, else 1; an FC's records fill whole beats."""
+        return max(1, self.memory_bytes // 32)
+
+    @property
+    def record_beats(self) -> int:
+        """Beats of a constant record that takes several, else 1."""
+        return max(1, 32 // self.memory_bytes)
+
+    @property
+    def constant_ring_beats(self) -> int:
+        """Beats the constant ring holds."""
+        return self.constant_words * 32 // self.memory_bytes
 
     @property
     def stream_word_bytes(self) -> int:

@@ -32,6 +32,15 @@ def scale_output_latency() -> int:
     return scalar_output_latency() + affine_unit_latency()
 
 
+def scale_promise_latency(config: AcceleratorConfig) -> int:
+    """Promise of a group's scales (its first output issued, nothing missing) to the last of them readable in the lanes.
+
+    The token counts in the cycle after the promise; a binary CONV's first pixel group reads its constants
+    `binary_group_latency` cycles after its first step at the earliest, which must be no sooner.
+    """
+    return config.cols - 1 + scale_output_latency() + 2
+
+
 def matvec_release_latency() -> int:
     """Most cycles from a `release` on the matvec port until `matvec_level` shows it; the engine waits as long."""
     return 4

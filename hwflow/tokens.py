@@ -1,6 +1,6 @@
 """The accelerator as a network of tokens: who waits for what (docs/architecture.md).
 
-Levels are words of the rings, entries of the instruction queues, scale tokens and sum tokens.
+Levels are words of the rings (half words of the 8-bit ring), entries of the instruction queues, scale tokens and sum tokens.
 Consumers depend on tokens only, never on time, so a schedule that ends with one set of durations
 ends with all; durations only decide how far the consumers got at a given time.
 """
@@ -14,7 +14,8 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 
 from hwflow.config import AcceleratorConfig
-from hwflow.isa import FcDest, Op, Ring
+from hwflow.isa import CONSTANT_BITS, FcDest, Op, Ring
+from hwflow.memories import ceil_div
 from hwflow.spilling import group_words, reads_stream, writes_stream
 from hwflow.timing import CONV_QUEUE, SCALAR_QUEUE
 
@@ -42,15 +43,27 @@ RING_TOKENS: Mapping[Ring, Token] = {
 Instruction = Mapping[str, int]
 
 
-def ring_word_bytes(config: AcceleratorConfig, ring: Ring, unpack4: bool = False) -> int:
-    """Bytes in the memory image of one word of a ring."""
+def ring_unit_bytes(config: AcceleratorConfig, ring: Ring) -> int:
+    """Bytes of the unit in which a ring is counted: a word, of the 8-bit ring half a word."""
     if ring is Ring.WEIGHTS:
         return config.weight_beats * config.memory_bytes
     if ring is Ring.MACS:
-        return config.mac_word_bytes // (2 if unpack4 else 1)
+        return config.mac_word_bytes // 2
     if ring is Ring.LONG:
         return config.stream_word_bytes
-    return config.constant_beats * config.memory_bytes
+    return CONSTANT_BITS // 8
+
+
+def group_units(instruction: Instruction) -> int:
+    """Units of its ring that a channel group of a CONV or FC takes."""
+    if instruction["op"] == Op.FC:
+        return instruction["steps"] << instruction["wide"]
+    return instruction["weight_words"] << instruction["mac"]
+
+
+def padding_records(count: int, config: AcceleratorConfig) -> int:
+    """Records that fill the last beat after the `count` of an instruction that takes some."""
+    return -count % config.records_per_beat
 
 
 @dataclass
@@ -80,7 +93,7 @@ class TokenMachine:
         self.levels: dict[Token, int] = dict.fromkeys(Token, 0)
         self.capacities: dict[Token, int] = {
             Token.WEIGHTS: config.weight_words,
-            Token.MACS: config.mac_words,
+            Token.MACS: 2 * config.mac_words,
             Token.CONSTANTS: config.constant_words,
             Token.LONG: config.long_words,
             Token.CONVS: CONV_QUEUE,
@@ -163,6 +176,7 @@ class TokenMachine:
             conv = self._pop(Token.CONVS)
             ring = Token.MACS if conv["mac"] else Token.WEIGHTS
             steps = conv["kernel"] ** 2 * conv["words"]
+            units = group_units(conv)
             rows = self._config.row_groups
             for cg in range(conv["groups"]):
                 tile = max(steps, conv["interval"])
@@ -170,14 +184,14 @@ class TokenMachine:
                     tile = max(tile, rows * self._config.stream_beats)
                 streamed = group_words(conv, self._config) if reads_stream(conv, cg) else 0
                 cycles = 0 if streamed else conv["tiles"] * tile
-                yield _Step({ring: conv["weight_words"], Token.SCALES: 1}, cycles)
+                yield _Step({ring: units, Token.SCALES: 1}, cycles)
                 while streamed:
                     yield _Step({Token.LONG: rows})
                     words = min(streamed, self.levels[Token.LONG] // rows * rows)
                     self._take(Token.LONG, words)
                     streamed -= words
                     yield _Step({}, words // rows * tile)
-                self._take(ring, conv["weight_words"])
+                self._take(ring, units)
                 self._take(Token.SCALES, 1)
                 if conv["sums_en"]:
                     self.levels[Token.SUMS] += 1
@@ -193,21 +207,26 @@ class TokenMachine:
                 self.finished = True
                 return
             if op is Op.MEAN:
+                records = bool(instruction["records"])
                 for first in range(0, instruction["count"], cols):
-                    yield _Step({Token.SUMS: 1}, 0 if instruction["records"] else cols)
+                    yield _Step({Token.SUMS: 1}, 0 if records else cols)
                     self._take(Token.SUMS, 1)
-                    if instruction["records"]:
+                    if records:
                         yield from self._take_constants(min(cols, instruction["count"] - first))
+                if records:
+                    padding = padding_records(instruction["count"], self._config)
+                    self._take(Token.CONSTANTS, padding)
                 continue
             total = instruction["outputs" if op is Op.FC else "count"]
             scales = op is Op.AFFINE or instruction["dest"] == FcDest.SCALE
             for first in range(0, total, cols):
                 if op is Op.FC:
-                    yield _Step({Token.MACS: instruction["steps"]}, instruction["steps"])
-                    self._take(Token.MACS, instruction["steps"])
+                    yield _Step({Token.MACS: group_units(instruction)}, instruction["steps"])
+                    self._take(Token.MACS, group_units(instruction))
                 yield from self._take_constants(min(cols, total - first))
                 if scales:
                     self.levels[Token.SCALES] += 1
+            self._take(Token.CONSTANTS, padding_records(total, self._config))
 
     def _take_constants(self, left: int) -> _Engine:
         """A record a cycle, as they come."""

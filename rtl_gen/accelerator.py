@@ -150,6 +150,7 @@ class Accelerator(wiring.Component):
             scalar.record.eq(constants.record),
             scalar.record_level.eq(constants.level),
             constants.take.eq(scalar.record_take),
+            constants.last.eq(scalar.record_last),
         ]
 
         # CONV: a layer begins only when its record will find room.
@@ -190,6 +191,10 @@ class Accelerator(wiring.Component):
 
         if streams is not None:
             self._streams(m, streams, (loader, front, back, scalar), begin)
+            m.d.comb += [
+                guard.write.eq(streams[1].state),
+                guard.write.layer.eq(front.current.layer),
+            ]
 
         # Records; the front end reports its events late.
         m.d.comb += [

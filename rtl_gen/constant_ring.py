@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -18,36 +18,38 @@ class ConstantRing(wiring.Component):
 
     Members: `write` one beat, always accepted (the loader keeps to `free`); `free` beats that may still be
     written; `level` records that can be taken, 0 also hides a stale head; `record` the head while `level > 0`;
-    `take` removes the head, the next one is there in the following cycle.
+    `take` removes the head, with `last` also the others of its beat; the next one is there in the following cycle.
 
     A record counts in `level` `timing.constant_ring_latency()` cycles after its last beat's write.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
-        words = config.constant_words
+        beats = config.constant_ring_beats
         super().__init__(
             {
                 "write": In(beat_write_layout(config)),
-                "free": Out(
-                    range(words * config.constant_beats + 1), init=words * config.constant_beats
-                ),
-                "level": Out(range(words + 1)),
+                "free": Out(range(beats + 1), init=beats),
+                "level": Out(range(config.constant_words + 1)),
                 "record": Out(CONSTANT_RECORD),
                 "take": In(1),
+                "last": In(1),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
-        """The circuit."""
+        """Words of one record in several beats, or of one beat with several records."""
         m = Module()
         config = self._config
-        words, beats = config.constant_words, config.constant_beats
-        m.submodules.memory = memory = Ram(isa.CONSTANT_BITS, words, granule=config.beat_bits)
+        beats, records = config.record_beats, config.records_per_beat
+        words = config.constant_words // records
+        m.submodules.memory = memory = Ram(
+            isa.CONSTANT_BITS * records, words, granule=config.beat_bits
+        )
 
         beat = Signal(range(beats))
         tail = Signal(range(words))
-        last = self.write.valid & (beat == beats - 1)
+        written_now = self.write.valid & (beat == beats - 1)
         m.d.comb += [
             memory.write_address.eq(tail),
             memory.write_data.eq(self.write.data.replicate(beats)),
@@ -55,26 +57,30 @@ class ConstantRing(wiring.Component):
         ]
         with m.If(self.write.valid):
             m.d.sync += beat.eq(successor(beat, beats))
-        with m.If(last):
+        with m.If(written_now):
             m.d.sync += tail.eq(successor(tail, words))
 
         head = Signal(range(words))
         following = Signal(range(words))
+        index = Signal(range(records))  # of the head in its word
+        word_done = Signal()
         m.d.comb += [
-            following.eq(head),
+            word_done.eq(self.take & (self.last | (index == records - 1))),
+            following.eq(Mux(word_done, successor(head, words), head)),
             memory.read_address.eq(following),
             memory.read_enable.eq(1),
-            self.record.eq(memory.read_data),
+            self.record.eq(memory.read_data.word_select(index, isa.CONSTANT_BITS)),
         ]
-        with m.If(self.take):
-            m.d.comb += following.eq(successor(head, words))
         m.d.sync += head.eq(following)
+        with m.If(self.take):
+            m.d.sync += index.eq(Mux(word_done, 0, index + 1))
 
         # A record written in this cycle is read one cycle later at the earliest, and seen one after that.
         written = Signal()
+        taken = Mux(self.last, records - index, 1)
         m.d.sync += [
-            written.eq(last),
-            self.level.eq(self.level + written - self.take),
-            self.free.eq(self.free + self.take * beats - self.write.valid),
+            written.eq(written_now),
+            self.level.eq(self.level + Mux(written, records, 0) - Mux(self.take, taken, 0)),
+            self.free.eq(self.free + Mux(word_done, beats, 0) - self.write.valid),
         ]
         return m

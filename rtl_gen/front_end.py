@@ -48,8 +48,8 @@ class FrontEnd(wiring.Component):
                 "backend_idle": In(1),
                 "weights_write": In(interfaces.beat_write_layout(config)),
                 "weights_free": Out(range(config.weight_words * config.weight_beats + 1)),
-                "macs_write": In(interfaces.macs_write_layout(config)),
-                "macs_free": Out(range(config.mac_words * config.mac_word_bytes + 1)),
+                "macs_write": In(interfaces.beat_write_layout(config)),
+                "macs_free": Out(range(2 * config.mac_words * config.mac_half_beats + 1)),
                 "bytes_write": In(interfaces.bytes_write_layout(config)),
                 "scale_available": In(1),
                 "scale_take": Out(1),
@@ -57,7 +57,7 @@ class FrontEnd(wiring.Component):
                 "bits_store": In(interfaces.store_layout(config, 1)),
                 "bytes_store": In(interfaces.store_layout(config, 8)),
                 "matvec": In(interfaces.matvec_layout(config)),
-                "matvec_level": Out(range(config.mac_words + 1)),
+                "matvec_level": Out(range(2 * config.mac_words + 1)),
                 "matvec_result": Out(interfaces.matvec_result_layout(config)),
                 "events": Out(interfaces.events_layout(config)),
             }
@@ -74,7 +74,7 @@ class FrontEnd(wiring.Component):
         wiring.connect(m, wiring.flipped(self.instruction), sequencer.instruction)
         m.d.comb += [
             conv.eq(sequencer.current),
-            sequencer.level.eq(Mux(conv.mac, mac_ring.level, weight_ring.level)),
+            sequencer.level.eq(Mux(conv.mac, mac_ring.level >> 1, weight_ring.level)),
             sequencer.scale_available.eq(self.scale_available),
             self.scale_take.eq(sequencer.claim),
             weight_ring.write.eq(self.weights_write),
@@ -83,6 +83,7 @@ class FrontEnd(wiring.Component):
             self.macs_free.eq(mac_ring.free),
             self.matvec_level.eq(mac_ring.level),
             mac_ring.matvec.eq(self.matvec.valid),
+            mac_ring.narrow.eq(self.matvec.narrow),
             mac_ring.release.eq(self.matvec.release),
             mac_ring.word_offset.eq(self.matvec.word),
         ]
@@ -244,6 +245,7 @@ class FrontEnd(wiring.Component):
             macs.rows.eq(octets.rows),
             macs.vector.eq(request.operands.as_value()),
             macs.word.eq(mac_ring.word),
+            macs.narrow.eq(mac_ring.word_narrow),
             macs.phase.eq(drain.phase),
             self.matvec_result.valid.eq(macs.finished),
             self.matvec_result.sums.eq(macs.totals),

@@ -50,7 +50,7 @@ class InstructionQueue(wiring.Component):
         m.d.comb += [self.room.eq(claimed != PREFETCHED), self.empty.eq(claimed == 0)]
 
         beat = Signal(range(self.beats))
-        earlier = Signal(INSTRUCTION_BITS - self._config.beat_bits)
+        earlier = Signal(INSTRUCTION_BITS - self._config.beat_bits)  # empty where a beat is one
         whole = Cat(earlier, self.write.data)
         with m.If(self.write.valid):
             m.d.sync += [

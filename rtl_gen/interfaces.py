@@ -28,6 +28,10 @@ PURPOSE = data.StructLayout({"kind": 4, "layer": 16})
 """What a request is for: isa.Ring, or isa.INSTRUCTIONS, and the layer of the LOAD (0 for instructions)."""
 
 
+WRITE_STATE = data.StructLayout({"waiting": 1, "moved": 1, "layer": 16, "address": 32})
+"""The write port: a beat is offered or not acknowledged; one was taken or acknowledged; the layer and its next beat."""
+
+
 def index_shape(count: int) -> range:
     """Shape of an index into `count` things, at least one bit wide: Verilog has no ports of width 0."""
     return range(max(2, count))
@@ -118,8 +122,8 @@ CONSTANTS_WRITE = data.StructLayout(
 def matvec_layout(config: AcceleratorConfig) -> data.StructLayout:
     """Scalar engine to MAC array: one matrix-vector step.
 
-    `word` is the offset of the ring word from the ring's read pointer; `release` on a group's last step frees
-    `word + 1` words. Operand i*Km + m multiplies weight byte (i*C + j)*Km + m.
+    `word` is the offset of the ring word from the ring's read pointer, in half words where `narrow` says that weights
+    have 4 bits; `release` on a group's last step frees all up to it. Operand i*Km + m multiplies weight (i*C + j)*Km + m.
     """
     return data.StructLayout(
         {
@@ -127,6 +131,7 @@ def matvec_layout(config: AcceleratorConfig) -> data.StructLayout:
             "first": 1,
             "last": 1,
             "release": 1,
+            "narrow": 1,
             "word": 16,
             "operands": data.ArrayLayout(signed(8), config.fc_inputs),
         }
@@ -167,13 +172,8 @@ RESULT_WORD = data.StructLayout({"data": 64, "last": 1})
 
 
 def beat_write_layout(config: AcceleratorConfig) -> data.StructLayout:
-    """Loader to the binary weight ring or the constant ring: one beat."""
+    """Loader to a ring: one beat."""
     return data.StructLayout({"valid": 1, "data": config.beat_bits})
-
-
-def macs_write_layout(config: AcceleratorConfig) -> data.StructLayout:
-    """Loader to the 8-bit ring: one beat of bytes, or (`unpack4`) of 4-bit values."""
-    return data.StructLayout({"valid": 1, "unpack4": 1, "data": config.beat_bits})
 
 
 def bytes_write_layout(config: AcceleratorConfig) -> data.StructLayout:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.enum import Enum
@@ -14,6 +12,7 @@ from hwflow import isa, timing
 from hwflow.config import AcceleratorConfig
 from hwflow.timing import BURST, BYTE_WRITER_BEATS, CONV_QUEUE, REQUESTS_AHEAD, SCALAR_QUEUE
 from rtl_gen.byte_writer import ByteWriter
+from rtl_gen.delay import delayed
 from rtl_gen.instruction_queue import InstructionQueue
 from rtl_gen.interfaces import (
     CONV,
@@ -25,7 +24,6 @@ from rtl_gen.interfaces import (
     beat_write_layout,
     bytes_write_layout,
     fields_layout,
-    macs_write_layout,
 )
 from rtl_gen.scalar_engine import byte_counts_layout
 
@@ -54,7 +52,6 @@ KIND_COUNTERS = {
 ROUTE = data.StructLayout(
     {
         "kind": Kind,
-        "unpack4": 1,
         "first": 1,
         "beats": range(BURST + 1),
         "base": ROW_BITS,
@@ -65,11 +62,11 @@ ROUTE = data.StructLayout(
 
 
 def ring_room(config: AcceleratorConfig) -> dict[Kind, int]:
-    """Most room that each ring shows as free: beats, but bytes of the 8-bit ring."""
+    """Most room that each ring shows as free, in beats."""
     rooms = {
         Kind.WEIGHTS: config.weight_words * config.weight_beats,
-        Kind.MACS: config.mac_words * config.mac_word_bytes,
-        Kind.CONSTANTS: config.constant_words * config.constant_beats,
+        Kind.MACS: 2 * config.mac_words * config.mac_half_beats,
+        Kind.CONSTANTS: config.constant_ring_beats,
         Kind.BYTES: BYTE_WRITER_BEATS,
     }
     if config.long_words:
@@ -89,8 +86,7 @@ class Loader(wiring.Component):
     every byte of an image load has been written. After END the loader drops what it prefetched beyond.
 
     Members: `start`, `schedule_address` (taken with `start`, while `idle`); `request`, `beat` the memory port,
-    `purpose` of the request on offer;
-    `conv`, `scalar` the queues; `weights_write`/`_free` (beats), `macs_write`/`_free` (bytes),
+    `purpose` of the request on offer; `conv`, `scalar` the queues; `weights_write`/`_free`, `macs_write`/`_free`,
     `constants_write`/`_free` (beats), `bytes_write`; with `long_words`, `long_write`/`_free` (beats) and `layers_done`,
     convolutions that are over: a LOAD makes no request before there are `after` of them;
     `byte_counts` of the frame: of the schedule, 64 bytes an
@@ -119,7 +115,7 @@ class Loader(wiring.Component):
                 "scalar": Out(stream.Signature(SCALAR_BITS)),
                 "weights_write": Out(beat_write_layout(config)),
                 "weights_free": In(range(self._room[Kind.WEIGHTS] + 1)),
-                "macs_write": Out(macs_write_layout(config)),
+                "macs_write": Out(beat_write_layout(config)),
                 "macs_free": In(range(self._room[Kind.MACS] + 1)),
                 "constants_write": Out(beat_write_layout(config)),
                 "constants_free": In(range(self._room[Kind.CONSTANTS] + 1)),
@@ -132,7 +128,6 @@ class Loader(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """The circuit."""
         m = Module()
-        config = self._config
         m.submodules.instructions = self._instructions = InstructionQueue(self._config)
         m.submodules.byte_writer = self._byte_writer = ByteWriter(self._config)
         m.submodules.conv_queue = self._conv_queue = SyncFIFOBuffered(
@@ -149,15 +144,10 @@ class Loader(wiring.Component):
         self._loading = Signal()  # a LOAD has requests left
         self._load = Signal(LOAD)
         self._first = Signal()
-        # Beats; of the 8-bit ring a beat of 4-bit values counts twice, as it fills two.
-        self._beats = {
-            kind: most // config.memory_bytes if kind is Kind.MACS else most
-            for kind, most in self._room.items()
-        }
         # No more is requested than is free.
         self._outstanding = {
             kind: Signal(range(most + 1), name=f"outstanding_{kind.name.lower()}")
-            for kind, most in self._beats.items()
+            for kind, most in self._room.items()
         }
         self._requested = Signal(ROUTE)  # what a request adds to them, in the cycle it is made
         self._requested_valid = Signal()
@@ -177,10 +167,9 @@ class Loader(wiring.Component):
     def _elaborate_requests(self, m: Module) -> None:
         """Instruction fetches and the bursts of the LOAD, through one request register."""
         load, instructions, routes = self._load, self._instructions, self._routes
-        byte_shift = int(math.log2(self._config.memory_bytes))
         frees = {
             Kind.WEIGHTS: self.weights_free,
-            Kind.MACS: self.macs_free >> byte_shift,
+            Kind.MACS: self.macs_free,
             Kind.CONSTANTS: self.constants_free,
             Kind.BYTES: self._byte_writer.free,
         }
@@ -190,15 +179,14 @@ class Loader(wiring.Component):
             due = load.after <= self.layers_done
         rooms = []
         for kind, free in frees.items():
-            room = Signal(range(self._beats[kind] + 1), name=f"room_{kind.name.lower()}")
+            room = Signal(range(self._room[kind] + 1), name=f"room_{kind.name.lower()}")
             # Beats that have just arrived are counted twice: in the outstanding ones, and as not free.
             outstanding = self._outstanding[kind]
-            units_free = Mux(free > outstanding, (free - outstanding)[: len(room)], 0)
-            m.d.comb += room.eq(units_free >> load.unpack4 if kind is Kind.MACS else units_free)
+            m.d.comb += room.eq(Mux(free > outstanding, (free - outstanding)[: len(room)], 0))
             rooms.append(room)
         idle_rings = [count == 0 for count in self._outstanding.values()]
 
-        room = Signal(range(max(self._beats.values()) + 1))
+        room = Signal(range(max(self._room.values()) + 1))
         quiet = Signal()
         want = Signal(range(BURST + 1))
         size = Signal(range(BURST + 1))
@@ -246,7 +234,6 @@ class Loader(wiring.Component):
                 with m.If(enough):
                     m.d.comb += [
                         Value.cast(route.kind).eq(load.ring),
-                        route.unpack4.eq(load.unpack4),
                         route.first.eq(self._first),
                         route.beats.eq(size),
                         route.base.eq(load.base),
@@ -301,7 +288,6 @@ class Loader(wiring.Component):
             self.weights_write.valid.eq(at(Kind.WEIGHTS)),
             self.weights_write.data.eq(beat),
             self.macs_write.valid.eq(at(Kind.MACS)),
-            self.macs_write.unpack4.eq(held.unpack4),
             self.macs_write.data.eq(beat),
             self.constants_write.valid.eq(at(Kind.CONSTANTS)),
             self.constants_write.data.eq(beat),
@@ -324,21 +310,9 @@ class Loader(wiring.Component):
         settle = timing.ring_free_latency()
         requested = self._requested
         for kind, outstanding in self._outstanding.items():
-            beats = Cat(requested.beats, Const(0, 1))
-            added = (beats << requested.unpack4)[: len(beats)] if kind is Kind.MACS else beats
-            removed = (
-                Cat(at(kind) & ~held.unpack4, at(kind) & held.unpack4)
-                if kind is Kind.MACS
-                else at(kind)
-            )
-            seen = Signal(2, name=f"seen_{kind.name.lower()}_0")
-            m.d.comb += seen.eq(removed)
-            for n in range(settle):
-                later = Signal(2, name=f"seen_{kind.name.lower()}_{n + 1}")
-                m.d.sync += later.eq(seen)
-                seen = later
+            seen = delayed(m, at(kind), settle, f"seen_{kind.name.lower()}")[-1]
             grant = self._requested_valid & (requested.kind == kind)
-            m.d.sync += outstanding.eq(outstanding + Mux(grant, added, 0) - seen)
+            m.d.sync += outstanding.eq(outstanding + Mux(grant, requested.beats, 0) - seen)
 
         counts = self.byte_counts
         for kind, name in KIND_COUNTERS.items():

@@ -18,7 +18,8 @@ class MacColumn(wiring.Component):
     """R elements of one output channel, their weights and the sum over the rows.
 
     Members (stage n = n cycles after the array's inputs):
-        step, matvec, slice, word: In, stage 0; word: R*Km bytes of the ring's word, row-major.
+        step, matvec, narrow, slice, word, nibbles: In, stage 0; word: R*Km bytes of the ring's word, row-major;
+        nibbles: as many 4-bit weights, for matrix-vector steps with `narrow`.
         operands: In, R*Km bytes, stage 1. steps: In, `step` of stages 1 and 2; adds: In, R bits, stage 1;
         first, last: In, stage 2.
         finished: In, one bit per register of the row tree: a matrix-vector sum enters it.
@@ -33,8 +34,10 @@ class MacColumn(wiring.Component):
             {
                 "step": In(1),
                 "matvec": In(1),
+                "narrow": In(1),
                 "slice": In(range(config.rows)),
                 "word": In(bits),
+                "nibbles": In(bits // 2),
                 "operands": In(bits),
                 "steps": In(2),
                 "adds": In(config.rows),
@@ -54,7 +57,10 @@ class MacColumn(wiring.Component):
         rows, bits = config.rows, 8 * config.mac_depth
         weights = Signal(rows * bits, reset_less=True)
         with m.If(self.step):
-            with m.If(self.matvec):
+            with m.If(self.matvec & self.narrow):
+                values = [self.nibbles.word_select(n, 4) for n in range(len(self.nibbles) // 4)]
+                m.d.sync += weights.eq(Cat(Cat(v, v[3].replicate(4)) for v in values))
+            with m.Elif(self.matvec):
                 m.d.sync += weights.eq(self.word)
             with m.Else(), m.Switch(self.slice):
                 for row in range(rows):
@@ -105,7 +111,8 @@ class MacArray(wiring.Component):
     """C columns behind R operand selectors; both modes share them, one at a time.
 
     Members:
-        step, first, last, matvec, slice, lane, adds (R bits), cg, grouped, group_shift: In, of this cycle's step.
+        step, first, last, matvec, narrow, slice, lane, adds (R bits), cg, grouped, group_shift: In, of this cycle's
+            step; narrow: the low half of `word` holds 4-bit weights.
         rows: In, R words of C bytes (convolution); vector: In, R*Km bytes (matrix-vector); word: In, ring word.
         phase: In; sums: Out, G*C x s24 (pixel-major) of row group `phase`; results appear
             `timing.mac_array_latency()` cycles after the last step and stay until the next tile's.
@@ -120,6 +127,7 @@ class MacArray(wiring.Component):
                 "first": In(1),
                 "last": In(1),
                 "matvec": In(1),
+                "narrow": In(1),
                 "slice": In(range(config.rows)),
                 "lane": In(index_shape(config.cols // config.mac_depth)),
                 "adds": In(config.rows),
@@ -166,11 +174,16 @@ class MacArray(wiring.Component):
                 selector.word.eq(self.rows.word_select(row, 8 * cols)),
                 selector.vector.eq(self.vector.word_select(row, bits)),
             ]
+        half = self.word[: len(self.word) // 2]
         for index, column in enumerate(columns):
             m.d.comb += [
                 column.step.eq(self.step),
                 column.matvec.eq(self.matvec),
+                column.narrow.eq(self.narrow),
                 column.slice.eq(self.slice),
+                column.nibbles.eq(
+                    Cat(half.word_select(row * cols + index, bits // 2) for row in range(rows))
+                ),
                 column.word.eq(
                     Cat(self.word.word_select(row * cols + index, bits) for row in range(rows))
                 ),

@@ -1,4 +1,4 @@
-"""Ring of 8-bit weight words: beats of bytes or of 4-bit values in, one word of R*C*Km bytes a cycle out."""
+"""Ring of 8-bit weight words: beats in, one word of R*C*Km bytes, or half of one in 4-bit values, a cycle out."""
 
 from __future__ import annotations
 
@@ -10,147 +10,164 @@ from hwflow import timing
 from hwflow.config import AcceleratorConfig
 from rtl_gen import instances
 from rtl_gen.delay import delayed, successor
-from rtl_gen.interfaces import macs_write_layout
+from rtl_gen.interfaces import beat_write_layout
 from rtl_gen.ram import Ram
 
 
 class MacRing(wiring.Component):
-    """FIFO of `mac_words` words, serving convolutions and matrix-vector products.
+    """FIFO of 2*`mac_words` half words, serving convolutions and matrix-vector products.
 
     A convolution reads a group's words once per tile, a slice of C*Km bytes a step; a matrix-vector product addresses
-    words from the read pointer on.
+    words from the read pointer on: two half words each, or (`narrow`) one, which holds R*C*Km 4-bit values. Even and
+    odd half words lie in two banks, so a word may begin at either.
 
     Members:
-        write: In, a beat; `unpack4` beats fill 2B bytes and start at even beats of a word. free: Out, bytes.
-        level: Out, whole words not claimed or released.
+        write: In, a beat; free: Out, beats.
+        level: Out, half words not claimed or released.
         words, claim, step, tile_end, group_end: In, as in `WeightRing`; slice n of a word serves step n mod R of a tile.
-        matvec, release, word_offset: In: read the word `word_offset` after the read pointer; `release` it and all before.
-        word: Out, at cycle `timing.ACTIVATIONS` after `step`, `timing.RING_READ` after `matvec`; slice: Out, with it.
+        matvec, narrow, release, word_offset: In: read the word `word_offset` after the read pointer; `release` it and
+            all before.
+        word: Out, at cycle `timing.ACTIVATIONS` after `step`, `timing.RING_READ` after `matvec`; its low half is the
+            half word of a `narrow` read; slice, word_narrow: Out, with it.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
-        words = config.mac_words
-        total = words * config.mac_word_bytes
+        halves = 2 * config.mac_words
+        beats = halves * config.mac_half_beats
         super().__init__(
             {
-                "write": In(macs_write_layout(config)),
-                "free": Out(range(total + 1), init=total),
-                "level": Out(range(words + 1)),
+                "write": In(beat_write_layout(config)),
+                "free": Out(range(beats + 1), init=beats),
+                "level": Out(range(halves + 1)),
                 "words": In(16),
                 "claim": In(1),
                 "step": In(1),
                 "tile_end": In(1),
                 "group_end": In(1),
                 "matvec": In(1),
+                "narrow": In(1),
                 "release": In(1),
                 "word_offset": In(16),
                 "word": Out(8 * config.mac_word_bytes),
+                "word_narrow": Out(1),
                 "slice": Out(range(config.rows)),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Parts of two beats each, written one at a time, read together."""
+        """Two banks of one memory a beat, written one at a time, read together."""
         m = Module()
-        word_written = self._write_side(m)
-        self._read_side(m, word_written)
+        half_written = self._write_side(m)
+        self._read_side(m, half_written)
         return m
 
     def _write_side(self, m: Module) -> Signal:
         config = self._config
-        words, parts = config.mac_words, config.mac_word_bytes // (2 * config.memory_bytes)
-        self._parts = instances.copies(
-            m,
-            lambda: Ram(2 * config.beat_bits, words, granule=config.beat_bits),
-            "mac_ring_part",
-            parts,
+        words, beats = config.mac_words, config.mac_half_beats
+        parts = instances.copies(
+            m, lambda: Ram(config.beat_bits, words), "mac_ring_part", 2 * beats
         )
-        part = Signal(range(parts))
-        half = Signal()
-        tail = Signal(range(words))
-        part_written, word_written = Signal(), Signal()
-        beat = self.write.data
-        nibbles = [beat.word_select(n, 4) for n in range(config.beat_bits // 4)]
-        unpacked = Signal(2 * config.beat_bits)
-        m.d.comb += unpacked.eq(Cat(Cat(n, n[3].replicate(4)) for n in nibbles))
-        m.d.comb += [
-            part_written.eq(self.write.valid & (self.write.unpack4 | half)),
-            word_written.eq(part_written & (part == parts - 1)),
-        ]
+        self._banks = (parts[:beats], parts[beats:])
+        beat = Signal(range(beats))
+        tail = Signal(range(2 * words))
+        half_written = Signal()
+        m.d.comb += half_written.eq(self.write.valid & (beat == beats - 1))
         with m.If(self.write.valid):
-            m.d.sync += half.eq(~half & ~self.write.unpack4)
-        with m.If(part_written):
-            m.d.sync += part.eq(successor(part, parts))
-        with m.If(word_written):
-            m.d.sync += tail.eq(successor(tail, words))
-        for index, unit in enumerate(self._parts):
-            chosen = self.write.valid & (part == index)
-            m.d.comb += [
-                unit.write_address.eq(tail),
-                unit.write_data.eq(Mux(self.write.unpack4, unpacked, Cat(beat, beat))),
-                unit.write_enable.eq(
-                    Cat(chosen & (self.write.unpack4 | ~half), chosen & (self.write.unpack4 | half))
-                ),
-            ]
-        return word_written
+            m.d.sync += beat.eq(successor(beat, beats))
+        with m.If(half_written):
+            m.d.sync += tail.eq(successor(tail, 2 * words))
+        for bank, units in enumerate(self._banks):
+            for index, unit in enumerate(units):
+                m.d.comb += [
+                    unit.write_address.eq(tail >> 1),
+                    unit.write_data.eq(self.write.data),
+                    unit.write_enable.eq(self.write.valid & (tail[0] == bank) & (beat == index)),
+                ]
+        return half_written
 
-    def _read_side(self, m: Module, word_written: Signal) -> None:
+    def _read_side(self, m: Module, half_written: Signal) -> None:
         config = self._config
-        words, rows = config.mac_words, config.rows
-        head = Signal(range(words))  # of the current step of a convolution
-        base = Signal(range(words))  # first word not released: a group's first word
+        rows, halves = config.rows, 2 * config.mac_words
+        head = Signal(range(halves))  # of the current step of a convolution
+        base = Signal(range(halves))  # first half word not released: a group's first
+        after_head = Signal(range(halves))
         slice_index = Signal(range(rows))
         new_word = Signal()
-        m.d.comb += new_word.eq(slice_index == rows - 1)
+        m.d.comb += [
+            new_word.eq(slice_index == rows - 1),
+            after_head.eq(_further(head, 2, halves)),
+        ]
         with m.If(self.step):
             m.d.sync += slice_index.eq(Mux(self.tile_end | new_word, 0, slice_index + 1))
             with m.If(self.group_end):
-                m.d.sync += [base.eq(successor(head, words)), head.eq(successor(head, words))]
+                m.d.sync += [base.eq(after_head), head.eq(after_head)]
             with m.Elif(self.tile_end):
                 m.d.sync += head.eq(base)
             with m.Elif(new_word):
-                m.d.sync += head.eq(successor(head, words))
+                m.d.sync += head.eq(after_head)
 
-        wanted = Signal(range(2 * words))
-        target = Signal(range(words))
-        m.d.comb += [
-            wanted.eq(base + self.word_offset),
-            target.eq(Mux(wanted >= words, wanted - words, wanted)),
-        ]
+        target = Signal(range(halves))  # first half word of the matrix-vector step
+        after_target = Signal(range(halves))
+        released_halves = Signal(range(halves + 1))
         released = self.matvec & self.release
-        with m.If(released):
-            m.d.sync += [base.eq(successor(target, words)), head.eq(successor(target, words))]
-
-        address = Signal(range(words))
-        vector_read = Signal()
-        m.d.sync += [vector_read.eq(self.matvec), address.eq(target)]
-        conv = delayed(m, Cat(self.step, head, slice_index), timing.WEIGHT_ADDRESS, "conv")[-1]
-        for unit in self._parts:
-            m.d.comb += [
-                unit.read_enable.eq(conv[0] | vector_read),
-                unit.read_address.eq(Mux(vector_read, address, conv[1 : 1 + len(head)])),
-            ]
-        m.d.sync += self.slice.eq(conv[1 + len(head) :])
-        m.d.comb += self.word.eq(Cat(unit.read_data for unit in self._parts))
-
-        taken = Signal(range(words + 1))
-        m.d.comb += taken.eq(
-            Mux(self.claim, self.words, 0) + Mux(released, self.word_offset + 1, 0)
-        )
-        m.d.sync += self.level.eq(self.level + word_written - taken)
-        conv_done = delayed(m, self.step & self.group_end, timing.WEIGHT_ADDRESS, "conv_done")[-1]
-        vector_done = delayed(m, Mux(released, self.word_offset + 1, 0), 1, "vector_done")[-1]
-        freed = Signal(range(words + 1))
-        filled = Signal(range(2 * config.memory_bytes + 1))
         m.d.comb += [
-            freed.eq(Mux(conv_done, self.words, 0) + vector_done),
-            filled.eq(
-                Mux(
-                    self.write.valid,
-                    Mux(self.write.unpack4, 2 * config.memory_bytes, config.memory_bytes),
-                    0,
-                )
+            target.eq(
+                _further(base, Mux(self.narrow, self.word_offset, self.word_offset << 1), halves)
             ),
+            after_target.eq(_further(target, Mux(self.narrow, 1, 2), halves)),
+            released_halves.eq(Mux(released, (self.word_offset + 1) << Mux(self.narrow, 0, 1), 0)),
         ]
-        m.d.sync += self.free.eq(self.free + freed * config.mac_word_bytes - filled)
+        with m.If(released):
+            m.d.sync += [base.eq(after_target), head.eq(after_target)]
+
+        address = Signal(range(halves))
+        vector_read, vector_narrow = Signal(), Signal()
+        m.d.sync += [
+            vector_read.eq(self.matvec),
+            vector_narrow.eq(self.matvec & self.narrow),
+            address.eq(target),
+        ]
+        conv = delayed(m, Cat(self.step, head, slice_index), timing.WEIGHT_ADDRESS, "conv")[-1]
+        self._read(m, conv[0], conv[1 : 1 + len(head)], vector_read, address)
+        m.d.sync += [self.slice.eq(conv[1 + len(head) :]), self.word_narrow.eq(vector_narrow)]
+
+        claimed = Signal(range(halves + 1))
+        m.d.comb += claimed.eq(Mux(self.claim, self.words << 1, 0))
+        m.d.sync += self.level.eq(self.level + half_written - claimed - released_halves)
+        conv_done = delayed(m, self.step & self.group_end, timing.WEIGHT_ADDRESS, "conv_done")[-1]
+        vector_done = delayed(m, released_halves, 1, "vector_done")[-1]
+        freed = Signal(range(halves + 1))
+        m.d.comb += freed.eq(Mux(conv_done, self.words << 1, 0) + vector_done)
+        m.d.sync += self.free.eq(self.free + freed * config.mac_half_beats - self.write.valid)
+
+    def _read(
+        self, m: Module, conv: Signal, conv_half: Signal, vector: Signal, vector_half: Signal
+    ) -> None:
+        """Read the half word at a place and the one after it; put them in order in the next cycle."""
+        words = self._config.mac_words
+        half = Signal(range(2 * words))
+        odd = Signal()
+        row = Signal(range(words))
+        even_row = Signal(range(words))
+        m.d.comb += [
+            half.eq(Mux(vector, vector_half, conv_half)),
+            row.eq(half >> 1),
+            even_row.eq(Mux(half[0], successor(row, words), row)),
+        ]
+        with m.If(conv | vector):
+            m.d.sync += odd.eq(half[0])
+        for units, address in zip(self._banks, (even_row, row), strict=True):
+            for unit in units:
+                m.d.comb += [
+                    unit.read_enable.eq(conv | vector),
+                    unit.read_address.eq(address),
+                ]
+        even, later = (Cat(unit.read_data for unit in units) for units in self._banks)
+        m.d.comb += self.word.eq(Mux(odd, Cat(later, even), Cat(even, later)))
+
+
+def _further(place: Signal, distance: int | Signal, places: int) -> Signal:
+    """`place + distance` in a ring of `places`; distance: at most `places`."""
+    total = place + distance
+    return Mux(total >= places, total - places, total)

@@ -20,12 +20,12 @@ GROUPS_AHEAD = 2
 class MatvecSource(wiring.Component):
     """Output groups of C sums, in order, computed one group ahead of their use.
 
-    A group begins when the 8-bit ring holds its `steps` words and fewer than two groups are unfinished. Its steps
-    are issued in consecutive cycles: vector word, one cycle later the operands on `matvec`.
+    A group begins when the 8-bit ring holds its `steps` words, half words unless `wide`, and fewer than two groups are
+    unfinished. Its steps are issued in consecutive cycles: vector word, one cycle later the operands on `matvec`.
 
-    Members: `start` begins `groups` groups of `steps` steps (held until the next start); `read_word` to the vector
-    memory, `read_data` from it; `matvec`, `level`, `result` the MAC array; `valid`, `sum` the next output's sum;
-    `take` removes it, `group_end` with it also drops the group's other sums.
+    Members: `start` begins `groups` groups of `steps` steps, of 8-bit (`wide`) or 4-bit weights (all held until the next
+    start); `read_word` to the vector memory, `read_data` from it; `matvec`, `level`, `result` the MAC array; `valid`,
+    `sum` the next output's sum; `take` removes it, `group_end` with it also drops the group's other sums.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -35,10 +35,11 @@ class MatvecSource(wiring.Component):
                 "start": In(1),
                 "groups": In(GROUP_BITS),
                 "steps": In(STEP_BITS),
+                "wide": In(1),
                 "read_word": Out(range(vector_words(config))),
                 "read_data": In(data.ArrayLayout(signed(8), config.fc_inputs)),
                 "matvec": Out(matvec_layout(config)),
-                "level": In(range(config.mac_words + 1)),
+                "level": In(range(2 * config.mac_words + 1)),
                 "result": In(matvec_result_layout(config)),
                 "valid": Out(1),
                 "sum": Out(signed(SUM_BITS)),
@@ -66,7 +67,7 @@ class MatvecSource(wiring.Component):
                 & (groups_left != 0)
                 & (ahead != GROUPS_AHEAD)
                 & (guard == 0)
-                & (self.level >= self.steps)
+                & (self.level >= self.steps << self.wide)
             ),
             last_step.eq(step == self.steps - 1),
             self.read_word.eq(step),
@@ -89,6 +90,7 @@ class MatvecSource(wiring.Component):
             "first": step == 0,
             "last": last_step,
             "release": issuing & last_step,
+            "narrow": ~self.wide,
             "word": step,
         }
         for name, value in controls.items():

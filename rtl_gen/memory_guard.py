@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from hwflow import isa
 from hwflow.config import AcceleratorConfig
 from hwflow.timing import BURST, MEMORY_PATIENCE, REQUESTS_AHEAD
-from rtl_gen.interfaces import MEMORY_REQUEST, PURPOSE, MemoryPort
+from rtl_gen.interfaces import MEMORY_REQUEST, PURPOSE, WRITE_STATE, MemoryPort
 
 ISSUED = data.StructLayout({"purpose": PURPOSE, "address": 32, "beats": range(BURST + 1)})
 """A request whose beats have not all come."""
@@ -19,13 +19,16 @@ ISSUED = data.StructLayout({"purpose": PURPOSE, "address": 32, "beats": range(BU
 class MemoryGuard(wiring.Component):
     """Between the loader and the memory port, without a cycle of its own.
 
-    A fault is a beat with `error`, or `patience` cycles in which the memory owes something (a beat, or taking the
-    request offered) and does nothing. The first one is kept until `clear`. From the cycle after it on no new request
+    A fault is a beat with `error`, or `patience` cycles in which the memory owes something (a beat, taking the request
+    or the write offered, or acknowledging a write) and does nothing.
+    The first one is kept until `clear`. From the cycle after it on no new request
     goes out; one that is on offer stays, and beats still pass.
 
     Members: `request`, `beat` the loader's side, `purpose` what the request on offer is for; `port` the memory;
     `clear` In forgets the fault; `failed` Out from the cycle after a fault on; `record` Out its ERROR record
-    (isa.Record); `settled` Out: the memory owes nothing and is offered nothing.
+    (isa.Record); `settled` Out: the memory owes nothing that is read and is offered no request; `write` In
+    (interfaces.WRITE_STATE): the write port, which the memory must not leave waiting either. A fault of it is reported
+    for the long stream, when nothing is owed that is read.
     """
 
     def __init__(self, config: AcceleratorConfig, *, patience: int = MEMORY_PATIENCE) -> None:
@@ -36,6 +39,7 @@ class MemoryGuard(wiring.Component):
                 "purpose": In(PURPOSE),
                 "beat": Out(stream.Signature(config.beat_bits)),
                 "port": Out(MemoryPort(config)),
+                "write": In(WRITE_STATE),
                 "clear": In(1),
                 "failed": Out(1),
                 "record": Out(64),
@@ -82,7 +86,9 @@ class MemoryGuard(wiring.Component):
         waited = Signal(range(self._patience))
         overdue = Signal()
         m.d.comb += overdue.eq(waited == self._patience - 1)
-        with m.If(self.settled | arrived | taken | overdue):
+        write = self.write
+        owes = ~self.settled | write.waiting
+        with m.If(~owes | arrived | taken | write.moved | overdue):
             m.d.sync += waited.eq(0)
         with m.Else():
             m.d.sync += waited.eq(waited + 1)
@@ -91,6 +97,12 @@ class MemoryGuard(wiring.Component):
         purpose, address = Signal(PURPOSE), Signal(32)
         with m.If(issued.r_rdy):
             m.d.comb += [purpose.eq(head.purpose), address.eq(head.address + index)]
+        with m.Elif(self.settled & write.waiting):
+            m.d.comb += [
+                purpose.kind.eq(isa.Ring.LONG),
+                purpose.layer.eq(write.layer),
+                address.eq(write.address),
+            ]
         with m.Else():
             m.d.comb += [purpose.eq(self.purpose), address.eq(request.payload.address)]
         refused = arrived & port.data.payload.error

@@ -72,7 +72,7 @@ class ResidualMemory(wiring.Component):
         following: list[Value] = []
         for bank in range(self.banks):
             read_row, write_row = Value.cast(self.read_row), Value.cast(self.write_row)
-            if rotated:
+            if bank < self.banks - 1:
                 read_row = read_row + Mux(self.read_bank > bank, self.read_step, 0)
                 write_row = write_row + Mux(self.write_bank > bank, self.write_step, 0)
             enable = mask[bank]

@@ -61,7 +61,7 @@ class ScalarEngine(wiring.Component):
     `timing.scalar_output_latency()` to a vector memory, the tap or the logits, `timing.scale_output_latency()`
     to `constants_write`. An instruction is over when its last output has arrived.
 
-    Members: `instruction` the scalar queue; `record`, `record_level`, `record_take` the constant ring's head;
+    Members: `instruction` the scalar queue; `record`, `record_level`, `record_take`, `record_last` the constant ring's head;
     `sums_address`, `sums_data`, `sum_token` the channel sums; `matvec`, `matvec_level`, `matvec_result` the MAC
     array; `constants_write` to the vector lanes; `scale_available`, `scale_take` the scale tokens; `result` records;
     `tap_scalar`; `restart` a frame begins; `cycle`, `byte_counts` for the records; `quiet` In: every CONV is over and
@@ -76,11 +76,12 @@ class ScalarEngine(wiring.Component):
                 "record": In(CONSTANT_RECORD),
                 "record_level": In(range(config.constant_words + 1)),
                 "record_take": Out(1),
+                "record_last": Out(1),
                 "sums_address": Out(CHANNEL_BITS),
                 "sums_data": In(signed(SUM_BITS)),
                 "sum_token": In(1),
                 "matvec": Out(matvec_layout(config)),
-                "matvec_level": In(range(config.mac_words + 1)),
+                "matvec_level": In(range(2 * config.mac_words + 1)),
                 "matvec_result": In(matvec_result_layout(config)),
                 "constants_write": Out(CONSTANTS_WRITE),
                 "scale_available": Out(1),
@@ -134,6 +135,7 @@ class ScalarEngine(wiring.Component):
         ]
 
         self._issue, self._finished = Signal(), Signal()
+        self._promise = Signal()  # a group's scales will be written without a gap from here on
         self._starting = Signal()
         self._elaborate_issue(m)
         self._elaborate_outputs(m)
@@ -166,6 +168,7 @@ class ScalarEngine(wiring.Component):
             ),
             take_token.eq(self._issue & self._is_mean & (column == 0)),
             self.record_take.eq(self._issue & records),
+            self.record_last.eq(last),
             source.take.eq(self._issue & self._is_fc),
             source.group_end.eq(last | (column == config.cols - 1)),
             self.sums_address.eq(issued),
@@ -174,6 +177,20 @@ class ScalarEngine(wiring.Component):
             m.d.sync += [issued.eq(issued + 1), column.eq(successor(column, config.cols))]
         with m.If(self._starting):
             m.d.sync += [issued.eq(0), column.eq(0)]
+
+        # With records for the whole group there, nothing holds its outputs up any more: its scale is promised.
+        left, group_left, rest = Signal(COUNT_BITS), Signal(COUNT_BITS), Signal(COUNT_BITS)
+        promised = Signal()
+        m.d.comb += [
+            left.eq(self._count - issued),
+            group_left.eq(config.cols - column),
+            rest.eq(Mux(left < group_left, left, group_left)),
+            self._promise.eq(
+                self._issue & self._is_fc & self._to_scale & ~promised & (self.record_level >= rest)
+            ),
+        ]
+        with m.If(self._issue):
+            m.d.sync += promised.eq((promised | self._promise) & (rest != 1))
         m.d.sync += sum_tokens.eq(sum_tokens + self.sum_token - take_token)
         with m.If(self.restart):
             m.d.sync += sum_tokens.eq(0)
@@ -185,6 +202,7 @@ class ScalarEngine(wiring.Component):
             source.start.eq(self._starting & self._is_fc),
             source.groups.eq(groups),
             source.steps.eq(self._fc.steps),
+            source.wide.eq(self._fc.wide),
             self._a.read_word.eq(source.read_word),
             self._b.read_word.eq(source.read_word),
             source.read_data.eq(operands),
@@ -257,7 +275,8 @@ class ScalarEngine(wiring.Component):
 
         scale_tokens = Signal(TOKEN_BITS)
         group_written = affine.valid & ((column == config.cols - 1) | (written == self._count - 1))
-        m.d.sync += scale_tokens.eq(scale_tokens + group_written - self.scale_take)
+        new_token = Mux(self._is_affine, group_written, self._promise)
+        m.d.sync += scale_tokens.eq(scale_tokens + new_token - self.scale_take)
         with m.If(self.restart):
             m.d.sync += scale_tokens.eq(0)
         m.d.comb += self.scale_available.eq(scale_tokens != 0)

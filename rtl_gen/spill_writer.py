@@ -10,7 +10,12 @@ from amaranth.lib.wiring import In, Out
 from hwflow.config import AcceleratorConfig
 from hwflow.timing import WRITES_AHEAD
 from rtl_gen.delay import successor
-from rtl_gen.interfaces import COUNTER_BITS, memory_write_layout, stream_word_layout
+from rtl_gen.interfaces import (
+    COUNTER_BITS,
+    WRITE_STATE,
+    memory_write_layout,
+    stream_word_layout,
+)
 
 
 class SpillWriter(wiring.Component):
@@ -21,7 +26,8 @@ class SpillWriter(wiring.Component):
 
     Members: `restart` In, a frame begins; `layer_start`, `address` In; `word` In, one of G pixels, there is room (the
     sequencer sees to it); `freed` Out: a word has left; `port` Out stream, `written` In: the memory acknowledges one
-    beat; `idle` Out: nothing is kept or unacknowledged; `bytes` Out, sent in this frame.
+    beat; `state` Out, for the memory guard, but for the layer;
+    `idle` Out: nothing is kept or unacknowledged; `bytes` Out, sent in this frame.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -35,6 +41,7 @@ class SpillWriter(wiring.Component):
                 "freed": Out(1),
                 "port": Out(stream.Signature(memory_write_layout(config))),
                 "written": In(1),
+                "state": Out(WRITE_STATE),
                 "idle": Out(1),
                 "bytes": Out(COUNTER_BITS),
             }
@@ -60,6 +67,9 @@ class SpillWriter(wiring.Component):
             sent.eq(self.port.valid & self.port.ready),
             self.freed.eq(sent & (beat == config.stream_beats - 1)),
             fifo.r_en.eq(self.freed),
+            self.state.waiting.eq(self.port.valid | (outstanding != 0)),
+            self.state.moved.eq(sent | self.written),
+            self.state.address.eq(address),
             self.idle.eq((fifo.level == 0) & (outstanding == 0) & ~self.word.valid),
         ]
         m.d.sync += [

@@ -123,6 +123,8 @@ def memories(config: AcceleratorConfig) -> dict[str, dict[str, int]]:
         "weight_ring": (config.cols, config.weight_words, config.popcount_width),
         "mac_ring": (1, config.mac_words, 8 * config.mac_word_bytes),
         "constant_ring": (1, config.constant_words, isa.CONSTANT_BITS),
+        "long_stream": (1, config.long_words, 8 * config.stream_word_bytes),
+        "store_fifo": (1, config.store_words, 8 * config.stream_word_bytes),
         "vector_a": (1, vector_words(config), 8 * config.fc_inputs),
         "vector_b": (1, vector_words(config), 8 * config.fc_inputs),
     }
@@ -131,6 +133,7 @@ def memories(config: AcceleratorConfig) -> dict[str, dict[str, int]]:
     return {
         name: {"banks": banks, "words": words, "bits": bits}
         for name, (banks, words, bits) in sizes.items()
+        if words
     }
 
 

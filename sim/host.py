@@ -20,6 +20,7 @@ DESTINATIONS = {
     isa.Ring.MACS: "8-bit weights",
     isa.Ring.CONSTANTS: "constants",
     isa.Ring.BYTES: "the image",
+    isa.Ring.LONG: "activations in external memory",
     isa.INSTRUCTIONS: "the schedule",
 }
 """What a beat was for, by an ERROR record's field."""

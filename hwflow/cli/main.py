@@ -8,6 +8,7 @@ import typer
 
 from hwflow.cli import (
     ace,
+    cycles,
     doctor,
     fit,
     import_aqt,
@@ -37,6 +38,7 @@ app.command("quantise")(quantise.quantise)
 app.command("random")(random.random)
 app.command("lower")(lower.lower)
 app.command("verilog")(verilog.verilog)
+app.command("cycles")(cycles.cycles)
 app.command("sim")(sim.sim)
 app.command("plan")(plan.plan)
 app.command("fit")(fit.fit)

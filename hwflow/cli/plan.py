@@ -93,6 +93,7 @@ def show(found: Explanation) -> None:
         )
     memories.add_row("rings", "", "", "", number(found.ring_bytes), "")
     memories.add_row("streams", "", "", "", number(found.stream_bytes), "")
+    memories.add_row("heads", "", "", "", number(found.head_bytes), "")
     memories.add_row("all", "", "", "", number(found.on_chip_bytes), "")
     out.print(memories)
     if found.not_stored:

@@ -28,7 +28,8 @@ class CapacityError(FlowError):
         super().__init__(
             f"{full.tensor.name}: needs {full.needed} rows of the {memory} memory with everything "
             f"alive then, target {config.name} has {full.limit}; "
-            f"raise {memory}_rows by {max(1, full.needed - full.limit)} or reduce the image"
+            f"raise {memory}_rows by {max(1, full.needed - full.limit)}, share the target's memory out anew with "
+            "`hwflow fit`, or reduce the image"
         )
 
 

@@ -68,6 +68,7 @@ class Explanation:
     not_stored: tuple[str, ...]
     ring_bytes: int
     stream_bytes: int
+    head_bytes: int
     on_chip_bytes: int
     moved_bytes: int
     moved_cycles: int
@@ -98,6 +99,7 @@ def explain(network: NetworkGeometry, config: AcceleratorConfig) -> Explanation:
         not_stored=tuple(layer.output.name for layer in layers if not layer.output.stored),
         ring_bytes=config.ring_bytes,
         stream_bytes=config.stream_bytes,
+        head_bytes=config.head_rows * config.stream_word_bytes,
         on_chip_bytes=config.on_chip_bytes,
         moved_bytes=beats * config.memory_bytes,
         moved_cycles=beats,

@@ -8,7 +8,7 @@ from hwflow.compiler.allocate import CapacityError
 from hwflow.compiler.explain import peak_rows
 from hwflow.compiler.geometry import NetworkGeometry
 from hwflow.compiler.plan import Choices, plan_layers
-from hwflow.compiler.spill import ROOMY, plan, stored_tensors
+from hwflow.compiler.spill import ROOMY, added_cycles, plan, stored_tensors
 from hwflow.config import AcceleratorConfig
 from hwflow.errors import FlowError
 from hwflow.memories import Memory, banks, ceil_div, word_bytes
@@ -16,7 +16,7 @@ from hwflow.memories import Memory, banks, ceil_div, word_bytes
 OTHERS = (Memory.BIT, Memory.BYTE, Memory.SIDE, Memory.POOL)
 """Memories whose tensors cannot go elsewhere."""
 LEAST_ROWS = 16
-LEAST_GROUPS = 2
+LEAST_GROUPS = 4
 """Channel groups of the largest layer that the binary weight ring must still hold when it gives up memory."""
 
 
@@ -24,7 +24,7 @@ def fit(network: NetworkGeometry, config: AcceleratorConfig) -> AcceleratorConfi
     """The target with rows chosen for `network`: bit, byte, side and pool get what they need, main what is left.
 
     The head memory goes where no shortcut needs it. Where the main memory then cannot hold what may not leave the chip,
-    the binary weight ring gives up what is missing.
+    the binary weight ring gives up what is missing; it also does where keeping more of the block inputs gains more.
 
     Raises:
         FlowError: even that is too little; names the memory, by how much, and what to change.
@@ -48,7 +48,7 @@ def fit(network: NetworkGeometry, config: AcceleratorConfig) -> AcceleratorConfi
             candidate = replace(chosen, main_rows=main, weight_words=words)
             try:
                 plan(network, candidate)
-                return candidate
+                return _traded(network, candidate, least)
             except CapacityError as error:
                 if error.full.tensor.memory is not Memory.MAIN:
                     raise
@@ -59,6 +59,39 @@ def fit(network: NetworkGeometry, config: AcceleratorConfig) -> AcceleratorConfi
         if words - fewer < least:
             raise _too_large(network, config, rows, short)
         words -= fewer
+
+
+def _traded(network: NetworkGeometry, config: AcceleratorConfig, least: int) -> AcceleratorConfig:
+    """The weight ring gives words to the main memory as long as a frame gains by it.
+
+    A byte of the ring saves at most the cycle in which it is loaded (hwflow/bound.py), a byte of a block input what it
+    moves beyond its layers' slack.
+    """
+    word = config.cols * config.popcount_width // 8
+    best, most = config, 0
+    before = added_cycles(network, plan(network, config), config)
+    while True:
+        rows = _spilled_rows(network, best)
+        if not rows:
+            return best
+        words = best.weight_words - ceil_div(rows * _size(config, Memory.MAIN), word)
+        main = best.main_rows + rows
+        if words < least or main > ROOMY:
+            return best
+        candidate = replace(best, weight_words=words, main_rows=main)
+        saved = before - added_cycles(network, plan(network, candidate), candidate)
+        gain = saved - (config.weight_words - words) * word // config.memory_bytes
+        if gain <= most:
+            return best
+        best, most = candidate, gain
+
+
+def _spilled_rows(network: NetworkGeometry, config: AcceleratorConfig) -> int:
+    """Rows that one more word of the largest spilled tensor takes in main memory, 0 without one."""
+    tensors = stored_tensors(plan(network, config))
+    return max(
+        (ceil_div(t.height * t.width, config.pixel_lanes) for t in tensors if t.spilled), default=0
+    )
 
 
 def _needs_heads(network: NetworkGeometry, config: AcceleratorConfig) -> bool:

@@ -14,7 +14,7 @@ from hwflow.config import AcceleratorConfig
 from hwflow.errors import FlowError
 from hwflow.isa import FcDest, Op, Ring
 from hwflow.memories import Tensor, ceil_div, group_beats
-from hwflow.tokens import RING_TOKENS, Token, queue_of
+from hwflow.tokens import RING_TOKENS, Token, TokenMachine, queue_of, ring_unit_bytes
 from models.integer.params import IntegerNetwork, PokeConvParams
 
 NIBBLE = 4
@@ -43,10 +43,10 @@ class Streams:
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
+        units = TokenMachine(config).capacities
         self._capacity = {
-            Ring.WEIGHTS: config.weight_words,
-            Ring.MACS: config.mac_words,
-            Ring.CONSTANTS: config.constant_words,
+            ring: units[token] * ring_unit_bytes(config, ring)
+            for ring, token in RING_TOKENS.items()
         }
 
     def _long(self, layer: LayerPlan) -> Iterator[tuple[int, Item]]:
@@ -62,7 +62,6 @@ class Streams:
                     "op": int(Op.LOAD),
                     "layer": layer.number,
                     "ring": int(Ring.LONG),
-                    "unpack4": 0,
                     "address": start + at,
                     "beats": min(chunk, beats - at),
                     "base": 0,
@@ -75,28 +74,27 @@ class Streams:
                     Item(instruction=instruction, payload=b"", token=Token.LONG, amount=amount),
                 )
 
-    def _load(self, layer: int, ring: Ring, unpack4: bool, words: Bytes) -> Item:
+    def _load(self, layer: int, ring: Ring, words: Bytes) -> Item:
         payload = words.tobytes()
         instruction = {
             "op": int(Op.LOAD),
             "layer": layer,
             "ring": int(ring),
-            "unpack4": int(unpack4),
             "address": 0,
             "beats": len(payload) // self._config.memory_bytes,
             "base": 0,
             "words": 0,
             "after": 0,
         }
-        count = words.size // words.shape[-1]
-        return Item(instruction=instruction, payload=payload, token=RING_TOKENS[ring], amount=count)
+        amount = len(payload) // ring_unit_bytes(self._config, ring)
+        return Item(
+            instruction=instruction, payload=payload, token=RING_TOKENS[ring], amount=amount
+        )
 
-    def _chunks(
-        self, layer: int, name: str, ring: Ring, data: Bytes, unpack4: bool = False
-    ) -> Iterator[tuple[int, Item]]:
+    def _chunks(self, layer: int, name: str, ring: Ring, data: Bytes) -> Iterator[tuple[int, Item]]:
         """LOADs of whole groups, or of parts of one, each with the group it is first needed by."""
         groups, per_group, word_bytes = data.shape
-        capacity = self._capacity[ring]
+        capacity = self._capacity[ring] // word_bytes
         if per_group > capacity:
             field = {Ring.WEIGHTS: "weight_words", Ring.MACS: "mac_words"}[ring]
             raise FlowError(
@@ -106,12 +104,14 @@ class Streams:
             )
         beats = CHUNK_BEATS * self._config.memory_bytes
         limit = max(1, min(capacity // 2, beats // word_bytes))
+        if ring is Ring.CONSTANTS:
+            limit -= limit % self._config.records_per_beat
         whole = max(1, limit // per_group)
         for group in range(0, groups, whole):
             words = data[group : group + whole].reshape(-1, word_bytes)
             size = limit if whole == 1 else len(words)
             for at in range(0, len(words), size):
-                yield group, self._load(layer, ring, unpack4, words[at : at + size])
+                yield group, self._load(layer, ring, words[at : at + size])
 
     def image(self, tensor: Tensor, beats: int) -> Item:
         """The LOAD of the image; its address is that of the image area."""
@@ -119,7 +119,6 @@ class Streams:
             "op": int(Op.LOAD),
             "layer": 0,
             "ring": int(Ring.BYTES),
-            "unpack4": 0,
             "address": 0,
             "beats": beats,
             "base": tensor.base,
@@ -137,9 +136,9 @@ class Streams:
         if layer.number:
             yield _queued(scalar.barrier(layer.number, layer.source.channels))
         yield _queued(scalar.affine(layer.number, channels))
-        records = weights.constant_records(None, conv.vector)
+        records = weights.constant_records(None, conv.vector, self._config)
         data = weights.mac_conv_weights(conv.weights, bool(instruction["grouped"]), self._config)
-        sources = [(Ring.CONSTANTS, records, False), (Ring.MACS, data, False)]
+        sources = [(Ring.CONSTANTS, records), (Ring.MACS, data)]
         yield from self._merged(layer.number, layer.name, sources)
 
     def poke_layer(self, conv: PokeConvParams, layer: LayerPlan) -> Iterator[Item]:
@@ -159,22 +158,22 @@ class Streams:
         mean = scalar.mean(number, cin, se.mean)
         yield _queued(mean)
         if mean["records"]:
-            records = weights.constant_records(se.mean, None)
-            yield from self._merged(number, layer.name, [(Ring.CONSTANTS, records, False)])
+            records = weights.constant_records(se.mean, None, config)
+            yield from self._merged(number, layer.name, [(Ring.CONSTANTS, records)])
         yield _queued(first)
         fc1 = weights.matrix_weights(se.fc1_weights, nibbles, config)
-        records = weights.constant_records(se.fc1, None)
-        sources = [(Ring.MACS, fc1, nibbles), (Ring.CONSTANTS, records, False)]
+        records = weights.constant_records(se.fc1, None, config)
+        sources = [(Ring.MACS, fc1), (Ring.CONSTANTS, records)]
         yield from self._merged(number, layer.name, sources)
         yield _queued(second)
         yield _queued(instruction)
         fc2 = weights.matrix_weights(se.fc2_weights, nibbles, config)
-        records = weights.constant_records(se.fc2, conv.vector)
+        records = weights.constant_records(se.fc2, conv.vector, config)
         binary = weights.binary_weights(conv.weights, config)
         sources = [
-            (Ring.MACS, fc2, nibbles),
-            (Ring.CONSTANTS, records, False),
-            (Ring.WEIGHTS, binary, False),
+            (Ring.MACS, fc2),
+            (Ring.CONSTANTS, records),
+            (Ring.WEIGHTS, binary),
         ]
         yield from self._merged(number, layer.name, sources, self._long(layer))
 
@@ -190,8 +189,8 @@ class Streams:
             )
         )
         data = weights.matrix_weights(dense.weights, False, config)
-        records = weights.constant_records(dense.logits, None)
-        sources = [(Ring.MACS, data, False), (Ring.CONSTANTS, records, False)]
+        records = weights.constant_records(dense.logits, None, config)
+        sources = [(Ring.MACS, data), (Ring.CONSTANTS, records)]
         yield from self._merged(number, "dense", sources)
         yield _queued(scalar.end(number))
 
@@ -199,14 +198,14 @@ class Streams:
         self,
         number: int,
         name: str,
-        sources: list[tuple[Ring, Bytes, bool]],
+        sources: list[tuple[Ring, Bytes]],
         long: Iterable[tuple[int, Item]] = (),
     ) -> Iterator[Item]:
         """LOADs of several rings ordered by the channel group that needs them first."""
         keyed: list[tuple[int, int, Item]] = []
-        for rank, (ring, data, unpack4) in enumerate(sources):
+        for rank, (ring, data) in enumerate(sources):
             unit = self._config.cols if ring is Ring.CONSTANTS else 1
-            for group, item in self._chunks(number, name, ring, data, unpack4):
+            for group, item in self._chunks(number, name, ring, data):
                 keyed.append((group // unit, rank, item))
         keyed += [(group, len(sources), item) for group, item in long]
         keyed.sort(key=lambda entry: entry[:2])

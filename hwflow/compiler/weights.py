@@ -15,6 +15,7 @@ from hwflow.config import AcceleratorConfig
 from hwflow.errors import FlowError
 from hwflow.isa import CONSTANT_BITS, CONSTANT_FIELDS
 from hwflow.memories import ceil_div
+from hwflow.tokens import padding_records
 from models.integer.params import ScalarParams, VectorParams
 
 Bytes = npt.NDArray[np.uint8]
@@ -74,8 +75,10 @@ def matrix_weights(
     return packed
 
 
-def constant_records(scalar: ScalarParams | None, vector: VectorParams | None) -> Bytes:
-    """One record of 256 bits for each channel; fields of absent parameters are 0.
+def constant_records(
+    scalar: ScalarParams | None, vector: VectorParams | None, config: AcceleratorConfig
+) -> Bytes:
+    """One record of 256 bits for each channel; fields of absent parameters are 0, as are records to fill the last beat.
 
     Raises:
         FlowError: a constant that does not fit its field.
@@ -89,9 +92,10 @@ def constant_records(scalar: ScalarParams | None, vector: VectorParams | None) -
             if not field.name.startswith("scalar_"):
                 columns[field.name] = getattr(vector, field.name)
     count = len(next(iter(columns.values())))
-    bits = np.zeros((count, CONSTANT_BITS), np.uint8)
-    _fill(bits, columns)
-    return np.packbits(bits, axis=1, bitorder="little").reshape(count, 1, CONSTANT_BITS // 8)
+    total = count + padding_records(count, config)
+    bits = np.zeros((total, CONSTANT_BITS), np.uint8)
+    _fill(bits[:count], columns)
+    return np.packbits(bits, axis=1, bitorder="little").reshape(total, 1, CONSTANT_BITS // 8)
 
 
 def _fill(bits: Bytes, columns: Mapping[str, npt.NDArray[Any]]) -> None:

@@ -15,12 +15,16 @@ from hwflow.isa import CYCLE_COUNTERS, Store
 
 @dataclass
 class LayerTiming:
-    """What a LAYER record reports of time: first and last cycle, and the cycles of each phase."""
+    """What a LAYER record reports of time: first and last cycle, and the cycles of each phase.
+
+    starved: those of `stall_scale` in which the scalar engine itself waited for memory (in no record).
+    """
 
     layer: int
     start: int
     end: int = 0
     cycles: dict[str, int] = field(default_factory=lambda: dict.fromkeys(CYCLE_COUNTERS, 0))
+    starved: int = 0
 
 
 class WeightRing:
@@ -46,27 +50,26 @@ class WeightRing:
 
 
 class MacRing:
-    """Level in words and free room in bytes of the 8-bit weight ring."""
+    """Level in half words and free room in beats of the 8-bit weight ring."""
 
     def __init__(self, config: AcceleratorConfig) -> None:
-        self._word_bytes = config.mac_word_bytes
-        self._beat_bytes = config.memory_bytes
+        self._beats = config.mac_half_beats
         self.level = 0
-        self.free = config.mac_words * self._word_bytes
-        self._filled = 0
+        self.free = 2 * config.mac_words * self._beats
+        self._beat = 0
         self._conv = Delay[int](timing.WEIGHT_ADDRESS, 0)
         self._vector = Delay[int](1, 0)
 
-    def step(self, write: bool, unpack4: int, claimed: int, released: int, vector: int) -> None:
-        """One clock edge; `vector` words are released by a matrix-vector group."""
-        freed = self._conv.step(released) + self._vector.step(vector)
-        size = self._beat_bytes << unpack4 if write else 0
-        self.free += freed * self._word_bytes - size
-        self._filled += size
-        if self._filled == self._word_bytes:
-            self._filled = 0
-            self.level += 1
-        self.level -= claimed + vector
+    def step(self, write: bool, claimed: int, released: int, vector: int) -> None:
+        """One clock edge; words of a convolution, `vector` half words released by a matrix-vector group."""
+        freed = 2 * self._conv.step(released) + self._vector.step(vector)
+        self.free += freed * self._beats - write
+        if write:
+            self._beat += 1
+            if self._beat == self._beats:
+                self._beat = 0
+                self.level += 1
+        self.level -= 2 * claimed + vector
 
 
 class Sequencer:
@@ -90,6 +93,7 @@ class Sequencer:
         self.current: Mapping[str, int] = {}
         self.reports: list[LayerTiming] = []
         self.claimed = self.released = 0
+        self.waits_for_scale = False
         self.sum_token = self.layer_done = self.issued = False
 
     @property
@@ -111,6 +115,7 @@ class Sequencer:
         issue = tile_end = False
         done = False
         self.claimed = self.released = 0
+        self.waits_for_scale = False
         wait = self._wait
         if wait:
             self._wait = wait - 1
@@ -121,6 +126,7 @@ class Sequencer:
                     phase = "stall_weights"
                 elif self._tile == 0 and not scale:
                     phase = "stall_scale"
+                    self.waits_for_scale = True
                 elif wait:
                     phase = "stall_interval"
                 elif not self._streams.ready:

@@ -18,7 +18,6 @@ class Arrival:
     """What reaches the rings in one cycle: `kind` is -1 when nothing does."""
 
     kind: int = -1
-    unpack4: int = 0
 
 
 class ByteWriterTiming:
@@ -67,7 +66,6 @@ class Loader:
         self._memory = memory
         self._schedule = schedule
         self._instruction_beats = isa.INSTRUCTION_BYTES // config.memory_bytes
-        self._byte_shift = config.memory_bytes.bit_length() - 1
         self._memory_bytes = config.memory_bytes
         self._written = 0
         self._instructions: BufferedFifo[Mapping[str, int]] = BufferedFifo(timing.PREFETCHED)
@@ -105,10 +103,7 @@ class Loader:
     def _free_room(self, free: Mapping[int, int]) -> int:
         ring = self._load.get("ring", 0)
         units = free[ring] if ring != isa.Ring.BYTES else self._writer.free
-        if ring == isa.Ring.MACS:
-            units >>= self._byte_shift
-        room = max(0, units - self._outstanding[ring])
-        return room >> self._load["unpack4"] if ring == isa.Ring.MACS else room
+        return max(0, units - self._outstanding[ring])
 
     def step(
         self,
@@ -119,7 +114,7 @@ class Loader:
         scalar_read: bool,
         layers_done: int,
     ) -> None:
-        """One clock edge. free: beats that each ring may take as of this cycle, of the 8-bit ring bytes."""
+        """One clock edge. free: beats of each ring that may be written, as of this cycle."""
         arrival = self.arrival
         route: list[int] | None = None
         request = self._request
@@ -132,7 +127,7 @@ class Loader:
             self._room = self._free_room(free) if self._load else 0
             self._quiet = self._outstanding[self._load["ring"]] == 0 if self._load else True
             if self._routes.writable and self._fetching and self._claimed != timing.PREFETCHED:
-                route, claim = [SCHEDULE, 0, self._instruction_beats, 0], True
+                route, claim = [SCHEDULE, self._instruction_beats, 0], True
                 self._request = self._instruction_beats
                 self._state = "REQUEST"
             elif self._routes.writable and self._loading and self._load["after"] <= layers_done:
@@ -142,9 +137,9 @@ class Loader:
             want = min(timing.BURST, self._load["beats"])
             size = min(room, want)
             if room >= want or (quiet and room):
-                ring, unpack4 = self._load["ring"], self._load["unpack4"]
-                route = [ring, unpack4, size, int(self._first)]
-                added[ring] = size << unpack4 if ring == isa.Ring.MACS else size
+                ring = self._load["ring"]
+                route = [ring, size, int(self._first)]
+                added[ring] = size
                 self._request = size
                 self._first = False
                 if self._load["beats"] == size:
@@ -161,17 +156,16 @@ class Loader:
         held_first = self._held_first
         last = False
         if arrived:
-            kind, unpack4, beats, first = self._routes.head
+            kind, beats, first = self._routes.head
             last = self._beat_index == beats - 1
-            held = Arrival(kind, unpack4)
+            held = Arrival(kind)
             self._held_first = bool(first) and self._beat_index == 0
             self._beat_index = 0 if last else self._beat_index + 1
         writing_image = arrival.kind == isa.Ring.BYTES
         image_written = self._outstanding[isa.Ring.BYTES] == 0 and self._writer.idle(writing_image)
         for ring in isa.Ring:
-            removed = 0
-            if arrival.kind == ring:
-                removed = 1 + arrival.unpack4 if ring == isa.Ring.MACS else 1
+            removed = int(arrival.kind == ring)
+            if removed:
                 self.bytes[_RING_BYTES[ring]] += self._memory_bytes
             self._outstanding[ring] += added[ring] - self._seen[ring].step(removed)
         self._writer.step(writing_image, held_first)

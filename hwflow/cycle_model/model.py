@@ -38,16 +38,22 @@ class ConstantRing:
     """Records that can be taken and beats that may be written."""
 
     def __init__(self, config: AcceleratorConfig) -> None:
-        self._beats = config.constant_beats
+        self._beats = config.record_beats
+        self._records = config.records_per_beat
         self.level = 0
-        self.free = config.constant_words * self._beats
+        self.free = config.constant_ring_beats
         self._beat = 0
+        self._index = 0
         self._written = False
 
-    def step(self, write: bool, take: bool) -> None:
-        """One clock edge; a record counts two cycles after its last beat's write."""
-        self.level += self._written - take
-        self.free += take * self._beats - write
+    def step(self, write: bool, taken: int) -> None:
+        """One clock edge, `taken` records; a record counts two cycles after its last beat's write."""
+        self.level += self._records * self._written - taken
+        self._index += taken
+        if self._index == self._records:
+            self._index = 0
+            self.free += self._beats
+        self.free -= write
         self._written = False
         if write:
             self._beat += 1
@@ -129,7 +135,7 @@ def simulate_cycles(
             isa.Ring.LONG: streams.free,
         }
 
-        level = macs.level if sequencer.mac else weights.level
+        level = macs.level // 2 if sequencer.mac else weights.level
         mac = sequencer.mac
         sequencer.step(cycle, conv, level, scalar.scale_tokens != 0)
         word = scalar.word
@@ -144,6 +150,8 @@ def simulate_cycles(
             quiet,
             word_taken,
         )
+        if sequencer.waits_for_scale and scalar.starved(constants.level, macs.level):
+            sequencer.reports[-1].starved += 1
         streams.step(cycle, arrival.kind == isa.Ring.LONG, memory)
         loader.step(cycle, cycle == 0, free, conv_read, scalar_read, layers_done)
         layers_done += sequencer.layer_done
@@ -153,7 +161,6 @@ def simulate_cycles(
         )
         macs.step(
             arrival.kind == isa.Ring.MACS,
-            arrival.unpack4,
             claimed if mac else 0,
             released if mac else 0,
             vector,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hwflow import isa, timing
 from hwflow.config import AcceleratorConfig
 from hwflow.cycle_model.parts import BufferedFifo, Delay
+from hwflow.tokens import padding_records
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class MatvecSource:
     def __init__(self, config: AcceleratorConfig) -> None:
         self._groups_left = 0
         self._steps = 0
+        self._halves = 0
         self._ahead = 0
         self._guard = 0
         self._issuing = False
@@ -38,17 +40,24 @@ class MatvecSource:
         self._release = Delay[int](1, 0)
         self.step_issued = False
 
-    def step(self, start: tuple[int, int] | None, level: int, finished: bool) -> int:
-        """One clock edge; `start` = (groups, steps), `finished` drops the current group. Returns ring words released."""
+    def starved(self, level: int) -> bool:
+        """Nothing is on the array or done, and the next group's weights are not all there."""
+        return self._ahead == 0 and self._groups_left != 0 and level < self._halves
+
+    def step(self, start: tuple[int, int, bool] | None, level: int, finished: bool) -> int:
+        """One clock edge; `start` = (groups, steps, wide), `finished` drops the current group.
+
+        Returns half words of the ring released.
+        """
         begin = (
             not self._issuing
             and self._groups_left != 0
             and self._ahead != 2
             and self._guard == 0
-            and level >= self._steps
+            and level >= self._halves
         )
         last = self._issuing and self._step == self._steps - 1
-        released = self._release.step(self._steps if last else 0)
+        released = self._release.step(self._halves if last else 0)
         result = self._result.step(last)
         self.step_issued = self._issuing
         self._ahead += begin - finished
@@ -68,7 +77,8 @@ class MatvecSource:
         if result:
             self._waiting = True
         if start is not None:
-            self._groups_left, self._steps = start
+            self._groups_left, self._steps, wide = start
+            self._halves = self._steps << wide
         elif begin:
             self._issuing = True
             self._groups_left -= 1
@@ -79,7 +89,9 @@ class ScalarEngine:
     """Registers of the scalar engine. `scale_tokens` and `frame_done` are read by the rest of the model."""
 
     def __init__(self, config: AcceleratorConfig) -> None:
+        self._config = config
         self._cols = config.cols
+        self._promised = False
         self._source = MatvecSource(config)
         self._state = "IDLE"
         self._word: Mapping[str, int] = {"op": 0, "layer": 0}
@@ -104,6 +116,16 @@ class ScalarEngine:
         """Takes an instruction in this cycle."""
         return self._state == "IDLE"
 
+    def starved(self, record_level: int, matvec_level: int) -> bool:
+        """An instruction waits for its constants or its weights to come from memory."""
+        op = self._word["op"]
+        if self._state != "RUN":
+            return False
+        if op == isa.Op.MEAN:
+            there = self._sum_tokens != 0 or self._column != 0
+            return bool(self._word["records"]) and there and record_level == 0
+        return record_level == 0 or (op == isa.Op.FC and self._source.starved(matvec_level))
+
     @property
     def stepping(self) -> bool:
         """A step of a matrix-vector product was issued in the last cycle."""
@@ -124,8 +146,8 @@ class ScalarEngine:
         scale_take: bool,
         quiet: bool,
         result_ready: bool,
-    ) -> tuple[bool, int]:
-        """One clock edge. Returns (a constant record was taken, 8-bit ring words released)."""
+    ) -> tuple[int, int]:
+        """One clock edge. Returns (constant records taken, half words of the 8-bit ring released)."""
         op = self._word["op"]
         mean, fc, affine = op == isa.Op.MEAN, op == isa.Op.FC, op == isa.Op.AFFINE
         dest = self._word.get("dest", -1)
@@ -147,6 +169,8 @@ class ScalarEngine:
         )
         group_end = self._issued == count - 1 or self._column == self._cols - 1
         take_sum = issue and mean and self._column == 0
+        rest = min(count - self._issued, self._cols - self._column)
+        promise = issue and fc and to_scale and not self._promised and record_level >= rest
 
         valid = self._produce.step(issue)
         written = self._affine.step(valid and to_scale)
@@ -201,13 +225,16 @@ class ScalarEngine:
         self._words.step(word, result_ready)
         self._records.step(record, record_done)
 
-        start: tuple[int, int] | None = None
+        start: tuple[int, int, bool] | None = None
         if starting and fc:
-            start = (-(-count // self._cols), self._word["steps"])
+            start = (-(-count // self._cols), self._word["steps"], bool(self._word["wide"]))
         released = self._source.step(start, matvec_level, issue and fc and group_end)
         self._source_step = self._source.step_issued
         self._steps = step_count
 
+        taken = 0
+        if issue and records:
+            taken = 1 + (padding_records(count, self._config) if self._issued == count - 1 else 0)
         if issue:
             self._issued += 1
             self._column = (self._column + 1) % self._cols
@@ -220,5 +247,7 @@ class ScalarEngine:
             self._issued = self._column = 0
             self._produced = self._written = self._written_column = 0
         self._sum_tokens += sum_token - take_sum
-        self.scale_tokens += group_written - scale_take
-        return issue and records, released
+        if issue:
+            self._promised = (self._promised or promise) and rest != 1
+        self.scale_tokens += (group_written if affine else promise) - scale_take
+        return taken, released

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from hwflow.emulator.memory import Slots
 from hwflow.emulator.state import ArrayCounts, State
 from hwflow.memories import ceil_div
+from hwflow.tokens import group_units
 
 Instruction = dict[str, int]
 Ints = npt.NDArray[np.int32]
@@ -116,7 +117,7 @@ def _mac_weights(conv: Instruction, state: State) -> Floats:
     """The next group's weights (taps, words*Km, C): step t is slice t % R of word t // R."""
     config = state.config
     count, words = conv["kernel"] ** 2, conv["words"]
-    taken = state.mac_ring.take(conv["weight_words"]).view(np.int8)
+    taken = state.mac_ring.take(group_units(conv)).view(np.int8)
     slices = taken.reshape(-1, config.cols, config.mac_depth)[: count * words]
     split = slices.reshape(count, words, config.cols, config.mac_depth).transpose(0, 1, 3, 2)
     return split.reshape(count, words * config.mac_depth, config.cols).astype(np.float32)

@@ -12,7 +12,6 @@ import numpy.typing as npt
 from hwflow import isa, numerics
 from hwflow.compiler.program import Program
 from hwflow.config import AcceleratorConfig
-from hwflow.emulator.memory import unpack_nibbles
 from hwflow.emulator.scalar import run_affine, run_fc, run_mean
 from hwflow.emulator.state import Emulation, State
 from hwflow.emulator.vector import run_conv
@@ -68,7 +67,7 @@ class _Machine:
             case Ring.WEIGHTS:
                 state.weight_ring.push(data)
             case Ring.MACS:
-                state.mac_ring.push(unpack_nibbles(data) if load["unpack4"] else data)
+                state.mac_ring.push(data)
             case Ring.CONSTANTS:
                 state.constant_ring.push(data)
             case Ring.BYTES:

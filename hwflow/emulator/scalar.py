@@ -6,9 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from hwflow import numerics
+from hwflow.emulator.memory import unpack_nibbles
 from hwflow.emulator.state import ArrayCounts, State
 from hwflow.isa import FcDest
 from hwflow.memories import ceil_div
+from hwflow.tokens import group_units, padding_records
 
 Instruction = dict[str, int]
 Ints = npt.NDArray[np.int32]
@@ -20,6 +22,7 @@ def run_mean(entry: Instruction, state: State) -> Ints:
     names = ("alpha", "beta", "shift")
     if entry["records"]:
         records = state.take_constants(count)
+        state.constant_ring.take(padding_records(count, state.config))
         arrays = {name: records[f"scalar_{name}"] for name in names}
     else:
         arrays = {name: np.array([entry[name]], np.int32) for name in names}
@@ -40,7 +43,8 @@ def run_fc(entry: Instruction, state: State) -> tuple[Ints, ArrayCounts]:
     groups = ceil_div(outputs, config.cols)
     results: list[Ints] = []
     for group in range(groups):
-        words = state.mac_ring.take(steps).view(np.int8)
+        data = state.mac_ring.take(group_units(entry)).tobytes()
+        words = np.frombuffer(data if entry["wide"] else unpack_nibbles(data), np.int8)
         split = words.reshape(steps, config.rows, config.cols, config.mac_depth)
         weights = split.transpose(0, 1, 3, 2).reshape(-1, config.cols).astype(np.float64)
         sums = (operands @ weights).astype(np.int32)
@@ -62,6 +66,7 @@ def run_fc(entry: Instruction, state: State) -> tuple[Ints, ArrayCounts]:
             _set_constants(state, first, records, values)
             state.scale_tokens += 1
         results.append(values)
+    state.constant_ring.take(padding_records(outputs, config))
     depth = steps * config.fc_inputs
     counts = ArrayCounts(
         issue=groups * steps,
@@ -83,6 +88,7 @@ def run_affine(entry: Instruction, state: State) -> None:
         one = np.full((state.images, count), numerics.SE_ONE, np.int32)
         _set_constants(state, first, records, one)
         state.scale_tokens += 1
+    state.constant_ring.take(padding_records(entry["count"], state.config))
 
 
 def _set_constants(state: State, first: int, records: dict[str, Ints], s: Ints) -> None:

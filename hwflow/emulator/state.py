@@ -100,7 +100,7 @@ class State:
             name: np.full((images, channels), memory.JUNK, np.int32) for name in ("p", "n", "q")
         }
         self.weight_ring = Fifo("binary weight ring", cols * config.popcount_width // 8)
-        self.mac_ring = Fifo("8-bit ring", config.mac_word_bytes)
+        self.mac_ring = Fifo("8-bit ring", config.mac_word_bytes // 2)
         self.constant_ring = Fifo("constant ring", CONSTANT_BITS // 8)
         self.scale_tokens = 0
         self.sum_tokens = 0

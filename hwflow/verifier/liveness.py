@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hwflow.isa import Op, Ring
-from hwflow.tokens import RING_TOKENS, TokenMachine, queue_of, ring_word_bytes
+from hwflow.tokens import RING_TOKENS, TokenMachine, queue_of, ring_unit_bytes
 from hwflow.verifier.context import Context
 
 
@@ -37,7 +37,7 @@ def tokens(context: Context) -> Iterator[str]:
                 f"{machine.waiting()}"
             )
             return
-        word = ring_word_bytes(config, ring, bool(instruction["unpack4"]))
+        word = ring_unit_bytes(config, ring)
         left = instruction["beats"] * config.memory_bytes // word
         while left:
             machine.run()

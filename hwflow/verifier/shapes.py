@@ -10,7 +10,7 @@ from hwflow.compiler.counts import out_channels
 from hwflow.isa import INSTRUCTION_BYTES, FcDest, Op, Residual, Ring, Store
 from hwflow.memories import ceil_div
 from hwflow.spilling import group_beats, spilled_groups, streamed_groups
-from hwflow.tokens import RING_TOKENS, TokenMachine, ring_word_bytes
+from hwflow.tokens import RING_TOKENS, TokenMachine, group_units, ring_unit_bytes
 from hwflow.verifier.context import Context, Instruction
 
 
@@ -89,11 +89,9 @@ def loads(context: Context) -> Iterator[str]:
                 f"{where}: beats {load['address']}..{end - 1} are outside the payloads "
                 f"{schedule_end}..{header.image_address - 1}"
             )
-        if load["unpack4"] and ring is not Ring.MACS:
-            yield f"{where}: unpack4 is only for the 8-bit ring"
-        word = ring_word_bytes(config, ring, bool(load["unpack4"]))
-        if beats * config.memory_bytes % word:
-            yield f"{where}: {beats} beats are no whole words of {word} bytes"
+        unit = ring_unit_bytes(config, ring)
+        if beats * config.memory_bytes % unit:
+            yield f"{where}: {beats} beats are no whole units of {unit} bytes"
     if end_of_file * config.memory_bytes != len(context.memory):
         yield f"memory.bin: {len(context.memory)} bytes, its last area ends at beat {end_of_file}"
 
@@ -113,8 +111,6 @@ def _long_load(context: Context, where: str, load: Instruction) -> Iterator[str]
         yield f"{where}: target {config.name} has no long stream; its long_words is 0"
         return
     yield from _in_spill_area(context, where, "beats", load["address"], beats)
-    if load["unpack4"]:
-        yield f"{where}: unpack4 is only for the 8-bit ring"
     if beats % config.stream_beats:
         yield f"{where}: {beats} beats are no whole words of {config.stream_word_bytes} bytes"
 
@@ -272,6 +268,8 @@ def scalars(context: Context) -> Iterator[str]:
             yield from _between(where, "outputs", entry["outputs"], 1, 1 << 16)
             if dest is FcDest.SCALE:
                 yield from _expect(where, entry, {"outputs": channels})
+                if served is not None and served["mac"]:
+                    yield f"{where}: promises scales too early for a CONV on the MAC array; use AFFINE"
             if dest is FcDest.HIDDEN:
                 hidden = entry["outputs"]
                 yield from _between(where, "outputs", hidden, 1, config.channel_limit)
@@ -294,8 +292,9 @@ def ring_fit(context: Context) -> Iterator[str]:
     for where, entry in context.of(Op.CONV, Op.FC):
         conv = entry["op"] == Op.CONV
         ring = Ring.WEIGHTS if conv and not entry["mac"] else Ring.MACS
-        words = entry["weight_words" if conv else "steps"]
+        units = group_units(entry)
         limit = capacities[RING_TOKENS[ring]]
-        if words > limit:
+        if units > limit:
             name = RING_TOKENS[ring].value
-            yield f"{where}: a group has {words} words, the {name} holds {limit}"
+            what = "half words" if ring is Ring.MACS else "words"
+            yield f"{where}: a group has {units} {what}, the {name} holds {limit}"

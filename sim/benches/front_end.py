@@ -23,7 +23,6 @@ from rtl_gen.interfaces import (
     bytes_write_layout,
     events_layout,
     group_layout,
-    macs_write_layout,
     matvec_layout,
     matvec_result_layout,
     store_layout,
@@ -111,24 +110,23 @@ class Bench:
         for layer in self.layers:
             if layer.fields["mac"]:
                 for word in mac_words(layer, CONFIG):
-                    await self._mac_word(word, layer.unpack4)
+                    await self._mac_word(word, 8)
             for weights, _ in layer.vectors:
                 for word in vector_words(weights, CONFIG):
-                    await self._mac_word(word, unpack4=True)
+                    await self._mac_word(word, 4)
         self.dut.macs_write.value = 0
 
-    async def _mac_word(self, word: Any, unpack4: bool) -> None:
-        dut, layout = self.dut, macs_write_layout(CONFIG)
-        bits = 4 if unpack4 else 8
+    async def _mac_word(self, word: Any, bits: int) -> None:
+        dut, layout = self.dut, beat_write_layout(CONFIG)
         size = CONFIG.beat_bits // bits
         for first in range(0, len(word), size):
-            while self._gap() or number(dut.macs_free) < size:
+            while self._gap() or number(dut.macs_free) == 0:
                 dut.macs_write.value = 0
                 await FallingEdge(dut.clk)
             beat = 0
             for n, value in enumerate(word[first : first + size]):
                 beat |= (int(value) & (1 << bits) - 1) << n * bits
-            dut.macs_write.value = pack(layout, {"valid": 1, "unpack4": int(unpack4), "data": beat})
+            dut.macs_write.value = pack(layout, {"valid": 1, "data": beat})
             await FallingEdge(dut.clk)
 
     async def _instructions(self) -> None:
@@ -195,6 +193,7 @@ class Bench:
                     "first": int(step == 0),
                     "last": last,
                     "release": last,
+                    "narrow": 1,
                     "word": step,
                 }
                 dut.matvec.value = pack(matvec_layout(CONFIG), item | {"operands": vector.tolist()})
@@ -296,7 +295,8 @@ async def random_layers(dut: Any) -> None:
         before = len(bench.groups.items)
         total = layer.fields["groups"] * layer.fields["tiles"] * CONFIG.row_groups
         await wait_for(dut, lambda n=index: len(bench.starts) > n, what="layer start")
-        dut.backend_idle.value = int(rng.integers(0, 2))
+        # A matrix-vector product never meets the next layer, which may use the same array.
+        dut.backend_idle.value = int(rng.integers(0, 2)) if not layer.vectors else 0
         following = layers[index + 1 : index + 2]
         tasks = [cocotb.start_soon(bench.write_source(following[0]))] if following else []
         await bench.run_vectors(layer)

@@ -37,7 +37,6 @@ class Layer:
     fields: dict[str, int]
     source: Ints
     weights: Ints
-    unpack4: bool = False
     by_store: bool = False
     vectors: list[tuple[Ints, Ints]] = field(default_factory=list)
 
@@ -113,17 +112,14 @@ def draw(rng: np.random.Generator, config: AcceleratorConfig, index: int, *, mac
         "weight_words": weight_words,
     }
     shape = (geometry["in_h"], geometry["in_w"], src_words * word)
-    unpack4 = bool(mac and rng.random() < 0.4)
     weight_shape = (kernel, kernel, 1 if grouped else cin, cout)
     if mac:
         source = rng.integers(-128, 128, shape)
-        weights = (
-            rng.integers(-8, 8, weight_shape) if unpack4 else rng.integers(-128, 128, weight_shape)
-        )
+        weights = rng.integers(-128, 128, weight_shape)
     else:
         source = rng.integers(0, 2, shape) * 2 - 1
         weights = rng.integers(0, 2, weight_shape) * 2 - 1
-    return Layer(fields, source, weights, unpack4)
+    return Layer(fields, source, weights)
 
 
 def draw_vectors(rng: np.random.Generator, config: AcceleratorConfig) -> list[tuple[Ints, Ints]]:

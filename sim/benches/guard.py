@@ -13,6 +13,30 @@ from sim.benches.unit import UnitBench, small_config
 PATIENCE = 40
 
 
+def silent_writes() -> UnitBench:
+    """A write that nothing becomes of is reported with its layer and beat; one that moves on is not."""
+    dut: Any = MemoryGuard(small_config(), patience=PATIENCE)
+
+    async def bench(ctx: Any) -> None:
+        state = {"waiting": 1, "moved": 0, "layer": 7, "address": 4321}
+        for _ in range(5):
+            ctx.set(dut.write, state)
+            await ctx.tick().repeat(PATIENCE - 2)
+            ctx.set(dut.write, {**state, "moved": 1})
+            await ctx.tick()
+        ctx.set(dut.write, {**state, "waiting": 0})
+        await ctx.tick().repeat(3 * PATIENCE)
+        assert not ctx.get(dut.failed)
+        ctx.set(dut.write, state)
+        await ctx.tick().repeat(PATIENCE + 2)
+        assert ctx.get(dut.failed)
+        record = ctx.get(dut.record)
+        assert (record >> 8 & 0xFFFF, record >> 32) == (7, 4321)
+        assert (record >> 24 & 15, record >> 28 & 15) == (isa.Fault.SILENCE, isa.Ring.LONG)
+
+    return UnitBench(dut, [bench])
+
+
 def memory_guard(fault: isa.Fault | None, seed: int = 1) -> UnitBench:
     """Random requests and beats; then a beat with an error, or a memory that stops; then the same again.
 

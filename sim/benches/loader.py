@@ -24,21 +24,21 @@ def random_instruction(rng: random.Random, op: isa.Op, **fixed: int) -> bytes:
 
 @dataclass
 class Ring:
-    """A ring of `capacity` units; room freed or taken shows `delay` cycles later."""
+    """A ring of `capacity` beats; room freed or taken shows `delay` cycles later."""
 
     capacity: int
     delay: int
     level: int = 0
-    beats: list[tuple[int, int]] = field(default_factory=list)
+    beats: list[int] = field(default_factory=list)
     shown: deque[int] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
         self.shown.extend([self.capacity] * self.delay)
 
-    def accept(self, units: int, beat: int, flag: int) -> None:
-        self.level += units
+    def accept(self, beat: int) -> None:
+        self.level += 1
         assert self.level <= self.capacity, "the loader overran a ring"
-        self.beats.append((beat, flag))
+        self.beats.append(beat)
 
     def step(self) -> int:
         self.shown.append(self.capacity - self.level)
@@ -54,7 +54,7 @@ class Bench:
         self.names = (*RINGS, "long") if config.long_words else RINGS
         self.memory = [self.rng.getrandbits(config.beat_bits) for _ in range(4096)]
         latency = timing.ring_free_latency()
-        capacities = {"weights": 20, "macs": 20 * config.memory_bytes, "constants": 18, "long": 19}
+        capacities = {"weights": 20, "macs": 20, "constants": 18, "long": 19}
         self.rings = {name: Ring(capacities[name], latency) for name in self.names}
         self.bytes: dict[tuple[int, int], int] = {}
         self.events: list[tuple[str, int]] = []
@@ -93,17 +93,15 @@ class Bench:
             assert ready or not valid
 
     async def rings_model(self, ctx: Any) -> None:
-        dut, rng, config = self.dut, self.rng, self.config
+        dut, rng = self.dut, self.rng
         writes = {name: getattr(dut, f"{name}_write") for name in self.names}
         while True:
             for name, ring in self.rings.items():
                 ctx.set(getattr(dut, f"{name}_free"), ring.step())
             _, _, *seen, to_bytes = await ctx.tick().sample(*writes.values(), dut.bytes_write)
-            for (name, ring), write in zip(self.rings.items(), seen, strict=True):
+            for ring, write in zip(self.rings.values(), seen, strict=True):
                 if write.valid:
-                    flag = write.unpack4 if name == "macs" else 0
-                    units = config.memory_bytes << flag if name == "macs" else 1
-                    ring.accept(units, write.data, flag)
+                    ring.accept(write.data)
                 if ring.level and rng.random() < self.drain:
                     ring.level -= rng.randint(1, ring.level)
             if to_bytes.valid:
@@ -156,14 +154,11 @@ def random_program(
         if op is isa.Op.LOAD:
             ring = rng.choice([0, 1, 2, 4] if config.long_words else [0, 1, 2])
             name = "long" if ring == isa.Ring.LONG else RINGS[ring]
-            unpack4 = int(ring == isa.Ring.MACS and rng.random() < 0.5)
             beats, address = rng.choice([1, 2, 15, 16, 17, 40]), rng.randrange(1000, 4000)
             program.append(
-                random_instruction(
-                    rng, op, ring=ring, unpack4=unpack4, address=address, beats=beats, after=0
-                )
+                random_instruction(rng, op, ring=ring, address=address, beats=beats, after=0)
             )
-            expected[name] += [(bench.memory[address + n], unpack4) for n in range(beats)]
+            expected[name] += [bench.memory[address + n] for n in range(beats)]
             counts["bytes_spill_read" if name == "long" else f"bytes_{name}"] += (
                 beats * config.memory_bytes
             )
@@ -220,7 +215,6 @@ def image(memory_bytes: int) -> UnitBench:
             bench.rng,
             isa.Op.LOAD,
             ring=3,
-            unpack4=0,
             after=0,
             address=address,
             beats=beats,
@@ -262,9 +256,7 @@ def small_ring() -> UnitBench:
     config = small_config()
     bench = Bench(config, 1, 0.0)
     program = [
-        random_instruction(
-            bench.rng, isa.Op.LOAD, ring=0, unpack4=0, address=1000, beats=30, after=0
-        ),
+        random_instruction(bench.rng, isa.Op.LOAD, ring=0, address=1000, beats=30, after=0),
         random_instruction(bench.rng, isa.Op.END),
     ]
     bench.place(0, program)
@@ -285,7 +277,7 @@ def after() -> UnitBench:
     bench = Bench(config, 2, 0.5)
     program = [
         random_instruction(
-            bench.rng, isa.Op.LOAD, ring=isa.Ring.LONG, unpack4=0, address=1000, beats=3, after=2
+            bench.rng, isa.Op.LOAD, ring=isa.Ring.LONG, address=1000, beats=3, after=2
         ),
         random_instruction(bench.rng, isa.Op.END),
     ]

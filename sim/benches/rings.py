@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections import deque
 from typing import Any
 
 from hwflow import timing
+from hwflow.emulator.memory import unpack_nibbles
+from hwflow.tokens import padding_records
 from rtl_gen.constant_ring import ConstantRing
 from rtl_gen.mac_ring import MacRing
 from rtl_gen.weight_ring import WeightRing
@@ -17,42 +18,49 @@ LAYERS = [(3, 4, 2), (1, 5, 1), (5, 2, 3), (16, 2, 2), (2, 9, 2)]
 
 
 def constant_ring(memory_bytes: int) -> UnitBench:
-    """120 records, taken slowly and then fast."""
-    config = small_config(memory_bytes=memory_bytes, constant_words=17)
+    """Instructions of 1 to 9 records, each in whole beats, taken slowly and then fast."""
+    config = small_config(
+        memory_bytes=memory_bytes, constant_words=18, cols=32, popcount_width=32, mac_depth=4
+    )
     rng = random.Random(memory_bytes)
     dut: Any = ConstantRing(config)
-    records = [rng.getrandbits(256) for _ in range(120)]
-    mask = (1 << 216) - 1
-    waiting: deque[int] = deque()
+    records: list[int] = []
+    wanted: list[tuple[int, bool]] = []  # the record and whether it is its instruction's last
+    for _ in range(24):
+        count = rng.randint(1, 9)
+        own = [rng.getrandbits(256) for _ in range(count)]
+        wanted += [(record & (1 << 216) - 1, record is own[-1]) for record in own]
+        records += own + [0] * padding_records(count, config)
+    stream = sum(record << 256 * n for n, record in enumerate(records))
+    beats = 256 * len(records) // config.beat_bits
     taken: list[int] = []
 
     async def writer(ctx: Any) -> None:
-        for record in records:
-            waiting.extend(
-                record >> n * config.beat_bits & (1 << config.beat_bits) - 1
-                for n in range(config.constant_beats)
-            )
-        while waiting:
+        written = 0
+        while written < beats:
             write = ctx.get(dut.free) > 0 and rng.random() < 0.8
             ctx.set(dut.write.valid, write)
             if write:
-                ctx.set(dut.write.data, waiting.popleft())
+                beat = stream >> written * config.beat_bits & (1 << config.beat_bits) - 1
+                ctx.set(dut.write.data, beat)
+                written += 1
             await ctx.tick()
         ctx.set(dut.write.valid, 0)
 
     async def reader(ctx: Any) -> None:
-        while len(taken) < len(records):
+        while len(taken) < len(wanted):
             take = ctx.get(dut.level) > 0 and rng.random() < (0.2 if len(taken) < 60 else 0.9)
             ctx.set(dut.take, take)
+            ctx.set(dut.last, wanted[len(taken)][1])
             if take:
                 taken.append(ctx.get(dut.record).as_bits())
             await ctx.tick()
         ctx.set(dut.take, 0)
         await ctx.tick()
-        assert ctx.get(dut.free) == 17 * config.constant_beats
+        assert (ctx.get(dut.level), ctx.get(dut.free)) == (0, config.constant_ring_beats)
 
     def check() -> None:
-        assert taken == [record & mask for record in records]
+        assert taken == [record for record, _ in wanted]
 
     return UnitBench(dut, [writer, reader], check=check)
 
@@ -153,8 +161,11 @@ def mac_ring(seed: int) -> UnitBench:
     rng = random.Random(seed)
     dut: Any = MacRing(config)
     size, rows = config.mac_word_bytes, config.rows
-    total = 2 * sum(words * groups for words, groups, _ in LAYERS)
-    narrow = [rng.random() < 0.5 for _ in range(total)]
+    narrow: list[bool] = []
+    for words, groups, _ in LAYERS:
+        narrow += [False] * (words * groups)
+        for _ in range(groups):
+            narrow += [rng.random() < 0.5] * words
     content = [
         bytes(rng.randrange(-8, 8) & 255 if small else rng.randrange(256) for _ in range(size))
         for small in narrow
@@ -167,26 +178,29 @@ def mac_ring(seed: int) -> UnitBench:
             room = config.memory_bytes << small
             bits = 4 if small else 8
             for first in range(0, size, room):
-                while ctx.get(dut.free) < room or rng.random() < 0.2:
+                while ctx.get(dut.free) == 0 or rng.random() < 0.2:
                     ctx.set(dut.write.valid, 0)
                     await ctx.tick()
                 part = enumerate(word[first : first + room])
                 beat = sum((value & (1 << bits) - 1) << n * bits for n, value in part)
-                ctx.set(dut.write, {"valid": 1, "unpack4": small, "data": beat})
+                ctx.set(dut.write, {"valid": 1, "data": beat})
                 await ctx.tick()
         ctx.set(dut.write.valid, 0)
 
     async def cycle(ctx: Any) -> None:
         nonlocal now
-        _, _, word, piece = await ctx.tick().sample(dut.word, dut.slice)
+        _, _, word, piece, small = await ctx.tick().sample(dut.word, dut.slice, dut.word_narrow)
         if now in due:
             number, wanted = due.pop(now)
-            assert word.to_bytes(size, "little") == content[number], (now, number)
+            data = word.to_bytes(size, "little")
+            assert small == narrow[number]
+            values = unpack_nibbles(data[: size // 2]) if small else data
+            assert values == content[number], (now, number)
             assert wanted is None or piece == wanted
         now += 1
 
-    async def pause(ctx: Any, words: int) -> None:
-        while ctx.get(dut.level) < words or rng.random() < 0.4:
+    async def pause(ctx: Any, halves: int) -> None:
+        while ctx.get(dut.level) < halves or rng.random() < 0.4:
             await cycle(ctx)
 
     async def convolution(ctx: Any, first: int, words: int, tiles: int) -> None:
@@ -214,6 +228,7 @@ def mac_ring(seed: int) -> UnitBench:
                 await cycle(ctx)
             ctx.set(dut.matvec, 1)
             ctx.set(dut.word_offset, word)
+            ctx.set(dut.narrow, narrow[first])
             ctx.set(dut.release, word == words - 1)
             due[now + timing.RING_READ] = (first + word, None)
             await cycle(ctx)
@@ -224,18 +239,21 @@ def mac_ring(seed: int) -> UnitBench:
         for words, groups, tiles in LAYERS:
             ctx.set(dut.words, words)
             for _ in range(groups):
-                await pause(ctx, words)
+                await pause(ctx, 2 * words)
                 await convolution(ctx, first, words, tiles)
                 first += words
             for _ in range(timing.ACTIVATIONS + 2):
                 await cycle(ctx)
             for _ in range(groups):
-                await pause(ctx, words)
+                await pause(ctx, words if narrow[first] else 2 * words)
                 await product(ctx, first, words)
                 first += words
             for _ in range(4):
                 await cycle(ctx)
         assert not due
-        assert (ctx.get(dut.level), ctx.get(dut.free)) == (0, config.mac_words * size)
+        assert (ctx.get(dut.level), ctx.get(dut.free)) == (
+            0,
+            2 * config.mac_words * config.mac_half_beats,
+        )
 
     return UnitBench(dut, [writer, reader])

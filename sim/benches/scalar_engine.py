@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
 from collections import deque
 from typing import Any
@@ -87,23 +88,25 @@ class Bench:
     async def matvec(self, ctx: Any) -> None:
         """The MAC array and its ring; a release shows after the longest allowed time."""
         dut, config = self.dut, self.config
-        waiting, level = deque(self.model.ring_words), 0
+        waiting, loaded, level = deque(self.model.ring_words), 0, 0
         releases: deque[int] = deque([0] * (timing.matvec_release_latency() - 1))
         results: deque[list[int] | None] = deque([None] * MATVEC_LATENCY)
         sums = [0] * config.cols
         seen_level = 0
         while True:
-            if level < config.mac_words and level < len(waiting) and self.chance():
-                level += 1
-                seen_level += 1
+            more = waiting[loaded][1] if loaded < len(waiting) else math.inf
+            if level + more <= 2 * config.mac_words and self.chance():
+                level, loaded = level + int(more), loaded + 1
+                seen_level += int(more)
             ctx.set(dut.matvec_level, seen_level)
             result = results.popleft()
             ctx.set(dut.matvec_result, {"valid": result is not None, "sums": result or []})
             _, _, step = await ctx.tick().sample(dut.matvec)
             released, finished = 0, None
             if step.valid:
-                assert step.word < level, "a word that is not there"
-                word = waiting[step.word]
+                assert step.word < loaded, "a word that is not there"
+                word, halves = waiting[step.word]
+                assert halves == (1 if step.narrow else 2)
                 sums = [0] * config.cols if step.first else sums
                 for i in range(config.rows):
                     for j in range(config.cols):
@@ -114,9 +117,9 @@ class Bench:
                 if step.last:
                     finished = list(sums)
                 if step.release:
-                    released = step.word + 1
-                    for _ in range(released):
-                        waiting.popleft()
+                    for _ in range(step.word + 1):
+                        released += waiting.popleft()[1]
+                    loaded -= step.word + 1
                     level -= released
             results.append(finished)
             releases.append(released)

@@ -55,7 +55,8 @@ class Model:
     instructions: list[int] = field(default_factory=list)
     sums: list[dict[int, int]] = field(default_factory=list)  # of each MEAN
     records: list[int] = field(default_factory=list)
-    ring_words: list[list[int]] = field(default_factory=list)
+    ring_words: list[tuple[list[int], int]] = field(default_factory=list)
+    """Weights of a step, and how many half words of the ring they take."""
     taps: list[tuple[int, ...]] = field(default_factory=list)
     constants: list[dict[str, int]] = field(default_factory=list)
     words: list[Any] = field(default_factory=list)  # result words; None where a cycle number stands
@@ -104,6 +105,7 @@ class Model:
         width, cols, depth = config.fc_inputs, config.cols, config.mac_depth
         steps = math.ceil(len(inputs) / width)
         groups = math.ceil(outputs / cols)
+        wide = layer & 1
         weights = [[rng.randint(-128, 127) for _ in range(groups * cols)] for _ in inputs]
         for group in range(groups):
             for step in range(steps):
@@ -114,12 +116,12 @@ class Model:
                         for j in range(cols):
                             if k < len(inputs):
                                 word[(row * cols + j) * depth + m] = weights[k][group * cols + j]
-                self.ring_words.append(word)
+                self.ring_words.append((word, 1 + wide))
         acc_shift = 6
         lo, hi = {0: (0, 15), 1: (0, 32768), 2: (-(2**23), 2**23 - 1)}[dest]
         self._add(
             isa.Op.FC, layer=layer, hidden=hidden, inputs=len(inputs), steps=steps, outputs=outputs,
-            acc_shift=acc_shift, lo=lo, hi=hi, dest=dest, wide=layer & 1,
+            acc_shift=acc_shift, lo=lo, hi=hi, dest=dest, wide=wide,
         )  # fmt: skip
         limit = (len(inputs) * 128 * 128 >> acc_shift) + 1
         results = []
@@ -150,7 +152,7 @@ class Model:
             self.logits += results
         useful = outputs * len(inputs)
         counters = [None, None, steps * groups, useful, steps * groups * config.mac_lanes - useful]
-        self.words.append((isa.Record.SCALAR | layer << 8 | (layer & 1) << 24, 0))
+        self.words.append((isa.Record.SCALAR | layer << 8 | wide << 24, 0))
         self.words += [(value, int(n == 4)) for n, value in enumerate(counters)]
 
     def affine(self, layer: int, count: int) -> None:

@@ -54,7 +54,10 @@ CONTROL: Table = {
     "scalar_engine": [partial(scalar_engine.random_program, pace, 2) for pace in (1.0, 0.6, 0.15)],
     "layer_records": [partial(records.layer_records, stall) for stall in (0.0, 0.9)],
     "result_arbiter": [records.result_arbiter],
-    "memory_guard": [partial(guard.memory_guard, fault) for fault in (None, *isa.Fault)],
+    "memory_guard": [
+        *(partial(guard.memory_guard, fault) for fault in (None, *isa.Fault)),
+        guard.silent_writes,
+    ],
     "loader": [
         partial(loader.frames, 16, 0.05),
         partial(loader.frames, 16, 0.6),

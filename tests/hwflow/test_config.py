@@ -10,6 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hwflow import timing
 from hwflow.config import AcceleratorConfig, load_target, target_names
 from hwflow.errors import FlowError
 
@@ -163,3 +164,10 @@ def test_streams_come_together_and_hold_whole_beats() -> None:
             load_target("sim-small"), cols=8, memory_bytes=32, popcount_width=32, long_words=16,
             store_words=16, mac_depth=2,
         )  # fmt: skip
+
+
+@pytest.mark.parametrize("cols", [8, 16, 32, 64])
+def test_promised_scales_are_there_in_time(cols: int) -> None:
+    """docs/architecture.md: the first pixel group of a binary CONV comes no sooner than the constants."""
+    config = changed(cols=cols, popcount_width=64, mac_depth=8)
+    assert timing.scale_promise_latency(config) <= 1 + timing.binary_group_latency(config)

@@ -16,10 +16,11 @@ from hwflow.heads import reads_heads
 from hwflow.isa import Op, Residual
 from hwflow.verifier.context import Context
 from hwflow.verifier.verify import open_program, violations
-from models.config import PokeBNNConfig
+from models.config import PokeBNNConfig, preset
 from models.integer import layers as evaluation
 from models.integer.network import map_images
 from models.integer.random import random_images, random_network, small_config
+from tests.hwflow.test_compiler import blank_network
 
 TARGET = replace(load_target("sim-small"), name="heads", head_rows=40)
 STAGES = ((1, 9, 1), (1, 19, 2), (1, 38, 2))
@@ -47,6 +48,17 @@ def test_emulator_equals_the_network(cols: int, lanes: int) -> None:
     for number, layer in enumerate((*trace.init, *trace.convs)):
         assert np.array_equal(found.layers[number].y, layer.y), number
     assert np.array_equal(found.logits, trace.logits)
+
+
+def test_pokebnn_14_at_full_size_compiles() -> None:
+    """356, 716 and 1432 channels repeat in blocks 3, 7 and 13; 224x224 needs 196 rows of heads on zu7ev."""
+    rows = {"main_rows": 16384, "side_rows": 8192, "pool_rows": 4096, "bit_rows": 8192}
+    target = replace(load_target("zu7ev"), **rows, byte_rows=2048)
+    network = blank_network(preset("pokebnn-1.4x"))
+    convs = [each for each in lower(network, target).instructions if each["op"] == Op.CONV]
+    assert [each["layer"] for each in convs if reads_heads(each, target)] == [13, 25, 43]
+    with pytest.raises(FlowError, match=r"heads need 196 rows .* head_rows 195; raise head_rows"):
+        lower(network, replace(target, head_rows=195))
 
 
 @pytest.mark.parametrize(

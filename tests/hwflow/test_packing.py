@@ -112,7 +112,7 @@ def _constants(n: int, value: int) -> tuple[ScalarParams, VectorParams]:
 
 def test_constant_records_are_packed_like_instructions() -> None:
     scalar, vector = _constants(3, -7)
-    records = weights.constant_records(scalar, vector)
+    records = weights.constant_records(scalar, vector, DEEP)
     assert records.shape == (3, 1, 32)
     word = int.from_bytes(records[1, 0].tobytes(), "little")
     values = isa.unpack(isa.CONSTANT_FIELDS, word)
@@ -124,7 +124,7 @@ def test_constant_records_are_packed_like_instructions() -> None:
 def test_constants_that_do_not_fit_are_refused() -> None:
     scalar, vector = _constants(2, 40000)
     with pytest.raises(FlowError, match=r"constant scalar_alpha does not fit"):
-        weights.constant_records(scalar, vector)
+        weights.constant_records(scalar, vector, DEEP)
 
 
 def test_header_is_checked() -> None:
@@ -166,7 +166,7 @@ def worked_example() -> str:
     scalar = ScalarParams(
         acc_shift=0, alpha=zero + 1, beta=zero - 1, shift=zero + 2, lo=0, hi=1
     )  # fmt: skip
-    record = weights.constant_records(scalar, None)
+    record = weights.constant_records(scalar, None, DEEP)
     table = tuple((max(-128, v - 255),) for v in range(256))
     info = ImageInfo(
         address=0, beats=2, shape=(2, 4, 1), table=table, stride=2, stored_shape=(1, 2, 4), words=1

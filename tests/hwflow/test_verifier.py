@@ -114,7 +114,6 @@ CASES: dict[str, tuple[str, Change]] = {
     "load of the schedule": ("loads", _load_schedule_bytes),
     "load of nothing": ("loads", _set(Op.LOAD, 2, beats=0)),
     "load beyond the payloads": ("loads", _set(Op.LOAD, 2, address=1 << 20)),
-    "nibbles into constants": ("loads", _set(Op.LOAD, 1, ring=Ring.CONSTANTS, unpack4=1)),
     "parts of words": ("loads", _set(Op.LOAD, 1, beats=3)),
     "another padding": ("convolutions", _set(Op.CONV, 3, pad_left=0)),
     "linear tiles with a stride": ("convolutions", _set(Op.CONV, 9, row_aligned=0)),

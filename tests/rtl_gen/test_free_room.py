@@ -41,4 +41,4 @@ def test_free_room_is_never_cut() -> None:
     gc.collect()  # the units go here, where their never being elaborated is no warning
     for name, (at_loader, at_ring) in found.items():
         assert at_loader == at_ring, name
-    assert found["macs"][0] == (65536 * 32 * 64 * 8).bit_length()
+    assert found["macs"][0] == (65536 * 32 * 64 * 8 // 16).bit_length()

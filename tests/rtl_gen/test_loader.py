@@ -8,13 +8,13 @@ from sim.benches import loader
 from tests.rtl_gen.control_bench import simulate_unit
 
 
-@pytest.mark.parametrize("memory_bytes", [8, 16, 32])
+@pytest.mark.parametrize("memory_bytes", [8, 16, 32, 64])
 @pytest.mark.parametrize("drain", [0.05, 0.6])
 def test_frames(memory_bytes: int, drain: float) -> None:
     simulate_unit(loader.frames(memory_bytes, drain))
 
 
-@pytest.mark.parametrize("memory_bytes", [8, 16, 32])
+@pytest.mark.parametrize("memory_bytes", [8, 16, 32, 64])
 def test_image_is_written_before_a_conv_begins(memory_bytes: int) -> None:
     simulate_unit(loader.image(memory_bytes))
 

@@ -17,7 +17,7 @@ def test_arbiter_never_interrupts_a_record() -> None:
     simulate_unit(records.result_arbiter())
 
 
-@pytest.mark.parametrize("memory_bytes", [8, 16, 32])
+@pytest.mark.parametrize("memory_bytes", [8, 16, 32, 64])
 def test_constant_ring(memory_bytes: int) -> None:
     simulate_unit(rings.constant_ring(memory_bytes))
 
