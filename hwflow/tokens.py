@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 
 from hwflow.config import AcceleratorConfig
 from hwflow.isa import CONSTANT_BITS, FcDest, Op, Ring
-from hwflow.memories import ceil_div
 from hwflow.spilling import group_words, reads_stream, writes_stream
 from hwflow.timing import CONV_QUEUE, SCALAR_QUEUE
 

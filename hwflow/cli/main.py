@@ -8,6 +8,7 @@ import typer
 
 from hwflow.cli import (
     ace,
+    blame,
     cycles,
     doctor,
     fit,
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 app.command("doctor")(doctor.doctor)
 app.command("train")(train.train)
+app.command("blame")(blame.blame)
 app.command("import-aqt")(import_aqt.import_aqt)
 app.command("quantise")(quantise.quantise)
 app.command("random")(random.random)

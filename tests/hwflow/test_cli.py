@@ -23,6 +23,7 @@ COMMANDS = (
     "doctor",
     "train",
     "import-aqt",
+    "blame",
     "quantise",
     "random",
     "lower",
