@@ -10,10 +10,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help venv sim test test-all lint train bench verilog clean
+.PHONY: help venv sim sim-imagenet test test-all lint train bench family verilog clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: $(STAMP) ## set up .venv with the pinned packages
 
@@ -30,6 +30,13 @@ sim: $(STAMP) ## unit benches, then IMAGES test images through the whole acceler
 	$(BIN)/pytest tests/rtl_gen tests/sim -m "not slow" -n $(JOBS) --dist loadfile -q \
 	  --junitxml=$(BUILD)/sim/units.xml
 	$(BIN)/hwflow sim --images $(IMAGES) --target $(TARGET) --out $(BUILD)/sim
+
+sim-imagenet: TARGET = zu7ev
+sim-imagenet: $(STAMP) ## a random PokeBNN-1.0x at 224x224 through the RTL, every layer compared and timed
+	$(BIN)/hwflow sim-imagenet --target $(TARGET) --out $(BUILD)/imagenet
+
+family: $(STAMP) ## time and cycles against width, 0.5x to 2.0x, also in RTL
+	$(BIN)/python -m bench.family --rtl
 
 test: $(STAMP) ## every test but the slow ones
 	$(BIN)/pytest -m "not slow" -n $(JOBS) --dist loadfile --durations=10

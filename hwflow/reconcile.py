@@ -16,6 +16,7 @@ from typing import Any
 
 from hwflow.ace import AceReport, Operation
 from hwflow.compiler.counts import LayerCounts
+from hwflow.elementwise import ElementwiseRow, elementwise
 from hwflow.errors import FlowError
 from hwflow.isa import CYCLE_COUNTERS, layer_cycles
 
@@ -75,6 +76,33 @@ class OperationRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClassRow:
+    """All operations whose weights have `bits` bits in the model.
+
+    macs = useful + masked + elided + unexplained, in MACs; elided: taps that are left out, of which
+    this architecture has none. ace: of the model; executed_ace: of what was executed.
+    """
+
+    bits: int
+    macs: int
+    useful: int
+    masked: int
+    elided: int
+    unexplained: int
+    ace: int
+    executed_ace: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class BytesRow:
+    """Memory traffic of one kind in an image; measured: of the first image, None without one."""
+
+    kind: str
+    scheduled: int
+    measured: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class CycleRow:
     """Cycles of one layer of one image; before: cycles since the previous layer ended."""
 
@@ -95,6 +123,9 @@ class Reconciliation:
 
     network: str
     operations: tuple[OperationRow, ...]
+    classes: tuple[ClassRow, ...]
+    elementwise: tuple[ElementwiseRow, ...]
+    traffic: tuple[BytesRow, ...]
     cycles: tuple[CycleRow, ...] = ()
     after: int = 0
     images: int = 0
@@ -114,7 +145,10 @@ class Reconciliation:
             "images": self.images,
             "problems": list(self.problems),
             "ace": sum(row.ace for row in self.operations),
+            "classes": [asdict(row) for row in self.classes],
             "operations": [asdict(row) for row in self.operations],
+            "elementwise": [row.to_dict() for row in self.elementwise],
+            "bytes": [asdict(row) for row in self.traffic],
             "cycles": [asdict(row) for row in self.cycles],
             "cycles_after_last_layer": self.after,
         }
@@ -131,6 +165,8 @@ def reconcile(
     problems: list[str] = []
     pairs = _pairs(report, counts)
     rows = tuple(_operation(operation, entry, problems) for operation, entry in pairs)
+    beside, unknown = elementwise(report, counts)
+    problems += unknown
     cycles: tuple[CycleRow, ...] = ()
     after = 0
     for index, frame in enumerate(frames):
@@ -144,11 +180,49 @@ def reconcile(
     return Reconciliation(
         network=report.network,
         operations=rows,
+        classes=_classes(rows),
+        elementwise=beside,
+        traffic=tuple(
+            BytesRow(
+                kind=kind,
+                scheduled=_scheduled(kind, counts),
+                measured=frames[0].frame[f"bytes_{kind}"] if frames else None,
+            )
+            for kind in TRAFFIC
+        ),
         cycles=cycles,
         after=after,
         images=len(frames),
         problems=tuple(problems),
     )
+
+
+def _classes(rows: Sequence[OperationRow]) -> tuple[ClassRow, ...]:
+    """The operations' sums by the width of the model's weights."""
+    classes: list[ClassRow] = []
+    for bits in sorted({_weight_bits(row) for row in rows}):
+        those = [row for row in rows if _weight_bits(row) == bits]
+        classes.append(
+            ClassRow(
+                bits=bits,
+                macs=sum(row.ace_macs for row in those),
+                useful=sum(row.useful for row in those),
+                masked=sum(row.masked for row in those),
+                elided=0,
+                unexplained=sum(row.unexplained_macs for row in those),
+                ace=sum(row.ace for row in those),
+                executed_ace=sum(row.executed_ace for row in those),
+            )
+        )
+    return tuple(classes)
+
+
+def _weight_bits(row: OperationRow) -> int:
+    return int(row.bits.split("x")[0])
+
+
+def _scheduled(kind: str, counts: Sequence[LayerCounts]) -> int:
+    return sum(entry.bytes.get(kind, 0) for entry in counts if entry.unit == "load")
 
 
 def _pairs(report: AceReport, counts: Sequence[LayerCounts]) -> list[tuple[Operation, LayerCounts]]:
@@ -233,7 +307,7 @@ def _compare_traffic(
     frame: FrameCounters, counts: Sequence[LayerCounts], problems: list[str]
 ) -> None:
     for kind in TRAFFIC:
-        expected = sum(entry.bytes.get(kind, 0) for entry in counts if entry.unit == "load")
+        expected = _scheduled(kind, counts)
         measured = frame.frame[f"bytes_{kind}"]
         if measured != expected:
             problems.append(

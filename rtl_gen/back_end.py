@@ -6,7 +6,7 @@ stage numbers are those of rtl_gen/lane.py. Everything that is constant in a lay
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, EnableInserter, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -109,7 +109,7 @@ class BackEnd(wiring.Component):
         shortcuts = residuals.shortcuts(m)
         keep = columns(lane.KEEP_STAGE, "keep_columns")
         elements, t_saturated, y_saturated = vector_lanes(
-            m, config, current, group.data, self.constants_write, cg, keep, shortcuts
+            m, config, current, group.data, self.constants_write, valid, cg, keep, shortcuts
         )
 
         # Counted only where an element is stored: its pixel and its channel exist.
@@ -228,7 +228,9 @@ class BackEnd(wiring.Component):
     def _pool(self, m: Module, valid: Signal, mask: Signal, elements: Signal) -> Pool:
         """The pool unit, fed by layers with `pool_en`."""
         current = self.current
-        m.submodules.pool_unit = pool = Pool(self.config)
+        pool = Pool(self.config)
+        # Only layers that pool clock it: they end, and the next one begins, with nothing in it.
+        m.submodules.pool_unit = EnableInserter(current.pool_en)(pool)
         m.d.comb += [
             pool.clear.eq(self.layer_start),
             pool.width.eq(current.out_w),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
@@ -11,7 +11,7 @@ from hwflow import isa
 from hwflow.config import AcceleratorConfig
 from hwflow.timing import BYTE_WRITER_BEATS
 from rtl_gen.delay import successor
-from rtl_gen.interfaces import ROW_BITS, bytes_write_layout
+from rtl_gen.interfaces import ROW_BITS, SLOT_BITS, bytes_write_layout
 
 WORDS_BITS = next(f.bits for f in isa.FIELDS[isa.Op.LOAD] if f.name == "words")
 
@@ -26,11 +26,12 @@ def byte_writer_layout(config: AcceleratorConfig) -> data.StructLayout:
 class ByteWriter(wiring.Component):
     """Cuts or joins beats to words of C bytes and counts bank and row as slots go by.
 
-    Word w of slot i goes to bank i % NB, row base + (i // NB)*words + w. Where B <= C a word is written in the cycle
-    after its last beat. Where B > C a beat takes B/C cycles, and a FIFO of `BYTE_WRITER_BEATS` takes what arrives meanwhile.
+    Word w of slot i goes to bank i % NB, row base + (i // NB)*words + w. A FIFO of `BYTE_WRITER_BEATS` takes what arrives
+    while a beat is cut to B/C words or `stall` holds the writes up; C/B beats make a word where B < C.
 
     Members: `beat` In, always accepted (the loader keeps to `free`, beats that may still arrive); `write` to the byte
-    memory; `idle` Out: every accepted beat has been written.
+    memory, not in the cycle after `stall`; `restart` In forgets the slots; `slots` Out, how many have been written
+    since; `idle` Out: every accepted beat has been written.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -40,6 +41,9 @@ class ByteWriter(wiring.Component):
                 "beat": In(byte_writer_layout(config)),
                 "free": Out(range(BYTE_WRITER_BEATS + 1)),
                 "write": Out(bytes_write_layout(config)),
+                "stall": In(1),
+                "restart": In(1),
+                "slots": Out(SLOT_BITS),
                 "idle": Out(1),
             }
         )
@@ -52,11 +56,24 @@ class ByteWriter(wiring.Component):
             data.StructLayout({"valid": 1, "first": 1, "base": ROW_BITS, "words": WORDS_BITS})
         )
         word_data = Signal(8 * config.cols)
+        layout = self.beat.shape()
+        m.submodules.fifo = fifo = SyncFIFOBuffered(width=layout.size, depth=BYTE_WRITER_BEATS)
+        head = data.View(layout, fifo.r_data)
+        ready = Signal()
+        m.d.comb += [
+            fifo.w_data.eq(self.beat),
+            fifo.w_en.eq(self.beat.valid),
+            ready.eq(fifo.r_rdy & ~self.stall),
+            word.base.eq(head.base),
+            word.words.eq(head.words),
+            self.free.eq(BYTE_WRITER_BEATS - fifo.level),
+            self.idle.eq(~self.beat.valid & (fifo.level == 0) & ~self.write.valid),
+        ]
         if config.memory_bytes > config.cols:
-            self._cut(m, word, word_data)
+            self._cut(m, head, ready, fifo.r_en, word, word_data)
         else:
-            self._join(m, word, word_data)
-            m.d.comb += self.free.eq(BYTE_WRITER_BEATS)
+            m.d.comb += fifo.r_en.eq(ready)
+            self._join(m, head, ready, word, word_data)
 
         index = Signal(WORDS_BITS)
         bank = Signal(range(config.banks))
@@ -86,61 +103,68 @@ class ByteWriter(wiring.Component):
                 row.eq(here_row),
             ]
             with m.If(here_index == word.words - 1):
-                m.d.sync += [index.eq(0), bank.eq(successor(here_bank, config.banks))]
+                m.d.sync += [
+                    index.eq(0),
+                    bank.eq(successor(here_bank, config.banks)),
+                    self.slots.eq(self.slots + 1),
+                ]
                 with m.If(here_bank == config.banks - 1):
                     m.d.sync += row.eq(here_row + word.words)
+        with m.If(self.restart):
+            m.d.sync += self.slots.eq(0)
         return m
 
-    def _join(self, m: Module, word: data.View[data.StructLayout], word_data: Signal) -> None:
+    def _join(
+        self,
+        m: Module,
+        head: data.View[data.StructLayout],
+        ready: Signal,
+        word: data.View[data.StructLayout],
+        word_data: Signal,
+    ) -> None:
         """C/B beats make a word."""
-        config, beat = self._config, self.beat
+        config = self._config
         beats = config.cols // config.memory_bytes
-        first = Signal()
         if beats == 1:
-            m.d.comb += [word_data.eq(beat.data), word.valid.eq(beat.valid), first.eq(beat.first)]
-        else:
-            index = Signal(range(beats))
-            here = Signal(range(beats))
-            earlier = Signal(8 * config.cols - config.beat_bits)
-            earlier_first = Signal()
             m.d.comb += [
-                here.eq(index),
-                word_data.eq(Cat(earlier, beat.data)),
-                word.valid.eq(beat.valid & (here == beats - 1)),
-                first.eq(earlier_first),
+                word_data.eq(head.data),
+                word.valid.eq(ready),
+                word.first.eq(head.first),
             ]
-            with m.If(beat.first):
-                m.d.comb += here.eq(0)
-            with m.If(beat.valid):
-                m.d.sync += [index.eq(here + 1), earlier.eq(word_data[config.beat_bits :])]
-                with m.If(here == 0):
-                    m.d.sync += earlier_first.eq(beat.first)
+            return
+        index = Signal(range(beats))
+        here = Signal(range(beats))
+        earlier = Signal(8 * config.cols - config.beat_bits)
+        earlier_first = Signal()
         m.d.comb += [
-            word.first.eq(first),
-            word.base.eq(beat.base),
-            word.words.eq(beat.words),
-            self.idle.eq(~beat.valid & ~self.write.valid),
+            here.eq(Mux(head.first, 0, index)),
+            word_data.eq(Cat(earlier, head.data)),
+            word.valid.eq(ready & (here == beats - 1)),
+            word.first.eq(earlier_first),
         ]
+        with m.If(ready):
+            m.d.sync += [index.eq(here + 1), earlier.eq(word_data[config.beat_bits :])]
+            with m.If(here == 0):
+                m.d.sync += earlier_first.eq(head.first)
 
-    def _cut(self, m: Module, word: data.View[data.StructLayout], word_data: Signal) -> None:
+    def _cut(
+        self,
+        m: Module,
+        head: data.View[data.StructLayout],
+        ready: Signal,
+        take: Signal,
+        word: data.View[data.StructLayout],
+        word_data: Signal,
+    ) -> None:
         """A beat makes B/C words, one a cycle."""
         config = self._config
         parts = config.memory_bytes // config.cols
-        layout = self.beat.shape()
-        m.submodules.fifo = fifo = SyncFIFOBuffered(width=layout.size, depth=BYTE_WRITER_BEATS)
         part = Signal(range(parts))
-        head = data.View(layout, fifo.r_data)
         m.d.comb += [
-            fifo.w_data.eq(self.beat),
-            fifo.w_en.eq(self.beat.valid),
-            self.free.eq(BYTE_WRITER_BEATS - fifo.level),
-            word.valid.eq(fifo.r_rdy),
+            word.valid.eq(ready),
             word.first.eq(head.first & (part == 0)),
-            word.base.eq(head.base),
-            word.words.eq(head.words),
             word_data.eq(head.data.word_select(part, 8 * config.cols)),
-            fifo.r_en.eq(part == parts - 1),
-            self.idle.eq(~self.beat.valid & (fifo.level == 0) & ~self.write.valid),
+            take.eq(ready & (part == parts - 1)),
         ]
-        with m.If(fifo.r_rdy):
+        with m.If(ready):
             m.d.sync += part.eq(part + 1)

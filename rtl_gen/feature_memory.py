@@ -40,7 +40,8 @@ class FeatureMemory(wiring.Component):
         rows: Out, R words; row i = bank (rem + st*i) mod NB, ORed with `fill_mask` if `fill`. `stride2`, `fill_mask` stable.
         store: In {valid, slot, mask[G], cg, data[G chunks]}: chunk cg of pixels slot.. where `mask`; see `store_layout`.
         base, words: In, of the stored tensor (row of slot 0, words per pixel), stable while stores are under way.
-        direct: In {valid, bank, row, data}: one whole word, at no time together with a store.
+        direct: In {valid, bank, row, data}: one whole word, never in the cycle after `hold`.
+        hold: Out: a store is about to be written.
         busy: Out: a store is under way; when it falls, reads issued from then on see it.
     """
 
@@ -69,6 +70,7 @@ class FeatureMemory(wiring.Component):
                     )
                 ),
                 "busy": Out(1),
+                "hold": Out(1),
             }
         )
 
@@ -138,7 +140,10 @@ class FeatureMemory(wiring.Component):
 
         stages = [Signal(name=f"store_valid_{n}") for n in range(timing.STORE_WRITE)]
         m.d.sync += Cat(stages).eq(Cat(store.valid, stages[:-1]))
-        m.d.comb += self.busy.eq(store.valid | Cat(stages).any())
+        m.d.comb += [
+            self.busy.eq(store.valid | Cat(stages).any()),
+            self.hold.eq(stages[0]),
+        ]
 
         q = Signal.like(quotient(store.slot, count))
         slot = Signal(SLOT_BITS)

@@ -51,6 +51,9 @@ class FrontEnd(wiring.Component):
                 "macs_write": In(interfaces.beat_write_layout(config)),
                 "macs_free": Out(range(2 * config.mac_words * config.mac_half_beats + 1)),
                 "bytes_write": In(interfaces.bytes_write_layout(config)),
+                "bytes_stall": Out(1),
+                "image_slots": In(interfaces.SLOT_BITS),
+                "image_done": In(1),
                 "scale_available": In(1),
                 "scale_take": Out(1),
                 "group": Out(interfaces.group_layout(config)),
@@ -76,6 +79,8 @@ class FrontEnd(wiring.Component):
             conv.eq(sequencer.current),
             sequencer.level.eq(Mux(conv.mac, mac_ring.level >> 1, weight_ring.level)),
             sequencer.scale_available.eq(self.scale_available),
+            sequencer.image_slots.eq(self.image_slots),
+            sequencer.image_done.eq(self.image_done),
             self.scale_take.eq(sequencer.claim),
             weight_ring.write.eq(self.weights_write),
             self.weights_free.eq(weight_ring.free),
@@ -169,6 +174,7 @@ class FrontEnd(wiring.Component):
             octets.base.eq(conv.store_base),
             octets.words.eq(conv.groups),
             octets.direct.eq(self.bytes_write),
+            self.bytes_stall.eq(octets.hold),
         ]
         return bits, octets, bits.busy | octets.busy
 

@@ -1,7 +1,8 @@
 """One vector lane: from an array's sum S to a stored element y (docs/numerics.md, vector arithmetic).
 
-The lane is a pipeline without enables. Stage numbers below count cycles from the one in which `total`
-is present; an input that belongs to stage n is sampled n cycles after its element's `total`.
+The lane is a pipeline that never stalls. Stage numbers below count cycles from the one in which `total`
+is present; an input that belongs to stage n is sampled n cycles after its element's `total`. Registers of
+stage n + 1 are enabled where stage n holds an element: idle lanes toggle nothing, and cost a simulator nothing.
 A rounding shift is split over two stages: shift by k of twice the value, then halve with its last bit
 as carry, because rsr(x, k) = (((2*x) >> k) + 1) >> 1.
 """
@@ -36,6 +37,7 @@ class Lane(wiring.Component):
     """The arithmetic of one lane, `Y_STAGE` cycles from `total` to `y`.
 
     Ports, with the stage at which each is sampled or valid:
+        holds: bit n: stage n holds an element; outputs of others are undefined.
         total: S (0). acc_shift, r_shift, r1_shift, narrow: constants of the layer (any stage).
         alpha (2), alpha_shift (3), bias (4): the channel's alpha, its shift, beta - bias_x.
         r, r1: shortcut elements, 0 when there is none (4).
@@ -49,6 +51,7 @@ class Lane(wiring.Component):
     def __init__(self) -> None:
         super().__init__(
             {
+                "holds": In(Y_STAGE),
                 "total": In(signed(ACC_BITS)),
                 "acc_shift": In(5),
                 "alpha": In(signed(16)),
@@ -76,54 +79,59 @@ class Lane(wiring.Component):
         # 1, 2: S' = rsr(S, acc_shift)
         total2 = Signal(signed(ACC_BITS + 1))
         scaled = Signal(signed(16))
-        m.d.sync += [
-            total2.eq((self.total << 1) >> self.acc_shift),
-            scaled.eq((total2 + 1) >> 1),
-        ]
+        with m.If(self.holds[0]):
+            m.d.sync += total2.eq((self.total << 1) >> self.acc_shift)
+        with m.If(self.holds[1]):
+            m.d.sync += scaled.eq((total2 + 1) >> 1)
         # 3, 4: alpha * S', shifted. Only the bits that reach the 25-bit sum are kept.
         product = Signal(signed(32))
         product2 = Signal(signed(BIAS_BITS + 1))
-        m.d.sync += [
-            product.eq(self.alpha * scaled),
-            product2.eq((product << 1) >> self.alpha_shift),
-        ]
+        with m.If(self.holds[2]):
+            m.d.sync += product.eq(self.alpha * scaled)
+        with m.If(self.holds[3]):
+            m.d.sync += product2.eq((product << 1) >> self.alpha_shift)
         # 5, 6: v - bias_x, exact modulo 2**25, which holds it
         own = Signal(signed(BIAS_BITS))
         shortcuts = Signal(signed(BIAS_BITS))
         wide_t = Signal(signed(BIAS_BITS))
-        m.d.sync += [
-            own.eq((product2 >> 1) + product2[0] + self.bias),
-            shortcuts.eq((self.r << self.r_shift) + (self.r1 << self.r1_shift)),
-            wide_t.eq(own + shortcuts),
-        ]
+        with m.If(self.holds[4]):
+            m.d.sync += [
+                own.eq((product2 >> 1) + product2[0] + self.bias),
+                shortcuts.eq((self.r << self.r_shift) + (self.r1 << self.r1_shift)),
+            ]
+        with m.If(self.holds[5]):
+            m.d.sync += wide_t.eq(own + shortcuts)
         # 7: t and the slope of its side
         t = Signal(signed(T_BITS))
         slope = Signal(signed(14))
-        m.d.sync += [
-            t.eq(saturated(wide_t, T_BITS)),
-            self.t_saturated.eq(exceeds(wide_t, T_BITS)),
-            slope.eq(Mux(wide_t[-1], self.n, self.p)),
-        ]
+        with m.If(self.holds[6]):
+            m.d.sync += [
+                t.eq(saturated(wide_t, T_BITS)),
+                self.t_saturated.eq(exceeds(wide_t, T_BITS)),
+                slope.eq(Mux(wide_t[-1], self.n, self.p)),
+            ]
         # 8, 9: slope * t, shifted
         sloped = Signal(signed(32))
         sloped2 = Signal(signed(33))
-        m.d.sync += [
-            sloped.eq(slope * t),
-            sloped2.eq((sloped << 1) >> self.out_shift),
-        ]
+        with m.If(self.holds[7]):
+            m.d.sync += sloped.eq(slope * t)
+        with m.If(self.holds[8]):
+            m.d.sync += sloped2.eq((sloped << 1) >> self.out_shift)
         # 10, 11: + q, saturate
         wide_y = Signal(signed(32))
         narrowed = Signal(signed(STORED_BITS))
         m.d.comb += narrowed.eq(
             Mux(self.narrow, saturated(wide_y, BYTE_BITS), saturated(wide_y, STORED_BITS))
         )
-        m.d.sync += [
-            wide_y.eq((sloped2 >> 1) + sloped2[0] + self.q),
-            self.y.eq(Mux(self.keep, narrowed, 0)),
-            self.y_saturated.eq(
-                Mux(self.narrow, exceeds(wide_y, BYTE_BITS), exceeds(wide_y, STORED_BITS))
-            ),
-        ]
+        with m.If(self.holds[9]):
+            m.d.sync += wide_y.eq((sloped2 >> 1) + sloped2[0] + self.q)
+        with m.If(self.holds[10]):
+            m.d.sync += [
+                self.y.eq(Mux(self.keep, narrowed, 0)),
+                self.y_saturated.eq(
+                    Mux(self.narrow, exceeds(wide_y, BYTE_BITS), exceeds(wide_y, STORED_BITS))
+                ),
+            ]
         return m
 
 

@@ -21,6 +21,7 @@ from rtl_gen.interfaces import (
     PURPOSE,
     ROW_BITS,
     SCALAR_BITS,
+    SLOT_BITS,
     beat_write_layout,
     bytes_write_layout,
     fields_layout,
@@ -82,13 +83,14 @@ class Loader(wiring.Component):
     requested; when nothing is outstanding for that ring, for what there is room. So beats are always accepted.
     Beats are registered once and written to their ring in the next cycle.
 
-    Instructions are dispatched in order, one a cycle, none while a LOAD still has requests to make; a CONV waits until
-    every byte of an image load has been written. After END the loader drops what it prefetched beyond.
+    Instructions are dispatched in order, one a cycle, none while a LOAD still has requests to make.
+    After END the loader drops what it prefetched beyond.
 
     Members: `start`, `schedule_address` (taken with `start`, while `idle`); `request`, `beat` the memory port,
     `purpose` of the request on offer; `conv`, `scalar` the queues; `weights_write`/`_free`, `macs_write`/`_free`,
-    `constants_write`/`_free` (beats), `bytes_write`; with `long_words`, `long_write`/`_free` (beats) and `layers_done`,
-    convolutions that are over: a LOAD makes no request before there are `after` of them;
+    `constants_write`/`_free` (beats), `bytes_write`, not in the cycle after `bytes_stall`; `image_slots`, `image_done` of
+    this frame's image: how many slots are written, and whether all is; with `long_words`, `long_write`/`_free` (beats)
+    and `layers_done`, convolutions that are over: a LOAD makes no request before there are `after` of them;
     `byte_counts` of the frame: of the schedule, 64 bytes an
     instruction dispatched; of the rings, 8B a beat. `idle` Out: nothing is fetched, loaded or being dispatched.
     """
@@ -120,6 +122,9 @@ class Loader(wiring.Component):
                 "constants_write": Out(beat_write_layout(config)),
                 "constants_free": In(range(self._room[Kind.CONSTANTS] + 1)),
                 "bytes_write": Out(bytes_write_layout(config)),
+                "bytes_stall": In(1),
+                "image_slots": Out(SLOT_BITS),
+                "image_done": Out(1),
                 "byte_counts": Out(byte_counts_layout()),
                 "idle": Out(1),
             }
@@ -144,6 +149,7 @@ class Loader(wiring.Component):
         self._loading = Signal()  # a LOAD has requests left
         self._load = Signal(LOAD)
         self._first = Signal()
+        self._image_begun = Signal()  # its LOAD has been dispatched in this frame
         # No more is requested than is free.
         self._outstanding = {
             kind: Signal(range(most + 1), name=f"outstanding_{kind.name.lower()}")
@@ -299,6 +305,15 @@ class Loader(wiring.Component):
             writer.beat.words.eq(held.words),
             writer.beat.data.eq(beat),
             self.bytes_write.eq(writer.write),
+            writer.stall.eq(self.bytes_stall),
+            writer.restart.eq(self.start),
+            self.image_slots.eq(writer.slots),
+            self.image_done.eq(
+                self._image_begun
+                & ~(self._loading & (self._load.ring == isa.Ring.BYTES))
+                & (self._outstanding[Kind.BYTES] == 0)
+                & writer.idle
+            ),
         ]
         if self._config.long_words:
             m.d.comb += [
@@ -331,11 +346,10 @@ class Loader(wiring.Component):
         is_scalar = (
             (op == isa.Op.MEAN) | (op == isa.Op.FC) | (op == isa.Op.AFFINE) | (op == isa.Op.END)
         )
-        image_written = (self._outstanding[Kind.BYTES] == 0) & self._byte_writer.idle
         taken = Signal()
         m.d.comb += [
             conv_queue.w_data.eq(word[: CONV.size]),
-            conv_queue.w_en.eq(available & (op == isa.Op.CONV) & image_written),
+            conv_queue.w_en.eq(available & (op == isa.Op.CONV)),
             scalar_queue.w_data.eq(word[:SCALAR_BITS]),
             scalar_queue.w_en.eq(available & is_scalar),
             # Instructions prefetched beyond END are dropped.
@@ -351,7 +365,7 @@ class Loader(wiring.Component):
             with m.If(is_scalar):
                 m.d.comb += taken.eq(scalar_queue.w_rdy)
             with m.Elif(op == isa.Op.CONV):
-                m.d.comb += taken.eq(conv_queue.w_rdy & image_written)
+                m.d.comb += taken.eq(conv_queue.w_rdy)
             with m.Else():
                 m.d.comb += taken.eq(1)
                 m.d.sync += [
@@ -359,6 +373,8 @@ class Loader(wiring.Component):
                     self._loading.eq(1),
                     self._first.eq(1),
                 ]
+                with m.If(data.View(LOAD, word[: LOAD.size]).ring == isa.Ring.BYTES):
+                    m.d.sync += self._image_begun.eq(1)
 
         schedule = self.byte_counts["bytes_schedule"]
         with m.If(taken):
@@ -366,4 +382,4 @@ class Loader(wiring.Component):
         with m.If(taken & (op == isa.Op.END)):
             m.d.sync += self._fetching.eq(0)
         with m.If(self.start):
-            m.d.sync += [self._fetching.eq(1), schedule.eq(0)]
+            m.d.sync += [self._fetching.eq(1), self._image_begun.eq(0), schedule.eq(0)]

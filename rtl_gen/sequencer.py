@@ -57,6 +57,7 @@ class Sequencer(wiring.Component):
         reported: In: everybody has seen `done`; the next instruction may be accepted from the next cycle on.
         finished: In: everything issued has been written.
         level: In, words in the ring that serves `current`. scale_available: In.
+        image_slots, image_done: In: slots of the image that are written, and whether all are.
         stream_ready: In: the streams to and from external memory are ready for the next tile. tile_claim: Out: it is issued.
         claim: Out: the first step of a group is issued (words claimed, scale token taken).
         issue, tile_end, group_end: Out: a step is issued; it is its tile's, its group's last.
@@ -74,6 +75,8 @@ class Sequencer(wiring.Component):
                 "finished": In(1),
                 "level": In(17),
                 "scale_available": In(1),
+                "image_slots": In(SLOT_BITS),
+                "image_done": In(1),
                 "stream_ready": In(1),
                 "tile_claim": Out(1),
                 "claim": Out(1),
@@ -98,7 +101,8 @@ class Sequencer(wiring.Component):
         last_tile, last_group = Signal(), Signal()
         tile_start = Signal()
         group_start = Signal()
-        self._control(m, load, tile_start, group_start, last_group)
+        image_here = Signal()
+        self._control(m, load, tile_start, group_start, last_group, image_here)
 
         word = Signal(10)
         dx, dy = Signal(3), Signal(3)
@@ -141,7 +145,7 @@ class Sequencer(wiring.Component):
             self.pixels.eq(coordinates.pixels),
             self.unmasked.eq(coordinates.unmasked),
         ]
-        slot, out_slot = self._slots(m, restart, coordinates.row_end, last_x, dx)
+        slot, out_slot = self._slots(m, restart, coordinates.row_end, last_x, dx, image_here)
         m.d.sync += [
             self.step.valid.eq(self.issue),
             self.step.first.eq(tile_start),
@@ -157,7 +161,13 @@ class Sequencer(wiring.Component):
         return m
 
     def _control(
-        self, m: Module, load: Signal, tile_start: Signal, group_start: Signal, last_group: Signal
+        self,
+        m: Module,
+        load: Signal,
+        tile_start: Signal,
+        group_start: Signal,
+        last_group: Signal,
+        image_here: Signal,
     ) -> None:
         """States, stalls and the distance between tiles."""
         conv, status = self.current, self.status
@@ -183,7 +193,7 @@ class Sequencer(wiring.Component):
                 m.d.comb += [status.setup.eq(1), load.eq(1)]
                 m.d.sync += state.eq(State.RUN)
             with m.Case(State.RUN):
-                with m.If(group_start & ~weights):
+                with m.If((group_start & ~weights) | (tile_start & ~image_here)):
                     m.d.comb += status.stall_weights.eq(1)
                 with m.Elif(group_start & ~self.scale_available):
                     m.d.comb += status.stall_scale.eq(1)
@@ -210,7 +220,13 @@ class Sequencer(wiring.Component):
                 m.d.sync += state.eq(State.IDLE)
 
     def _slots(
-        self, m: Module, restart: Signal, row_end: Signal, last_x: Signal, dx: Signal
+        self,
+        m: Module,
+        restart: Signal,
+        row_end: Signal,
+        last_x: Signal,
+        dx: Signal,
+        image_here: Signal,
     ) -> tuple[Signal, Signal]:
         """Input slot (with offset) of the tile's first pixel at the current tap; output slot of that pixel."""
         conv, rows = self.current, self._config.rows
@@ -230,6 +246,13 @@ class Sequencer(wiring.Component):
             first_origin.eq(slot_offset(self._config.banks) - padding),
             slot.eq(origin + tap_row + dx),
         ]
+        # While the image is being written, a tile waits for the last slot it reads.
+        span = Signal(READ_SLOT_BITS)
+        m.d.sync += span.eq(
+            Mux(conv.stride2, 2 * (rows - 1), rows - 1) + (conv.kernel - 1) * (conv.in_w + 1)
+        )
+        written = self.image_slots + slot_offset(self._config.banks)
+        m.d.comb += image_here.eq(self.image_done | ~conv.mac | (origin + span < written))
         with m.If(self.issue & last_x):
             m.d.sync += tap_row.eq(Mux(self.tile_end, 0, tap_row + conv.in_w))
         with m.If(self.tile_end):

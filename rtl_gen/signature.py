@@ -2,15 +2,16 @@
 
 The CRC of a message of fixed length is affine over GF(2): a constant XOR what each message bit flips.
 So a unit XORs one 16-entry table per four message bits: LUTs in hardware, lookups in a simulator
-(32 masked parities take Verilator several times as long).
+(crc.sv; 32 masked parities, or cases, take Verilator several times as long).
 """
 
 from __future__ import annotations
 
 import zlib
 from functools import cache
+from importlib import resources
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -81,12 +82,28 @@ class CrcUnit(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """One table per four bits, all XORed."""
+        """One table per four bits, all XORed: crc.sv in `emit`."""
         m = Module()
         index = Signal(INDEX_BITS)
         m.d.comb += index.eq(self.first + self.offset)
         origin, tables = nibble_tables()
         message = Cat(self.word, index)
+        if instances.emitting():
+            text = resources.files("rtl_gen").joinpath("crc.sv").read_text()
+            instances.source("hwflow_crc", text)
+            entries = [entry for table in tables for entry in table]
+            packed = sum(entry << (CRC_BITS * at) for at, entry in enumerate(entries))
+            m.submodules.tables = Instance(
+                "hwflow_crc",
+                p_NIBBLES=len(tables),
+                p_ORIGIN=Const(origin, CRC_BITS),
+                p_TABLES=Const(packed, CRC_BITS * len(entries)),
+                i_clk=ClockSignal(),
+                i_exists=self.exists,
+                i_message=message,
+                o_crc=self.crc,
+            )
+            return m
         crc: Value = Const(origin, CRC_BITS)
         for at, table in enumerate(tables):
             flips = Signal(CRC_BITS, name=f"flips_{at}")
@@ -140,7 +157,7 @@ class Signature(wiring.Component):
         product = Signal(INDEX_BITS)
         cg = Signal(GROUP_BITS)
         m.d.sync += [product.eq(self.slot * self.messages), cg.eq(self.cg)]
-        unit = instances.repeat(CrcUnit(), "hwflow_crc") if instances.emitting() else None
+        unit = instances.repeat(CrcUnit(), "hwflow_crc_unit") if instances.emitting() else None
         level: list[Signal] = []
         for pixel in range(self.pixels):
             first = Signal(INDEX_BITS, name=f"first_{pixel}")

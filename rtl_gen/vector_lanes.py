@@ -19,6 +19,7 @@ def vector_lanes(
     current: data.View[data.StructLayout],
     totals: data.View[data.ArrayLayout],
     write: data.View[data.StructLayout],
+    valid: list[Signal],
     cg: list[Signal],
     keep: Signal,
     shortcuts: tuple[Signal, Signal],
@@ -31,6 +32,7 @@ def vector_lanes(
         current: the layer's instruction (interfaces.CONV).
         totals: S of the pixel group that enters.
         write: constants of one channel (interfaces.CONSTANTS_WRITE).
+        valid: whether each stage holds a pixel group.
         cg: channel group of the pixel group in every stage.
         keep: columns that hold a channel, in lane.KEEP_STAGE.
         shortcuts: words of r and r1, in lane.SHORTCUT_STAGE.
@@ -81,6 +83,7 @@ def vector_lanes(
         for pixel in range(config.pixel_lanes):
             at = pixel * config.cols + column
             m.submodules[f"lane_{pixel}_{column}"] = lane_module.instance(
+                holds=Cat(*valid[: lane.Y_STAGE]),
                 total=Value.cast(totals[at]),
                 acc_shift=current.acc_shift,
                 r=shortcuts[0].word_select(at, STORED_BITS),

@@ -136,10 +136,14 @@ def _scalar_differences(
         )
 
     table = np.asarray(values, np.int64)
-    for i, got, when in zip(index.tolist(), value.tolist(), cycle.tolist(), strict=True):
-        wanted = int(table[i]) if i < len(table) else None
-        if wanted != got:
-            return [make(i, wanted, got, when)]
+    known = index < len(table)
+    wrong = ~known
+    wrong[known] = table[index[known]] != value[known]
+    if wrong.any():
+        first = int(np.argmax(wrong))
+        at = int(index[first])
+        wanted = int(table[at]) if known[first] else None
+        return [make(at, wanted, int(value[first]), int(cycle[first]))]
     missing = np.setdiff1d(np.arange(len(table)), index)
     return [make(int(missing[0]), int(table[missing[0]]), None, None)] if len(missing) else []
 
@@ -159,19 +163,17 @@ def _store_difference(
     height, width, channels = shape
     pixels = height * width
     groups = -(-channels // per_group)
-    table = np.zeros((pixels, groups * per_group), np.int64)
-    if tensor is not None:
-        table[:, :channels] = tensor.reshape(pixels, channels)
+    padding = groups * per_group - channels
+    table = np.zeros((pixels, 0), np.int32) if tensor is None else tensor.reshape(pixels, channels)
+    table = np.pad(table, ((0, 0), (0, padding))) if padding else table
     inside = (tap.slot < pixels) & (tap.cg < groups)
     slot, cg = np.where(inside, tap.slot, 0), np.where(inside, tap.cg, 0)
-    columns = np.arange(per_group)
-    wanted = (
-        table[slot[:, None], cg[:, None] * per_group + columns]
-        if pixels
-        else np.zeros((len(slot), per_group), np.int64)
-    )
-    valid = cg[:, None] * per_group + columns < channels
-    wrong = ((tap.data[:, :per_group] != wanted) & valid) | ~inside[:, None]
+    words = table.reshape(pixels * groups, per_group)
+    wanted = words[slot * groups + cg] if pixels else np.zeros((len(slot), per_group), np.int32)
+    wrong = tap.data[:, :per_group] != wanted
+    if padding:
+        wrong &= cg[:, None] * per_group + np.arange(per_group) < channels
+    wrong |= ~inside[:, None]
 
     def make(
         at: int, group: int, column: int, got: int | None, when: int | None, ok: bool
@@ -204,8 +206,7 @@ def _store_difference(
         return make(
             int(tap.slot[first]), int(tap.cg[first]), column, got, when, bool(inside[first])
         )
-    count = np.zeros((groups, pixels), np.int64)
-    np.add.at(count, (cg, slot), 1)
+    count = np.bincount(cg * pixels + slot, minlength=groups * pixels).reshape(groups, pixels)
     if (count > 1).any():
         group, at = (int(i[0]) for i in np.nonzero(count > 1))
         again = np.flatnonzero((tap.slot == at) & (tap.cg == group))[1]

@@ -19,6 +19,20 @@ def predicted_frame(program: Program, timing: MemoryTiming) -> FrameTiming | Non
     )
 
 
+def expected_frame(program: Program, timing: MemoryTiming) -> FrameTiming:
+    """The cycle model's frame with the mean bandwidth of a memory that stalls at random.
+
+    An estimate: frames stay within 2% of it (tests/sim/test_network.py), and differ from one another.
+    """
+    return simulate_cycles(
+        program.instructions,
+        program.config,
+        latency=timing.latency,
+        bandwidth=timing.expected_bandwidth,
+        steady=True,
+    )
+
+
 def cycle_differences(
     image: int, cycles: int, records: FrameRecords, wanted: FrameTiming
 ) -> Iterator[str]:

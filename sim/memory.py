@@ -69,6 +69,11 @@ class MemoryTiming:
         }
 
     @property
+    def expected_bandwidth(self) -> Fraction:
+        """Beats a cycle that a long read gets in the mean: of `bandwidth`, what the stalls leave."""
+        return self.bandwidth * Fraction(256 - self.stall, 256)
+
+    @property
     def exact(self) -> bool:
         """Whether nothing is left to chance and nothing fails, so that a model can know every cycle."""
         regular = not self.stall and not self.result_stall

@@ -11,7 +11,8 @@ from sim import runner
 
 HARNESS = Path(__file__).parent / "verilog" / "harness.sv"
 TAPS = ("tap_store", "tap_mean", "tap_pool", "tap_scalar")
-LEAST_DEPTH = 1 << 12
+DEPTHS = (1 << 12, 1 << 16, 1 << 21)
+"""Beats of the simulated memory: few sizes, so that programs of all widths share a compiled model."""
 
 
 def tap_bits(verilog: str) -> dict[str, int]:
@@ -48,13 +49,14 @@ def build_model(
         name: prefix of the model's folder.
         sources: the accelerator's Verilog.
         memory_bytes: B, bytes of a beat.
-        memory_beats: beats the memory must hold; rounded up to a power of two, so that programs share models.
+        memory_beats: beats the memory must hold; rounded up to one of DEPTHS, beyond them to a power of two.
         waves: compile waveform tracing in.
 
     Raises:
         FlowError: a tap is missing, or the simulator's compiler complains.
     """
-    depth = max(LEAST_DEPTH, 1 << (memory_beats - 1).bit_length())
+    enough = (depth for depth in DEPTHS if depth >= memory_beats)
+    depth = next(enough, 1 << (memory_beats - 1).bit_length())
     text = "\n".join(sources.values())
     bits = tap_bits(text)
     defines = ["-DWAVES"] if waves else []

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +25,7 @@ from sim.expected import ExpectedImage, expected_images
 from sim.host import FrameRecords, decode_results
 from sim.memory import MemoryTiming, for_fread
 from sim.model import build_model, tap_bits
+from sim.stages import Stages
 
 BENCH = "sim.benches.whole_network"
 PATIENCE = 20
@@ -52,6 +52,7 @@ class SimResult:
     mismatches: one line a record or count of cycles that differs. difference: the first wrong stored value (traced runs).
     compared: whether there was a network to compare with. seconds: of simulation, without building.
     predicted: the cycle model's frame, which every frame's cycles must equal; None with random stalls.
+    stages: seconds by stage; the expected values and the cycle model are made while the simulation runs.
     """
 
     program: Program
@@ -62,6 +63,7 @@ class SimResult:
     predicted: FrameTiming | None
     mismatches: tuple[str, ...]
     difference: Difference | None
+    stages: Stages = field(default_factory=Stages)
 
     @property
     def passed(self) -> bool:
@@ -114,6 +116,7 @@ def simulate(
     sources: Mapping[str, str] | None = None,
     jobs: int = 1,
     predicted: FrameTiming | None = None,
+    expected: Sequence[ExpectedImage] | None = None,
     progress: Progress | None = None,
 ) -> SimResult:
     """Run `images` (uint8 (N, H, W, c)) one after the other through the accelerator.
@@ -128,6 +131,7 @@ def simulate(
         sources: Verilog instead of the generated one (file name -> text).
         jobs: processes to share the images.
         predicted: the cycle model's frame of this program and timing, where it is known; else it is computed.
+        expected: what the images must give, where it is known; else `network` is evaluated.
         progress: called a few times a second.
 
     Raises:
@@ -137,14 +141,20 @@ def simulate(
     config = program.config
     if not len(images):
         raise FlowError("no images to simulate; give at least one")
-    prepare(program, images, folder, timing, sources)
-    verilog = sources or accelerator_sources(config)
+    stages = Stages()
+    with stages.stage("inputs"):
+        prepare(program, images, folder, timing, sources)
+    with stages.stage("Verilog"):
+        verilog = sources or accelerator_sources(config)
     beats = len(program.memory) // config.memory_bytes
-    model = build_model(config.name, verilog, memory_bytes=config.memory_bytes, memory_beats=beats)
+    with stages.stage("model", children=True):
+        model = build_model(
+            config.name, verilog, memory_bytes=config.memory_bytes, memory_beats=beats
+        )
     chunks = [chunk for chunk in np.array_split(np.arange(len(images)), jobs) if len(chunk)]
     folders = [folder / f"run{i}" for i in range(len(chunks))]
 
-    def one(index: int) -> list[FrameResult]:
+    def one(index: int) -> tuple[list[FrameResult], runner.RunResult]:
         first, count = int(chunks[index][0]), len(chunks[index])
         options = plusargs(program, folder, timing, first=first, count=count)
         if trace:
@@ -157,14 +167,21 @@ def simulate(
         result = runner.run(model, BENCH, folder=folders[index], plusargs=options, poll=poll)
         if not result.passed:
             raise FlowError(f"simulation of {program.manifest.network} failed: {complaint(result)}")
-        return _frames(folders[index], count, program)
+        return _frames(folders[index], count, program), result
 
-    began = time.monotonic()
     with ThreadPoolExecutor(len(chunks)) as pool:
-        frames = [frame for part in pool.map(one, range(len(chunks))) for frame in part]
-    seconds = time.monotonic() - began
-    mismatches, difference = _compare(program, network, images, frames, folders, verilog, trace)
-    predicted = predicted or predicted_frame(program, timing)
+        running = [pool.submit(one, index) for index in range(len(chunks))]
+        # The simulations are processes of their own; what they are held against is made meanwhile.
+        with stages.stage("integer network"):
+            if expected is None and network is not None:
+                expected = expected_images(network, conv_instructions(program), images)
+        with stages.stage("cycle model"):
+            predicted = predicted or predicted_frame(program, timing)
+        finished = [each.result() for each in running]
+    frames = [frame for part, _ in finished for frame in part]
+    seconds = max(each.seconds for _, each in finished)
+    stages.add("simulation", seconds, max(each.cpu_seconds for _, each in finished))
+    mismatches, difference = _compare(program, expected, frames, folders, verilog, trace, stages)
     if predicted is not None:
         for frame in frames:
             mismatches += cycle_differences(frame.image, frame.cycles, frame.records, predicted)
@@ -173,10 +190,11 @@ def simulate(
         folder=folder,
         frames=tuple(frames),
         seconds=seconds,
-        compared=network is not None,
+        compared=expected is not None,
         predicted=predicted,
         mismatches=tuple(mismatches),
         difference=difference,
+        stages=stages,
     )
 
 
@@ -265,36 +283,38 @@ def _frames(folder: Path, count: int, program: Program) -> list[FrameResult]:
 
 def _compare(
     program: Program,
-    network: IntegerNetwork | None,
-    images: Images,
+    expected: Sequence[ExpectedImage] | None,
     frames: list[FrameResult],
     folders: list[Path],
     verilog: Mapping[str, str],
     trace: bool,
+    stages: Stages,
 ) -> tuple[list[str], Difference | None]:
-    if network is None:
+    if expected is None:
         return [], None
-    convs = conv_instructions(program)
-    wanted: dict[int, ExpectedImage] = dict(enumerate(expected_images(network, convs, images)))
-    lines = [
-        line
-        for frame in frames
-        for line in record_differences(frame.image, frame.records, wanted[frame.image])
-    ]
+    wanted = dict(enumerate(expected))
+    with stages.stage("comparison"):
+        lines = [
+            line
+            for frame in frames
+            for line in record_differences(frame.image, frame.records, wanted[frame.image])
+        ]
     if not trace:
         return lines, None
-    bits = tap_bits("\n".join(verilog.values()))
+    convs = conv_instructions(program)
+    bits, cols = tap_bits("\n".join(verilog.values())), program.config.cols
     for folder in folders:
         numbers = set(np.fromfile(folder / "frames.bin", "<u4").reshape(-1, 2)[:, 0].tolist())
-        here = {number: expected for number, expected in wanted.items() if number in numbers}
-        cols = program.config.cols
-        found = taps.Taps(
-            store=taps.read_store(folder / "tap_store.bin", bits["tap_store"], cols),
-            mean=taps.read_store(folder / "tap_mean.bin", bits["tap_mean"], cols),
-            pool=taps.read_store(folder / "tap_pool.bin", bits["tap_pool"], cols),
-            scalar=taps.read_scalar(folder / "tap_scalar.bin"),
-        )
-        difference = first_difference(found, here, convs, program.config)
+        here = {number: one for number, one in wanted.items() if number in numbers}
+        with stages.stage("reading taps"):
+            found = taps.Taps(
+                store=taps.read_store(folder / "tap_store.bin", bits["tap_store"], cols),
+                mean=taps.read_store(folder / "tap_mean.bin", bits["tap_mean"], cols),
+                pool=taps.read_store(folder / "tap_pool.bin", bits["tap_pool"], cols),
+                scalar=taps.read_scalar(folder / "tap_scalar.bin"),
+            )
+        with stages.stage("comparison"):
+            difference = first_difference(found, here, convs, program.config)
         if difference is not None:
             return lines, difference
     return lines, None

@@ -24,6 +24,7 @@ import find_libpython
 
 from hwflow.errors import FlowError
 from sim.simulators import Simulator, find_simulator
+from sim.stages import children_cpu
 
 RUNTIME_OBJECTS = "verilated*.o"
 """Objects of Verilator's run-time library, the same for every model built with the same options."""
@@ -72,12 +73,16 @@ class TestCase:
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run left behind: the JUnit file, the log and each test's outcome."""
+    """What a run left behind: the JUnit file, the log and each test's outcome.
+
+    cpu_seconds: of the simulation's process; where several run side by side, of those that ended meanwhile.
+    """
 
     results: Path
     log: Path
     cases: tuple[TestCase, ...]
     seconds: float
+    cpu_seconds: float
 
     @property
     def passed(self) -> bool:
@@ -301,7 +306,7 @@ def run(
         library = cocotb_tools.config.lib_entry("vpi", "icarus")
         command = ["vvp", "-m", library, str(model.path / "simulation.vvp"), "-none"]
     command += [f"+{key}={value}" for key, value in (plusargs or {}).items()]
-    began = time.monotonic()
+    began, used = time.monotonic(), children_cpu()
     with log.open("w") as output:
         process = subprocess.Popen(
             command, cwd=folder, env=variables, stdout=output, stderr=subprocess.STDOUT
@@ -317,7 +322,8 @@ def run(
             f"the simulation of {model.name} ended with status {process.returncode} "
             f"and no result: {_tail(log, 4)}"
         )
-    return RunResult(results, log, _cases(results), time.monotonic() - began)
+    spent = children_cpu() - used
+    return RunResult(results, log, _cases(results), time.monotonic() - began, spent)
 
 
 def _wait(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from hwflow.errors import FlowError
 from rtl_gen import interfaces
 
 Int64 = npt.NDArray[np.int64]
+Words = npt.NDArray[np.uint32]
 
 SCALAR_KINDS = ("mean", "hidden", "scale", "logit")
 """Meaning of `kind` in rtl_gen.interfaces.SCALAR_TAP."""
@@ -33,9 +35,20 @@ class StoreTap:
     data: npt.NDArray[np.int16]
 
     def of(self, image: int, layer: int) -> StoreTap:
-        """The records of one layer of one image."""
-        keep = (self.image == image) & (self.layer == layer)
-        return StoreTap(*(getattr(self, name)[keep] for name in self.__dataclass_fields__))
+        """The records of one layer of one image, in the order of the file."""
+        here = self._places.get((image, layer), np.zeros(0, np.int64))
+        return StoreTap(*(getattr(self, name)[here] for name in self.__dataclass_fields__))
+
+    @cached_property
+    def _places(self) -> dict[tuple[int, int], Int64]:
+        """(image, layer) -> numbers of its records."""
+        if not len(self.image):
+            return {}
+        order = np.lexsort((self.layer, self.image))
+        image, layer = self.image[order], self.layer[order]
+        starts = np.flatnonzero((np.diff(image) != 0) | (np.diff(layer) != 0)) + 1
+        parts = np.split(order, starts)
+        return {(int(self.image[part[0]]), int(self.layer[part[0]])): part for part in parts}
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,19 +73,28 @@ class Taps:
     scalar: ScalarTap
 
 
-def _records(path: Path, bits: int) -> npt.NDArray[np.uint8]:
-    """Bits of the records, uint8 (n, 32-bit words of the record * 32), least significant first."""
+def _records(path: Path, bits: int) -> Words:
+    """Whole records, uint32 (n, 32-bit words of a record): the tap, the image, the cycle."""
     words = -(-bits // 32) + 2
     raw = np.fromfile(path, "<u4")
     if len(raw) % words:
         raise FlowError(f"{path} has {len(raw)} words, not whole records of {words}; run again")
-    return np.unpackbits(raw.reshape(-1, words).view(np.uint8), axis=1, bitorder="little")
+    return raw.reshape(-1, words)
 
 
-def _number(bits: npt.NDArray[np.uint8], at: int, width: int, *, signed: bool = False) -> Int64:
-    value = bits[:, at : at + width].astype(np.int64) @ (
-        np.int64(1) << np.arange(width, dtype=np.int64)
-    )
+def _bits(table: Words, at: int, words: int) -> Words:
+    """`words` words of every record from bit `at` on."""
+    first, shift = divmod(at, 32)
+    low = table[:, first : first + words]
+    if not shift:
+        return low
+    high = table[:, first + 1 : first + words + 1]
+    return (low >> np.uint32(shift)) | (high << np.uint32(32 - shift))
+
+
+def _number(table: Words, at: int, width: int, *, signed: bool = False) -> Int64:
+    """The field of `width` bits, at most 32, from bit `at` on."""
+    value = _bits(table, at, 1)[:, 0].astype(np.int64) & ((1 << width) - 1)
     return value - ((value >> (width - 1) & 1) << width) if signed else value
 
 
@@ -93,10 +115,9 @@ def read_store(path: Path, bits: int, cols: int) -> StoreTap:
     mask_at = slot_at + interfaces.SLOT_BITS
     cg_at = mask_at + lanes
     data_at = cg_at + interfaces.GROUP_BITS
-    count = len(table)
-    packed = np.packbits(table[:, data_at : data_at + 16 * lanes * cols], axis=1, bitorder="little")
-    data = np.ascontiguousarray(packed).view("<i2").reshape(count, lanes, cols)
-    mask = table[:, mask_at : mask_at + lanes].astype(np.bool_)
+    words = _bits(table, data_at, lanes * cols // 2)
+    data = np.ascontiguousarray(words).view("<i2").reshape(len(table), lanes, cols)
+    mask = (_number(table, mask_at, lanes)[:, None] >> np.arange(lanes) & 1).astype(np.bool_)
     row, lane = np.nonzero(mask)
     end = 32 * -(-bits // 32)
     return StoreTap(

@@ -11,6 +11,7 @@ from hwflow.cli import (
     blame,
     cycles,
     doctor,
+    emulate,
     fit,
     import_aqt,
     lower,
@@ -19,6 +20,7 @@ from hwflow.cli import (
     random,
     reconcile,
     sim,
+    sim_imagenet,
     train,
     verilog,
 )
@@ -40,8 +42,10 @@ app.command("quantise")(quantise.quantise)
 app.command("random")(random.random)
 app.command("lower")(lower.lower)
 app.command("verilog")(verilog.verilog)
+app.command("emulate")(emulate.emulate)
 app.command("cycles")(cycles.cycles)
 app.command("sim")(sim.sim)
+app.command("sim-imagenet")(sim_imagenet.sim_imagenet)
 app.command("plan")(plan.plan)
 app.command("fit")(fit.fit)
 app.command("ace")(ace.ace)

@@ -16,7 +16,8 @@ Checkpoint = Annotated[
     Path, typer.Option(help="folder of a trained checkpoint, or an integer network's file")
 ]
 Calibration = Annotated[
-    Path, typer.Option(help="images that set the exponents: .npz file or folder (train split)")
+    Path,
+    typer.Option(help="images that set the exponents: .npz file or folder (training split)"),
 ]
 SEBits = Annotated[
     int, typer.Option(help="width of the SE's input: 4 as trained, 8 for imported checkpoints")
@@ -25,6 +26,9 @@ SEBits = Annotated[
 SEWeights = Annotated[
     int, typer.Option(help="width of the SE's weights: 4 as trained, 8 to fold bounds per channel")
 ]
+
+CALIBRATION_IMAGES = 512
+"""Calibration reads the first so many images: ranges hardly move beyond, time and memory do."""
 
 INTEGER_SUFFIX = ".network"
 """Suffix of an integer network's file."""
@@ -69,6 +73,7 @@ def integer_network(
         images = load_images(calibration, "train")
         check_images(images, config.image_shape, config.classes, config.name, calibration)
         status.update(f"quantising {config.name}")
+        chosen = images.images[:CALIBRATION_IMAGES]
         return export_network(
-            config, variables, images.images, se_act_bits=se_bits, se_weight_bits=se_weights
+            config, variables, chosen, se_act_bits=se_bits, se_weight_bits=se_weights
         )

@@ -126,6 +126,8 @@ def _print(result: Reconciliation) -> None:
     screen.print(shown)
     if result.cycles:
         _print_cycles(result)
+    _print_classes(result)
+    _print_beside(result)
     total = sum(row.ace for row in result.operations)
     useful, masked = (
         sum(getattr(row, name) for row in result.operations) for name in ("useful", "masked")
@@ -137,6 +139,44 @@ def _print(result: Reconciliation) -> None:
         screen.print("everything is explained")
     for problem in result.problems:
         screen.print(f"UNEXPLAINED {problem}")
+
+
+def _print_classes(result: Reconciliation) -> None:
+    shown = table(
+        "By width of the weights: MACs = useful + masked + elided",
+        ("bits", "MACs", "useful", "masked", "elided", "unexplained", "ACE", "ACE executed"),
+    )
+    for row in result.classes:
+        values = (
+            row.macs, row.useful, row.masked, row.elided, row.unexplained, row.ace,
+            row.executed_ace,
+        )  # fmt: skip
+        shown.add_row(str(row.bits), *map(number, values))
+    console().print(shown)
+
+
+def _print_beside(result: Reconciliation) -> None:
+    """What ACE does not count."""
+    shown = table(
+        "Elementwise operations an image: the definition's, and what the schedule executes for them",
+        ("", "definition", "executed", "definition's", "executed"),
+        left=3,
+    )
+    for index, row in enumerate(result.elementwise, 1):
+        shown.add_section()
+        reference, executed = list(row.reference.items()), list(row.executed.items())
+        for at in range(max(len(reference), len(executed))):
+            old = reference[at] if at < len(reference) else ("", None)
+            new = executed[at] if at < len(executed) else ("", None)
+            mark = "" if at else str(index)
+            shown.add_row(mark, old[0], new[0], number(old[1]), number(new[1]))
+    console().print(shown)
+    for index, row in enumerate(result.elementwise, 1):
+        console().print(f"{index}: {row.how}")
+    moved = table("Bytes moved an image", ("kind", "schedule", "hardware"))
+    for each in result.traffic:
+        moved.add_row(each.kind, number(each.scheduled), number(each.measured))
+    console().print(moved)
 
 
 def _print_cycles(result: Reconciliation) -> None:

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 from hwflow.compiler.allocate import CapacityError
 from hwflow.compiler.explain import peak_rows
-from hwflow.compiler.geometry import NetworkGeometry
+from hwflow.compiler.geometry import NetworkGeometry, geometry_of
 from hwflow.compiler.plan import Choices, plan_layers
 from hwflow.compiler.spill import ROOMY, added_cycles, plan, stored_tensors
 from hwflow.config import AcceleratorConfig
 from hwflow.errors import FlowError
 from hwflow.memories import Memory, banks, ceil_div, word_bytes
+from models.integer.params import IntegerNetwork
 
 OTHERS = (Memory.BIT, Memory.BYTE, Memory.SIDE, Memory.POOL)
 """Memories whose tensors cannot go elsewhere."""
@@ -59,6 +60,20 @@ def fit(network: NetworkGeometry, config: AcceleratorConfig) -> AcceleratorConfi
         if words - fewer < least:
             raise _too_large(network, config, rows, short)
         words -= fewer
+
+
+def fitted(network: IntegerNetwork, config: AcceleratorConfig) -> AcceleratorConfig:
+    """The target itself where the network fits it, else `fit` of the two.
+
+    Raises:
+        FlowError: as `fit`, or for another reason than room.
+    """
+    geometry = geometry_of(network)
+    try:
+        plan(geometry, config)
+    except CapacityError:
+        return fit(geometry, config)
+    return config
 
 
 def _traded(network: NetworkGeometry, config: AcceleratorConfig, least: int) -> AcceleratorConfig:

@@ -223,9 +223,10 @@ def items(
     streams = Streams(config)
     image = layers[0].source
     size = image.height * image.width * image.words * config.cols
-    result = [streams.image(image, ceil_div(size, config.memory_bytes))]
-    for layer in layers[:2]:
-        result += streams.init_layer(network, layer)
+    # The first layer works on the image while it arrives, so what else it needs comes before.
+    result = list(streams.init_layer(network, layers[0]))
+    result.append(streams.image(image, ceil_div(size, config.memory_bytes)))
+    result += streams.init_layer(network, layers[1])
     for conv, layer in zip(network.convs, layers[2:], strict=True):
         result += streams.poke_layer(conv, layer)
     result += streams.dense(network)

@@ -89,12 +89,14 @@ class Sequencer:
         self._flight = 0
         self._groups: deque[tuple[int, bool]] = deque()
         self._tokens: deque[int] = deque()
+        self._stores: deque[int] = deque()  # when each tile's bytes are about to be written
         self._reported = Delay[bool](timing.EVENTS, False)
         self.current: Mapping[str, int] = {}
         self.reports: list[LayerTiming] = []
         self.claimed = self.released = 0
         self.waits_for_scale = False
         self.sum_token = self.layer_done = self.issued = False
+        self.bytes_stall = False
 
     @property
     def ready(self) -> bool:
@@ -107,9 +109,17 @@ class Sequencer:
         return bool(self.current.get("mac", 0))
 
     def step(
-        self, cycle: int, instruction: Mapping[str, int] | None, level: int, scale: bool
+        self,
+        cycle: int,
+        instruction: Mapping[str, int] | None,
+        level: int,
+        scale: bool,
+        image_slots: int | None,
     ) -> None:
-        """One clock edge. Sets `claimed`, `released` (ring words), `issued`, `sum_token`, `layer_done` of this cycle."""
+        """One clock edge; `image_slots`: how many are written, None: all are.
+
+        Sets `claimed`, `released` (ring words), `issued`, `sum_token`, `layer_done`, `bytes_stall` of this cycle.
+        """
         config = self._config
         state = self._state
         issue = tile_end = False
@@ -122,7 +132,8 @@ class Sequencer:
         if state == "RUN":
             phase = "issue"
             if self._step == 0:
-                if self._tile == 0 and level < self.current["weight_words"]:
+                missing = self._tile == 0 and level < self.current["weight_words"]
+                if missing or (image_slots is not None and not self._image_here(image_slots)):
                     phase = "stall_weights"
                 elif self._tile == 0 and not scale:
                     phase = "stall_scale"
@@ -167,6 +178,21 @@ class Sequencer:
             self._config, pool=bool(instruction["pool_en"]), features=bool(features)
         )
 
+    def _image_here(self, slots: int) -> bool:
+        """The slots that the next tile reads are written."""
+        conv, rows = self.current, self._config.rows
+        if not conv["mac"]:
+            return True
+        stride = 1 + conv["stride2"]
+        if conv["row_aligned"]:
+            line, column = divmod(self._tile, -(-conv["out_w"] // rows))
+            origin = (line * conv["in_w"] + column * rows) * stride
+        else:
+            origin = self._tile * rows
+        origin -= conv["pad_top"] * conv["in_w"] + conv["pad_left"]
+        span = (rows - 1) * stride + (conv["kernel"] - 1) * (conv["in_w"] + 1)
+        return origin + span < slots
+
     def _issue(self, cycle: int) -> bool:
         """A step; True for the last of its tile."""
         conv = self.current
@@ -186,6 +212,8 @@ class Sequencer:
             timing.mac_group_latency() if self.mac else timing.binary_group_latency(config)
         )
         self._groups.append((first, group_end))
+        if conv["store"] == Store.BYTES:
+            self._stores.append(first + timing.vector_latency() + 1)
         self._streams.leave(first)
         if group_end:
             self._tile = 0
@@ -208,6 +236,10 @@ class Sequencer:
         self.sum_token = bool(self._tokens) and self._tokens[0] == cycle
         if self.sum_token:
             self._tokens.popleft()
+        stores = self._stores
+        self.bytes_stall = bool(stores) and stores[0] <= cycle
+        if stores and stores[0] + self._config.row_groups - 1 == cycle:
+            stores.popleft()
         flight, groups = self._flight, self._groups
         if groups and groups[0][0] <= cycle:
             self._left = self._drain - 1

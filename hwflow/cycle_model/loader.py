@@ -21,40 +21,44 @@ class Arrival:
 
 
 class ByteWriterTiming:
-    """When the image writer is idle and how many beats it can take (rtl_gen/byte_writer.py)."""
+    """Slots that the image writer has written and beats that it can take (rtl_gen/byte_writer.py)."""
 
     def __init__(self, config: AcceleratorConfig) -> None:
-        self._join = config.memory_bytes <= config.cols
         self._beats = max(1, config.cols // config.memory_bytes)
         self._parts = max(1, config.memory_bytes // config.cols)
         self._index = 0
         self._part = 0
+        self._word = 0
         self._fifo: BufferedFifo[int] = BufferedFifo(timing.BYTE_WRITER_BEATS)
         self._writing = False
+        self.slots = 0
 
     @property
     def free(self) -> int:
         """Beats that may still arrive."""
-        return timing.BYTE_WRITER_BEATS - (0 if self._join else self._fifo.level)
+        return timing.BYTE_WRITER_BEATS - self._fifo.level
 
     def idle(self, beat: bool) -> bool:
         """Nothing is under way, given that a beat arrives or not."""
-        return not beat and not self._writing and (self._join or self._fifo.level == 0)
+        return not beat and not self._writing and self._fifo.level == 0
 
-    def step(self, beat: bool, first: bool) -> None:
-        """One clock edge."""
-        if self._join:
-            if first:
-                self._index = 0
-            self._writing = beat and self._index == self._beats - 1
-            if beat:
-                self._index = (self._index + 1) % self._beats
-            return
-        readable = self._fifo.readable
-        self._writing = readable
-        self._fifo.step(1 if beat else None, self._part == self._parts - 1)
-        if readable:
-            self._part = (self._part + 1) % self._parts
+    def step(self, words: int, stall: bool) -> None:
+        """One clock edge. words: of a slot, of the image whose beat arrives; 0: none does."""
+        ready = self._fifo.readable and not stall
+        slot_words = self._fifo.head if ready else 0
+        taken = written = False
+        if ready:
+            taken = self._part == self._parts - 1
+            self._part = 0 if taken else self._part + 1
+            written = self._index == self._beats - 1
+            self._index = 0 if written else self._index + 1
+        self._fifo.step(words or None, taken)
+        self._writing = written
+        if written:
+            self._word += 1
+            if self._word == slot_words:
+                self._word = 0
+                self.slots += 1
 
 
 class Loader:
@@ -77,12 +81,12 @@ class Loader:
         self._fetching = False
         self._loading = False
         self._load: dict[str, int] = {}
-        self._first = False
         self._room, self._quiet = 0, False
         self._state = "CHOOSE"
         self._request = 0
         self._beat_index = 0
-        self._held_first = False
+        self._image_words = 0
+        self._image_begun = False
         self._outstanding = [0] * len(isa.Ring)
         self._seen = [Delay[int](timing.ring_free_latency(), 0) for _ in isa.Ring]
         self._writer = ByteWriterTiming(config)
@@ -100,6 +104,21 @@ class Loader:
             and self._writer.idle(self.arrival.kind == isa.Ring.BYTES)
         )
 
+    @property
+    def image_slots(self) -> int:
+        """Slots of the image that are written."""
+        return self._writer.slots
+
+    @property
+    def image_done(self) -> bool:
+        """All of the image is written."""
+        return (
+            self._image_begun
+            and not (self._loading and self._load["ring"] == isa.Ring.BYTES)
+            and self._outstanding[isa.Ring.BYTES] == 0
+            and self._writer.idle(self.arrival.kind == isa.Ring.BYTES)
+        )
+
     def _free_room(self, free: Mapping[int, int]) -> int:
         ring = self._load.get("ring", 0)
         units = free[ring] if ring != isa.Ring.BYTES else self._writer.free
@@ -113,6 +132,7 @@ class Loader:
         conv_read: bool,
         scalar_read: bool,
         layers_done: int,
+        bytes_stall: bool,
     ) -> None:
         """One clock edge. free: beats of each ring that may be written, as of this cycle."""
         arrival = self.arrival
@@ -127,7 +147,7 @@ class Loader:
             self._room = self._free_room(free) if self._load else 0
             self._quiet = self._outstanding[self._load["ring"]] == 0 if self._load else True
             if self._routes.writable and self._fetching and self._claimed != timing.PREFETCHED:
-                route, claim = [SCHEDULE, self._instruction_beats, 0], True
+                route, claim = [SCHEDULE, self._instruction_beats], True
                 self._request = self._instruction_beats
                 self._state = "REQUEST"
             elif self._routes.writable and self._loading and self._load["after"] <= layers_done:
@@ -138,10 +158,9 @@ class Loader:
             size = min(room, want)
             if room >= want or (quiet and room):
                 ring = self._load["ring"]
-                route = [ring, size, int(self._first)]
+                route = [ring, size]
                 added[ring] = size
                 self._request = size
-                self._first = False
                 if self._load["beats"] == size:
                     loading = False
                 self._load["beats"] -= size
@@ -153,22 +172,19 @@ class Loader:
         # Beats.
         arrived = self._memory.beat_valid and self._routes.readable
         held = Arrival()
-        held_first = self._held_first
         last = False
         if arrived:
-            kind, beats, first = self._routes.head
+            kind, beats = self._routes.head
             last = self._beat_index == beats - 1
             held = Arrival(kind)
-            self._held_first = bool(first) and self._beat_index == 0
             self._beat_index = 0 if last else self._beat_index + 1
         writing_image = arrival.kind == isa.Ring.BYTES
-        image_written = self._outstanding[isa.Ring.BYTES] == 0 and self._writer.idle(writing_image)
         for ring in isa.Ring:
             removed = int(arrival.kind == ring)
             if removed:
                 self.bytes[_RING_BYTES[ring]] += self._memory_bytes
             self._outstanding[ring] += added[ring] - self._seen[ring].step(removed)
-        self._writer.step(writing_image, held_first)
+        self._writer.step(self._image_words if writing_image else 0, bytes_stall)
 
         # Dispatch.
         taken = False
@@ -179,13 +195,14 @@ class Loader:
             word = self._instructions.head
             op = word["op"]
             if op == isa.Op.CONV:
-                if image_written:
-                    to_conv, taken = word, self.conv.writable
+                to_conv, taken = word, self.conv.writable
             elif op == isa.Op.LOAD:
                 taken = True
                 self._load = dict(word)
-                self._first = True
                 loading = True
+                if word["ring"] == isa.Ring.BYTES:
+                    self._image_begun = True
+                    self._image_words = word["words"]
             else:
                 to_scalar, taken = word, self.scalar.writable
                 if taken and op == isa.Op.END:

@@ -103,15 +103,17 @@ def simulate_cycles(
     *,
     latency: int = 8,
     bandwidth: Fraction = Fraction(1),
+    steady: bool = False,
 ) -> FrameTiming:
     """Cycles of one frame of a decoded schedule.
 
-    latency: cycles from an accepted memory request to its first beat; bandwidth: beats a cycle, at most 1.
+    latency: cycles from an accepted memory request to its first beat; bandwidth: beats a cycle, at most 1; steady: see
+    `MemoryPort`.
 
     Raises:
         FlowError: the schedule does not come to its END.
     """
-    memory = MemoryPort(latency, bandwidth)
+    memory = MemoryPort(latency, bandwidth, steady=steady)
     loader = Loader(config, schedule, memory)
     weights, macs, constants = WeightRing(config), MacRing(config), ConstantRing(config)
     scalar, results = ScalarEngine(config), Results()
@@ -137,7 +139,8 @@ def simulate_cycles(
 
         level = macs.level // 2 if sequencer.mac else weights.level
         mac = sequencer.mac
-        sequencer.step(cycle, conv, level, scalar.scale_tokens != 0)
+        slots = None if loader.image_done else loader.image_slots
+        sequencer.step(cycle, conv, level, scalar.scale_tokens != 0, slots)
         word = scalar.word
         word_taken = results.step(sequencer.layer_done, word)
         taken, vector = scalar.step(
@@ -153,7 +156,9 @@ def simulate_cycles(
         if sequencer.waits_for_scale and scalar.starved(constants.level, macs.level):
             sequencer.reports[-1].starved += 1
         streams.step(cycle, arrival.kind == isa.Ring.LONG, memory)
-        loader.step(cycle, cycle == 0, free, conv_read, scalar_read, layers_done)
+        loader.step(
+            cycle, cycle == 0, free, conv_read, scalar_read, layers_done, sequencer.bytes_stall
+        )
         layers_done += sequencer.layer_done
         claimed, released = sequencer.claimed, sequencer.released
         weights.step(

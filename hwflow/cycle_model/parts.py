@@ -66,16 +66,20 @@ class Delay(Generic[T]):
 class MemoryPort:
     """In-order memory: a request's first beat can be taken `latency` cycles after the request was accepted.
 
-    bandwidth: beats a cycle, at most 1. Requests are always accepted (its queue is longer than the loader's).
+    bandwidth: beats a cycle, at most 1. What a cycle adds beyond one beat is lost, as in the simulated memory, so that
+    only 1/n is met in the long run; steady: it is kept, and every fraction is met.
+
+    Requests are always accepted (its queue is longer than the loader's).
     A beat to write is taken when `write_ready` is set, before beats are read, and lands as late as a first beat comes:
     `written` is set in that cycle. `write` is set by the writer in the cycle in which one is taken.
     """
 
-    def __init__(self, latency: int, bandwidth: Fraction) -> None:
+    def __init__(self, latency: int, bandwidth: Fraction, *, steady: bool = False) -> None:
         self._latency = latency
         self._beats, self._per = bandwidth.numerator, bandwidth.denominator
         self._queue: deque[list[int]] = deque()
         self._credit = 0
+        self._most = self._per + (self._beats - 1 if steady else 0)
         self._landing: deque[int] = deque()
         self.beat_valid = False
         self.write = self.written = False
@@ -83,7 +87,7 @@ class MemoryPort:
 
     def step(self, cycle: int, request: int, taken: bool) -> None:
         """One clock edge: `request` beats are asked for (0: none); `taken` says that the beat on offer was accepted."""
-        self._credit = min(self._credit + self._beats, self._per)
+        self._credit = min(self._credit + self._beats, self._most)
         if self.write:
             self._credit -= self._per
             self._landing.append(cycle + self._latency - 1)

@@ -205,7 +205,7 @@ def frames(memory_bytes: int, drain: float) -> UnitBench:
 
 
 def image(memory_bytes: int) -> UnitBench:
-    """An image is written, to its places, before a CONV is offered."""
+    """An image is written, to its places, in cycles that leave the memory free, and its slots are counted."""
     config = _config(memory_bytes)
     bench = Bench(config, memory_bytes, 0.5)
     slots, words, base, address = 13, 2, 7, 1000
@@ -241,14 +241,26 @@ def image(memory_bytes: int) -> UnitBench:
             await bench.run_frame(ctx, 0)
             assert {place: bench.bytes[place] for place in expected} == expected
             assert len(bench.bytes) == -(-beats * memory_bytes // config.cols)
+            assert ctx.get(bench.dut.image_done)
+            assert ctx.get(bench.dut.image_slots) == len(bench.bytes) // words
 
-    async def order(ctx: Any) -> None:
-        async for _, _, write, conv in ctx.tick().sample(
-            bench.dut.bytes_write.valid, bench.dut.conv.valid
+    async def stalls(ctx: Any) -> None:
+        """Now and then the memory is about to store something else."""
+        while True:
+            ctx.set(bench.dut.bytes_stall, stalled := bench.rng.random() < 0.4)
+            await ctx.tick()
+            assert not (stalled and ctx.get(bench.dut.bytes_write.valid))
+
+    async def slots_in_time(ctx: Any) -> None:
+        """What is said to be written has been."""
+        async for _, _, count, done in ctx.tick().sample(
+            bench.dut.image_slots, bench.dut.image_done
         ):
-            assert not (write and conv), "a CONV was offered while the image was being written"
+            if bench.bytes:  # else they are those of the frame before
+                assert count * words <= len(bench.bytes) + 1
+                assert not done or len(bench.bytes) >= len(expected)
 
-    return bench.unit_bench(frame, background=[order])
+    return bench.unit_bench(frame, background=[stalls, slots_in_time])
 
 
 def small_ring() -> UnitBench:

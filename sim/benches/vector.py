@@ -78,6 +78,8 @@ def vector_lane(seed: int) -> UnitBench:
         for name, value in drawn["layer"].items():
             ctx.set(getattr(unit, name), value)
         for cycle in range(count + lane.Y_STAGE):
+            stages_held = (n for n in range(lane.Y_STAGE) if 0 <= cycle - n < count)
+            ctx.set(unit.holds, sum(1 << n for n in stages_held))
             for name, stage in stages.items():
                 if 0 <= cycle - stage < count:
                     ctx.set(getattr(unit, name), int(many[name][cycle - stage]))

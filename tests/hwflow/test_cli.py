@@ -29,6 +29,7 @@ COMMANDS = (
     "lower",
     "verilog",
     "sim",
+    "sim-imagenet",
     "ace",
     "reconcile",
 )

@@ -147,3 +147,39 @@ def test_another_network_is_refused(counts: list[LayerCounts]) -> None:
     other = small_config(stages=((1, 8, 1),))
     with pytest.raises(FlowError, match="the schedule is not of network"):
         reconcile(count(other), counts)
+
+
+def test_classes_sum_up_the_operations(report: AceReport, counts: list[LayerCounts]) -> None:
+    result = reconcile(report, counts)
+    assert [row.bits for row in result.classes] == [1, 4, 8]
+    assert {row.bits: row.macs for row in result.classes} == report.macs()
+    for row in result.classes:
+        assert row.macs == row.useful + row.masked + row.elided
+        assert row.ace == row.executed_ace
+        assert row.unexplained == 0
+    assert sum(row.ace for row in result.classes) == report.total_ace
+
+
+def test_elementwise_operations_are_all_named(report: AceReport, counts: list[LayerCounts]) -> None:
+    result = reconcile(report, counts)
+    reference = {name: n for row in result.elementwise for name, n in row.reference.items()}
+    assert reference == report.elementwise_totals()
+    executed = {name: n for row in result.elementwise for name, n in row.executed.items()}
+    assert sum(executed.values()) == sum(sum(entry.elementwise.values()) for entry in counts)
+    assert reference["long_shortcut"] == executed["add long shortcut"]
+
+    strange = dataclasses.replace(counts[0], elementwise={"rotate": 5})
+    problems = reconcile(report, [strange, *counts[1:]]).problems
+    assert "elementwise: 5 executed 'rotate' are in no fusion" in problems
+
+
+def test_bytes_are_measured_where_there_is_an_image(
+    report: AceReport, counts: list[LayerCounts]
+) -> None:
+    without = reconcile(report, counts).traffic
+    assert [row.kind for row in without] == list(TRAFFIC)
+    assert all(row.measured is None for row in without)
+    assert all(row.scheduled > 0 for row in without if "spill" not in row.kind)
+    frame = FrameCounters(**frame_of(counts))
+    for row in reconcile(report, counts, [frame]).traffic:
+        assert row.measured == row.scheduled

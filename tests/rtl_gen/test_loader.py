@@ -15,7 +15,7 @@ def test_frames(memory_bytes: int, drain: float) -> None:
 
 
 @pytest.mark.parametrize("memory_bytes", [8, 16, 32, 64])
-def test_image_is_written_before_a_conv_begins(memory_bytes: int) -> None:
+def test_image_is_written_while_its_slots_are_counted(memory_bytes: int) -> None:
     simulate_unit(loader.image(memory_bytes))
 
 

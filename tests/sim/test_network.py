@@ -19,6 +19,8 @@ from hwflow.errors import FlowError
 from models.integer.params import IntegerNetwork
 from models.integer.random import random_images, random_network
 from sim import report
+from sim.cycles import expected_frame
+from sim.memory import MemoryTiming
 from sim.network import SimResult, simulate
 from sim.replay import replay
 from tests.sim.configs import SMALL
@@ -42,6 +44,19 @@ def result(
 ) -> SimResult:
     images = random_images(1, IMAGES, network.image_shape)
     return simulate(program, images, folder=tmp_path_factory.mktemp("run"), network=network)
+
+
+@pytest.mark.parametrize("stall", [32, 128])
+def test_random_stalls_cost_what_their_mean_bandwidth_does(
+    stall: int, network: IntegerNetwork, program: Program, tmp_path: Path
+) -> None:
+    images = random_images(1, IMAGES, network.image_shape)
+    timing = MemoryTiming(stall=stall, seed=7)
+    stalled = simulate(program, images, folder=tmp_path, network=network, timing=timing)
+    assert not stalled.mismatches
+    expected = expected_frame(program, timing).cycles
+    seen = [frame.records.counters["cycles"] for frame in stalled.frames]
+    assert abs(sum(seen) / len(seen) / expected - 1) < 0.02, (seen, expected)
 
 
 def test_counters_account_for_every_cycle_and_slot(result: SimResult) -> None:
