@@ -49,13 +49,14 @@ class Residual(enum.IntEnum):
 
 
 class Store(enum.IntEnum):
-    """Where a CONV writes its output tensor; NONE: nobody reads it as it is."""
+    """Where a CONV writes its output tensor; NONE: nobody reads it as it is; MEANS: its channel means to main."""
 
     NONE = 0
     MAIN = 1
     SIDE = 2
     BYTES = 3
     POOL = 4
+    MEANS = 5
 
 
 class FcDest(enum.IntEnum):
@@ -171,8 +172,10 @@ FIELDS: Mapping[Op, tuple[Field, ...]] = {
         _f(
             "store",
             3,
-            "destination of the output: 0 none, 1 main, 2 side, 3 byte memory (saturated to 8 bits), 4 pool",
+            "destination of the output: 0 none, 1 main, 2 side, 3 byte memory (saturated to 8 bits), 4 pool, "
+            "5 main, means of 2**store_shift consecutive channels in its place",
         ),
+        _f("store_shift", 2, "MEANS: log2 of the channels averaged, 1..3"),
         _f("store_base", 16, "first row of the stored tensor"),
         _f(
             "store_pitch",
@@ -228,6 +231,7 @@ FIELDS: Mapping[Op, tuple[Field, ...]] = {
         _shift("shift", 5, "right shift of the sum"),
         _f("lo", 16, "smallest result", True),
         _f("hi", 16, "largest result", True),
+        _f("records", 1, "alpha, beta and shift of each channel come from the constant ring"),
     ),
     Op.FC: (
         *_HEAD,

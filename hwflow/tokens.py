@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 
 from hwflow.config import AcceleratorConfig
 from hwflow.isa import CONSTANT_BITS, FcDest, Op, Ring
-from hwflow.memories import ceil_div
 from hwflow.spilling import group_words, reads_stream, writes_stream
 from hwflow.timing import CONV_QUEUE, SCALAR_QUEUE
 
@@ -62,7 +61,7 @@ def group_units(instruction: Instruction) -> int:
 
 
 def padding_records(count: int, config: AcceleratorConfig) -> int:
-    """Records that fill the last beat after an FC's or AFFINE's `count`."""
+    """Records that fill the last beat after the `count` of an instruction that takes some."""
     return -count % config.records_per_beat
 
 
@@ -207,9 +206,15 @@ class TokenMachine:
                 self.finished = True
                 return
             if op is Op.MEAN:
-                for _ in range(ceil_div(instruction["count"], cols)):
-                    yield _Step({Token.SUMS: 1}, cols)
+                records = bool(instruction["records"])
+                for first in range(0, instruction["count"], cols):
+                    yield _Step({Token.SUMS: 1}, 0 if records else cols)
                     self._take(Token.SUMS, 1)
+                    if records:
+                        yield from self._take_constants(min(cols, instruction["count"] - first))
+                if records:
+                    padding = padding_records(instruction["count"], self._config)
+                    self._take(Token.CONSTANTS, padding)
                 continue
             total = instruction["outputs" if op is Op.FC else "count"]
             scales = op is Op.AFFINE or instruction["dest"] == FcDest.SCALE
@@ -217,16 +222,19 @@ class TokenMachine:
                 if op is Op.FC:
                     yield _Step({Token.MACS: group_units(instruction)}, instruction["steps"])
                     self._take(Token.MACS, group_units(instruction))
-                left = min(cols, total - first)
-                while left:
-                    yield _Step({Token.CONSTANTS: 1})
-                    count = min(left, self.levels[Token.CONSTANTS])
-                    self._take(Token.CONSTANTS, count)
-                    left -= count
-                    yield _Step({}, count)
+                yield from self._take_constants(min(cols, total - first))
                 if scales:
                     self.levels[Token.SCALES] += 1
             self._take(Token.CONSTANTS, padding_records(total, self._config))
+
+    def _take_constants(self, left: int) -> _Engine:
+        """A record a cycle, as they come."""
+        while left:
+            yield _Step({Token.CONSTANTS: 1})
+            count = min(left, self.levels[Token.CONSTANTS])
+            self._take(Token.CONSTANTS, count)
+            left -= count
+            yield _Step({}, count)
 
 
 def queue_of(instruction: Instruction) -> Token:

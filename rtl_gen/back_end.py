@@ -153,13 +153,20 @@ class BackEnd(wiring.Component):
         m.d.comb += [
             self.tap_store.layer.eq(current.layer),
             Value.cast(self.tap_store.data).eq(elements),
-            self.tap_mean.valid.eq(valid[MEAN_STAGE] & current.mean_en),
+            self.tap_mean.valid.eq(
+                valid[MEAN_STAGE] & (current.mean_en | (current.store == Store.MEANS))
+            ),
             self.tap_mean.layer.eq(current.layer),
             self.tap_mean.slot.eq(slot[MEAN_STAGE]),
             self.tap_mean.mask.eq(mask[MEAN_STAGE]),
             self.tap_mean.cg.eq(cg[MEAN_STAGE]),
-            Value.cast(self.tap_mean.data).eq(means),
         ]
+        # A mean leaves at least half of a word free: one tap shows both kinds.
+        half = cols // 2 * STORED_BITS
+        for pixel in range(pixels):
+            word = Value.cast(self.tap_mean.data).word_select(pixel, 2 * half)
+            parts = [kind.word_select(pixel, 2 * half)[:half] for kind in means]
+            m.d.comb += word.eq(Cat(*parts))
 
         m.submodules.sums = sums = ChannelSums(config)
         m.d.comb += [
@@ -200,19 +207,23 @@ class BackEnd(wiring.Component):
         self._idle(m)
         return m
 
-    def _means(self, m: Module, elements: Signal) -> Signal:
-        """The G pixels' channel means, in MEAN_STAGE."""
+    def _means(self, m: Module, elements: Signal) -> tuple[Signal, Signal]:
+        """The G pixels' channel means beside the output and in its place, in MEAN_STAGE."""
         config = self.config
         module = instances.repeat(channel_mean.ChannelMean(config.cols), "hwflow_channel_mean")
         word = config.cols * STORED_BITS
-        means = Signal(config.pixel_lanes * word)
+        beside, stored = (
+            Signal(config.pixel_lanes * word, name=f"{kind}_means") for kind in ("beside", "stored")
+        )
         for pixel in range(config.pixel_lanes):
             m.submodules[f"mean_{pixel}"] = module.instance(
-                shift=self.current.mean_shift,
                 elements=elements.word_select(pixel, word),
-                means=means.word_select(pixel, word),
+                shift=self.current.mean_shift,
+                store_shift=self.current.store_shift,
+                means=beside.word_select(pixel, word),
+                stored=stored.word_select(pixel, word),
             )
-        return means
+        return beside, stored
 
     def _pool(self, m: Module, valid: Signal, mask: Signal, elements: Signal) -> Pool:
         """The pool unit, fed by layers with `pool_en`."""

@@ -5,6 +5,8 @@ For g = 2**k the reciprocal round(2**15 / g) is exact, so rsr(sum * 2**15/g, 15)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -19,15 +21,24 @@ class ChannelMean(wiring.Component):
     """Means of one pixel's C channels.
 
     Ports:
-        elements: C stored channels. shift: 1..3, log2 of the channels averaged, constant in a layer.
-        means: two cycles later the C >> shift means, repeated 2**shift times, so that they are in place
-            in every part of the mean tensor's word.
+        elements: C stored channels. shift, store_shift: 1..3, log2 of the channels averaged beside the output
+            and in its place, constant in a layer.
+        means, stored: two cycles later the C >> shift means, repeated 2**shift times, so that they are in place
+            in every part of the mean tensor's word. They share all adders.
     """
 
     def __init__(self, cols: int) -> None:
         self.cols = cols
         word = data.ArrayLayout(signed(STORED_BITS), cols)
-        super().__init__({"shift": In(2), "elements": In(word), "means": Out(word)})
+        super().__init__(
+            {
+                "elements": In(word),
+                "shift": In(2),
+                "store_shift": In(2),
+                "means": Out(word),
+                "stored": Out(word),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         """Stage 1 adds pairs, stage 2 adds pairs of those and rounds."""
@@ -47,6 +58,22 @@ class ChannelMean(wiring.Component):
             for i, four in enumerate(fours):
                 m.d.comb += four.eq(sums[2 * i] + sums[2 * i + 1])
             sums = list(fours)
-        chosen = Mux(self.shift == 1, words[0], Mux(self.shift == 2, words[1], words[2]))
-        m.d.sync += Value.cast(self.means).eq(chosen)
+        for shift, means in ((self.shift, self.means), (self.store_shift, self.stored)):
+            m.d.sync += Value.cast(means).eq(by_shift(shift, words))
         return m
+
+
+def by_shift(shift: Value, choices: Sequence[Value]) -> Value:
+    """The one of three values that belongs to a shift of 1, 2 or 3."""
+    return Mux(shift == 1, choices[0], Mux(shift == 2, choices[1], choices[2]))
+
+
+def mean_lanes(cg: Value, shift: Value, cols: int) -> Value:
+    """The part of the mean tensor's word that channel group `cg` fills, a bit a channel."""
+    return by_shift(
+        shift,
+        [
+            Cat(*((cg[:part] == j).replicate(cols >> part) for j in range(1 << part)))
+            for part in (1, 2, 3)
+        ],
+    )

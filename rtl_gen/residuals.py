@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 
 from hwflow import timing
 from hwflow.config import AcceleratorConfig
@@ -169,14 +169,28 @@ class Residuals:
         ]
         return align.words
 
-    def write(self, m: Module, elements: Signal, means: Signal, pool: Pool) -> None:
-        """The three memories' write ports: main and side take the output or its means, pool the output or its pool."""
+    def write(self, m: Module, elements: Signal, means: tuple[Signal, Signal], pool: Pool) -> None:
+        """The three memories' write ports: main and side take the output or its means, pool the output or its pool.
+
+        means: those beside the output, and those in its place.
+        """
         current, config, y = self.current, self.config, lane.Y_STAGE
         slot, mask, cg = self._group.slot, self._group.mask, self._group.cg
         main, side, pooled = (self._memories[which] for which in Residual if which)
-        at = y - ROW_AHEAD
+        averaged = Signal()
+        m.d.sync += averaged.eq(current.store == Store.MEANS)
+
+        def stored(stages: list[Signal], ahead: int) -> Value:
+            """A pixel group's field `ahead` cycles before the write of what is stored."""
+            return Mux(averaged, stages[MEAN_STAGE - ahead], stages[y - ahead])
+
         store_row = self._first_row(
-            m, "store", slot[at], cg[at], current.store_pitch, current.store_base
+            m,
+            "store",
+            stored(slot, ROW_AHEAD),
+            stored(cg, ROW_AHEAD) >> current.store_shift,
+            current.store_pitch,
+            current.store_base,
         )
         at = MEAN_STAGE - ROW_AHEAD
         mean_row = self._first_row(
@@ -196,15 +210,6 @@ class Residuals:
                 heads.write_data.eq(Value.cast(pool.means)),
                 heads.columns.eq(current.last_cols),
             ]
-        # The part of the mean tensor's word that this channel group's means fill.
-        parts: list[Value] = []
-        for shift in (1, 2, 3):
-            place = cg[MEAN_STAGE][:shift]
-            width = config.cols >> shift
-            parts.append(Cat(*((place == j).replicate(width) for j in range(1 << shift))))
-        mean_lanes = Mux(
-            current.mean_shift == 1, parts[0], Mux(current.mean_shift == 2, parts[1], parts[2])
-        )
         inside = Const(1)
         if config.long_words:
             inside = Signal(name="inside")
@@ -224,8 +229,10 @@ class Residuals:
                     memory.write_mask.eq(mask[MEAN_STAGE]),
                     memory.write_row.eq(mean_row),
                     memory.write_step.eq(current.mean_groups),
-                    memory.write_lanes.eq(mean_lanes),
-                    memory.write_data.eq(means),
+                    memory.write_lanes.eq(
+                        channel_mean.mean_lanes(cg[MEAN_STAGE], current.mean_shift, config.cols)
+                    ),
+                    memory.write_data.eq(means[0]),
                 ]
             with m.Else():
                 m.d.comb += [
@@ -239,9 +246,21 @@ class Residuals:
                     memory.write_lanes.eq(~0),
                     memory.write_data.eq(elements),
                 ]
+            if store is Store.MAIN:
+                with m.If(averaged):
+                    m.d.comb += [
+                        memory.write_mask.eq(mask[MEAN_STAGE]),
+                        memory.write_lanes.eq(
+                            channel_mean.mean_lanes(
+                                cg[MEAN_STAGE], current.store_shift, config.cols
+                            )
+                        ),
+                        memory.write_data.eq(means[1]),
+                    ]
             if config.pixel_lanes > 1:
+                late = means_here | averaged if store is Store.MAIN else means_here
                 banks = (self._bank(slot[MEAN_STAGE]), self._bank(slot[y]))
-                m.d.comb += memory.write_bank.eq(Mux(means_here, *banks))
+                m.d.comb += memory.write_bank.eq(Mux(late, *banks))
         with m.If(current.store == Store.POOL):
             m.d.comb += [
                 pooled.write_mask.eq(mask[y]),

@@ -154,18 +154,20 @@ class ScalarEngine(wiring.Component):
         has_record = self.record_level != 0
         room = self._words.level <= RESULT_WORDS - timing.scalar_output_latency() - 1
         last = Signal()
+        records = Signal()
         m.d.comb += [
+            records.eq(~self._is_mean | self._mean.records),
             last.eq(issued == self._count - 1),
             self._issue.eq(
                 self._running
                 & (issued != self._count)
                 & (~self._is_mean | has_sum)
-                & (self._is_mean | has_record)
+                & (~records | has_record)
                 & (~self._is_fc | source.valid)
                 & (~self._to_logits | (room & (self._records.level == 0)))
             ),
             take_token.eq(self._issue & self._is_mean & (column == 0)),
-            self.record_take.eq(self._issue & ~self._is_mean),
+            self.record_take.eq(self._issue & records),
             self.record_last.eq(last),
             source.take.eq(self._issue & self._is_fc),
             source.group_end.eq(last | (column == config.cols - 1)),
@@ -220,9 +222,9 @@ class ScalarEngine(wiring.Component):
         m.d.comb += [
             value.valid.eq(valid),
             value.x.eq(Mux(self._is_mean, self.sums_data, operand)),
-            value.alpha.eq(Mux(self._is_mean, mean.alpha, record.scalar_alpha)),
-            value.beta.eq(Mux(self._is_mean, mean.beta, record.scalar_beta)),
-            value.shift.eq(Mux(self._is_mean, mean.shift, record.scalar_shift)),
+            value.alpha.eq(Mux(records, record.scalar_alpha, mean.alpha)),
+            value.beta.eq(Mux(records, record.scalar_beta, mean.beta)),
+            value.shift.eq(Mux(records, record.scalar_shift, mean.shift)),
             self._unit.acc_shift.eq(Mux(self._is_mean, mean.acc_shift, self._fc.acc_shift)),
             self._unit.lo.eq(Mux(self._is_mean, mean.lo, self._fc.lo)),
             self._unit.hi.eq(Mux(self._is_mean, mean.hi, self._fc.hi)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -92,13 +92,22 @@ def _layer_difference(
     for kind, values in layer.scalars.items():
         found += _scalar_differences(taps.scalar, image, layer, kind, values)
     if conv is not None:
-        tensors = (
-            ("vector unit", taps.store, layer.stored, config.cols),
-            ("channel mean", taps.mean, layer.mean, config.cols >> conv["mean_shift"]),
-            ("pool", taps.pool, layer.pool, config.cols),
+        store, mean, pool = (
+            tap.of(image, layer.number) for tap in (taps.store, taps.mean, taps.pool)
         )
-        for unit, tap, tensor, per_group in tensors:
-            records = tap.of(image, layer.number)
+        # Lanes of the main memory's means lie in the upper half of a word of the tap.
+        main = replace(mean, data=mean.data[:, config.cols // 2 :])
+        tensors = [
+            ("vector unit", store, layer.stored, config.cols),
+            ("pool", pool, layer.pool, config.cols),
+        ]
+        if layer.stored_mean is not None:
+            per_group = config.cols >> conv["store_shift"]
+            tensors.append(("stored channel mean", main, layer.stored_mean, per_group))
+        if layer.stored_mean is None or layer.mean is not None:
+            per_group = config.cols >> conv["mean_shift"]
+            tensors.append(("channel mean", mean, layer.mean, per_group))
+        for unit, records, tensor, per_group in tensors:
             # A pooled pixel or mean made of wrong inputs is later than them, so it is never the first.
             one = _store_difference(records, image, layer, tensor, per_group, conv, config, unit)
             if one is not None:

@@ -25,7 +25,8 @@ BATCH = 16
 class ExpectedLayer:
     """One layer of one image.
 
-    stored, mean, pool: (H, W, C) tensors, the latter two None when the schedule does not ask for them;
+    stored, mean, stored_mean, pool: (H, W, C) tensors, all but the first None when the schedule does not ask for
+    them (stored_mean: what main memory holds in place of the output);
     scalars: kind (sim.taps.SCALAR_KINDS) -> values by index; saturated: (t, y), None for the dense layer.
     """
 
@@ -33,6 +34,7 @@ class ExpectedLayer:
     name: str
     stored: Ints | None
     mean: Ints | None
+    stored_mean: Ints | None
     pool: Ints | None
     scalars: Mapping[str, Ints]
     signature: int | None
@@ -69,6 +71,11 @@ def expected_images(
     return result
 
 
+def _means(stored: Ints, shift: int) -> Ints | None:
+    """Means of 2**shift channels, None for shift 0."""
+    return numerics.channel_mean(stored, stored.shape[-1] >> shift) if shift else None
+
+
 def _split(
     trace: evaluation.Trace, names: tuple[str, ...], convs: Mapping[int, Instruction]
 ) -> list[ExpectedImage]:
@@ -79,7 +86,6 @@ def _split(
         for number, layer in enumerate(traces):
             conv = convs[number]
             stored = layer.y[image]
-            shift = conv["mean_shift"]
             scalars = {
                 "mean": layer.mean[image],
                 "hidden": layer.hidden[image],
@@ -90,9 +96,8 @@ def _split(
                     number=number,
                     name=names[number],
                     stored=stored,
-                    mean=numerics.channel_mean(stored, stored.shape[-1] >> shift)
-                    if conv["mean_en"]
-                    else None,
+                    mean=_means(stored, conv["mean_shift"] * conv["mean_en"]),
+                    stored_mean=_means(stored, conv["store_shift"]),
                     pool=numerics.average_pool(stored) if conv["pool_en"] else None,
                     scalars={} if number < len(trace.init) else scalars,
                     signature=signature(stored),
@@ -106,6 +111,7 @@ def _split(
                 name=names[-1],
                 stored=None,
                 mean=None,
+                stored_mean=None,
                 pool=None,
                 scalars={"mean": trace.features[image], "logit": logits},
                 signature=None,

@@ -22,8 +22,8 @@ from hwflow.files import write_atomically
 from models.integer.params import IntegerNetwork
 from sim.expected import ExpectedImage, ExpectedLayer, Instruction, Ints, expected_images
 
-FORMAT = 1
-TENSORS = ("stored", "mean", "pool")
+FORMAT = 2
+TENSORS = ("stored", "mean", "stored_mean", "pool")
 
 
 def stored_expected(
@@ -62,7 +62,7 @@ def _key(
     network: IntegerNetwork, convs: Mapping[int, Instruction], image: npt.NDArray[np.uint8]
 ) -> str:
     asked = [
-        (layer, conv["mean_en"], conv["mean_shift"], conv["pool_en"])
+        (layer, conv["mean_en"], conv["mean_shift"], conv["store_shift"], conv["pool_en"])
         for layer, conv in sorted(convs.items())
     ]
     described = json.dumps([FORMAT, network.content_hash(), image.shape, asked])
@@ -125,6 +125,7 @@ def _layer(file: Mapping[str, npt.NDArray[Any]], entry: Mapping[str, Any]) -> Ex
         name=entry["name"],
         stored=tensor("stored"),
         mean=tensor("mean"),
+        stored_mean=tensor("stored_mean"),
         pool=tensor("pool"),
         scalars={kind: file[f"{number}.scalar.{kind}"] for kind in entry["scalars"]},
         signature=entry["signature"],

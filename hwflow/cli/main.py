@@ -8,10 +8,12 @@ import typer
 
 from hwflow.cli import (
     ace,
+    blame,
     cycles,
     doctor,
     emulate,
     fit,
+    import_aqt,
     lower,
     plan,
     quantise,
@@ -34,6 +36,8 @@ app = typer.Typer(
 )
 app.command("doctor")(doctor.doctor)
 app.command("train")(train.train)
+app.command("blame")(blame.blame)
+app.command("import-aqt")(import_aqt.import_aqt)
 app.command("quantise")(quantise.quantise)
 app.command("random")(random.random)
 app.command("lower")(lower.lower)

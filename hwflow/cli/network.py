@@ -23,6 +23,10 @@ SEBits = Annotated[
     int, typer.Option(help="width of the SE's input: 4 as trained, 8 for imported checkpoints")
 ]
 
+SEWeights = Annotated[
+    int, typer.Option(help="width of the SE's weights: 4 as trained, 8 to fold bounds per channel")
+]
+
 CALIBRATION_IMAGES = 512
 """Calibration reads the first so many images: ranges hardly move beyond, time and memory do."""
 
@@ -48,7 +52,9 @@ def network_input(checkpoint: Path) -> tuple[str, tuple[int, int, int], int]:
     return config.name, config.image_shape, config.classes
 
 
-def integer_network(checkpoint: Path, calibration: Path, se_bits: int = 4) -> IntegerNetwork:
+def integer_network(
+    checkpoint: Path, calibration: Path, se_bits: int = 4, se_weights: int = 4
+) -> IntegerNetwork:
     """Reads a file of suffix `INTEGER_SUFFIX`, or quantises a float checkpoint.
 
     Raises:
@@ -68,4 +74,6 @@ def integer_network(checkpoint: Path, calibration: Path, se_bits: int = 4) -> In
         check_images(images, config.image_shape, config.classes, config.name, calibration)
         status.update(f"quantising {config.name}")
         chosen = images.images[:CALIBRATION_IMAGES]
-        return export_network(config, variables, chosen, se_act_bits=se_bits)
+        return export_network(
+            config, variables, chosen, se_act_bits=se_bits, se_weight_bits=se_weights
+        )

@@ -12,6 +12,7 @@ from hwflow.cli.network import (
     Calibration,
     Checkpoint,
     SEBits,
+    SEWeights,
     integer_network,
 )
 from hwflow.cli.output import Json, console, counted_progress, number, print_json, table
@@ -35,6 +36,7 @@ def quantise(
     ] = None,
     calibration: Calibration = CALIBRATION,
     se_bits: SEBits = 4,
+    se_weights: SEWeights = 4,
     layers: Annotated[bool, typer.Option(help="a row for every layer, not only blocks")] = False,
     json: Json = False,
 ) -> None:
@@ -50,7 +52,7 @@ def quantise(
     chosen = load_images(data, "test")
     check_images(chosen, config.image_shape, config.classes, config.name, data)
     chosen = chosen.subset(images) if images is not None else chosen
-    network = integer_network(checkpoint, calibration, se_bits)
+    network = integer_network(checkpoint, calibration, se_bits, se_weights)
     with counted_progress(f"comparing on {len(chosen)} images") as report:
         from models.integer.compare import compare_networks
 

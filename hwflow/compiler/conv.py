@@ -59,11 +59,13 @@ def _outputs(config: AcceleratorConfig, layer: LayerPlan) -> Instruction:
     size, stride = numerics.POOL_SIZE, numerics.POOL_STRIDE
     pool_top = numerics.same_padding(output.height, size, stride)[1]
     pool_left = numerics.same_padding(output.width, size, stride)[1]
-    groups = ceil_div(output.channels, config.cols)
+    groups = ceil_div(layer.channels, config.cols)
+    store = Store.MEANS if layer.store_shift else _STORE[output.memory]
     return {
         "groups": groups,
-        "last_cols": output.channels - (groups - 1) * config.cols,
-        "store": int(_STORE[output.memory] if output.stored else Store.NONE),
+        "last_cols": layer.channels - (groups - 1) * config.cols,
+        "store": int(store if output.stored else Store.NONE),
+        "store_shift": layer.store_shift,
         "store_base": output.base,
         "store_pitch": output.pitch,
         "spill_address": output.spill if output.spilled else 0,

@@ -110,10 +110,14 @@ def _conv_elementwise(
         counts["binarise"] = outputs
     if conv["sums_en"]:
         counts["channel sum add (mean of the next SE or dense layer)"] = outputs
-    if conv["mean_en"]:
-        means = slots * ceil_div(cout, 1 << conv["mean_shift"])
-        counts["channel mean add (local shortcut)"] = outputs - means
-        counts["channel mean scale (local shortcut)"] = means
+    for shift, enabled, shortcut in (
+        (conv["mean_shift"], conv["mean_en"], "local"),
+        (conv["store_shift"], conv["store_shift"], "long"),
+    ):
+        if enabled:
+            means = slots * ceil_div(cout, 1 << shift)
+            counts[f"channel mean add ({shortcut} shortcut)"] = outputs - means
+            counts[f"channel mean scale ({shortcut} shortcut)"] = means
     if conv["pool_en"]:
         pooled = conv["pool_h"] * conv["pool_w"] * cout
         counts["3x3 pool add"] = 9 * pooled
@@ -134,7 +138,7 @@ def _fc(fc: Instruction, config: AcceleratorConfig, name: str, act8: bool) -> La
         layer=fc["layer"],
         name=name,
         unit=unit[dest],
-        macs_class="8x8" if fc["wide"] else "4x8" if act8 else "4x4",
+        macs_class=f"{8 if fc['wide'] else 4}x{8 if act8 else 4}",
         useful=inputs * outputs,
         k_padding=(depth - inputs) * outputs,
         channel_padding=depth * (groups * config.cols - outputs),

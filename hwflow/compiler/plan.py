@@ -6,6 +6,7 @@ Layer numbers: 0 and 1 are PokeInit's convolutions, 2 + i is PokeConv i, the las
 |---|---|---|
 | block input X | main; PokeInit's output also pool, `Choices` | the layer before the block |
 | output of a block's other convolutions | side, in place over its shortcut when possible | that layer |
+| channel mean of X in its place, for a long shortcut | main | the layer that stores X |
 | channel mean of X, for a local shortcut | side or main, over a shortcut if possible | the one that stores X |
 | pooled X or pooled output, for a strided shortcut | pool | the layer that stores it |
 | sign bits of every PokeConv's input | bit | the layer that stores it |
@@ -48,11 +49,13 @@ class Choices:
 class LayerPlan:
     """Tensors a CONV reads (source, r, r1) and writes (output, bits, mean, pool).
 
+    channels: of the layer; `output` holds means of 2**store_shift of them, itself where that is 0.
     head_base, r1_head_base: first row of the heads it writes and reads, None without (hwflow/compiler/heads.py).
     """
 
     number: int
     name: str
+    channels: int
     source: Tensor
     r: Tensor | None
     r1: Tensor | None
@@ -61,6 +64,7 @@ class LayerPlan:
     mean: Tensor | None
     mean_shift: int
     pool: Tensor | None
+    store_shift: int = 0
     head_base: int | None = None
     r1_head_base: int | None = None
 
@@ -73,13 +77,18 @@ class LayerPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class _Uses:
-    """Last reader of each form of a stored tensor; None: that form is not needed."""
+    """Last reader of each form of a stored tensor; None: that form is not needed.
 
-    plain: int | None
-    bits: int | None
-    mean: int | None
-    pool: int | None
-    mean_group: int
+    stored: of means of stored_group channels in its own place, of itself where that is 1.
+    mean: of means of mean_group channels beside it.
+    """
+
+    stored: int | None = None
+    bits: int | None = None
+    mean: int | None = None
+    pool: int | None = None
+    mean_group: int = 1
+    stored_group: int = 1
 
 
 def _unsupported(name: str, reason: str, remedy: str) -> FlowError:
@@ -90,13 +99,14 @@ def _uses(network: NetworkGeometry, producer: int, config: AcceleratorConfig) ->
     """Who reads the output of layer `producer` (1 or more), and in which form."""
     index = producer - 1
     if index >= len(network.convs):
-        return _Uses(plain=None, bits=None, mean=None, pool=None, mean_group=1)
+        return _Uses()
     consumer = network.convs[index]
     averaged = consumer.local == "mean" and consumer.local_group > 1
     if averaged:
         _check_mean(consumer, starts_block=_starts_block(network, index), config=config)
     plain = None if averaged or consumer.pool_local else producer + 1
     pool = producer + 1 if consumer.pool_local else None
+    stored_group = 1
     if _starts_block(network, index):
         for later, conv in enumerate(network.convs[index:], producer + 1):
             if conv.block != consumer.block:
@@ -104,16 +114,24 @@ def _uses(network: NetworkGeometry, producer: int, config: AcceleratorConfig) ->
             if conv.long_channels is None:
                 continue
             _check_long(conv, config)
+            stored_group = _long_group(conv)
+            if stored_group > 1 and plain is not None:
+                raise _unsupported(
+                    conv.name,
+                    "its block's input is needed as it is and averaged for the long shortcut",
+                    "let the block's first convolution reduce the channels",
+                )
             if conv.pool_long:
                 pool = later
             else:
                 plain = later
     return _Uses(
-        plain=plain,
+        stored=plain,
         bits=producer + 1,
         mean=producer + 1 if averaged else None,
         pool=pool,
         mean_group=consumer.local_group if averaged else 1,
+        stored_group=stored_group,
     )
 
 
@@ -121,19 +139,28 @@ def _starts_block(network: NetworkGeometry, index: int) -> bool:
     return index == 0 or network.convs[index].block != network.convs[index - 1].block
 
 
-def _check_mean(conv: ConvGeometry, *, starts_block: bool, config: AcceleratorConfig) -> None:
-    if conv.local_group not in MEAN_GROUPS:
+def _long_group(conv: ConvGeometry) -> int:
+    """Channels that the long shortcut averages."""
+    return max((conv.long_channels or 0) // conv.out_shape[2], 1)
+
+
+def _check_group(name: str, shortcut: str, group: int, config: AcceleratorConfig) -> None:
+    if group not in MEAN_GROUPS:
         raise _unsupported(
-            conv.name,
-            f"its local shortcut averages {conv.local_group} channels, the hardware 2, 4 or 8",
+            name,
+            f"its {shortcut} shortcut averages {group} channels, the hardware 2, 4 or 8",
             "choose widths whose ratio is a power of two up to 8",
         )
-    if config.cols % conv.local_group:
+    if config.cols % group:
         raise _unsupported(
-            conv.name,
-            f"its local shortcut averages {conv.local_group} channels of a group of {config.cols}",
+            name,
+            f"its {shortcut} shortcut averages {group} channels of a group of {config.cols}",
             f"raise cols of target {config.name} to a multiple",
         )
+
+
+def _check_mean(conv: ConvGeometry, *, starts_block: bool, config: AcceleratorConfig) -> None:
+    _check_group(conv.name, "local", conv.local_group, config)
     if not starts_block:
         raise _unsupported(
             conv.name,
@@ -151,11 +178,15 @@ def _check_mean(conv: ConvGeometry, *, starts_block: bool, config: AcceleratorCo
 def _check_long(conv: ConvGeometry, config: AcceleratorConfig) -> None:
     channels, cout = conv.long_channels or 0, conv.out_shape[2]
     if channels > cout:
-        raise _unsupported(
-            conv.name,
-            f"its long shortcut has {channels} channels, more than the {cout} of its output",
-            "let the block's output be at least as wide as its input",
-        )
+        if conv.pool_long:
+            raise _unsupported(
+                conv.name,
+                f"its long shortcut of {channels} channels is cut to {cout} and pooled",
+                "let a strided block's output be at least as wide as its input",
+            )
+        if (group := _long_group(conv)) > 1:
+            _check_group(conv.name, "long", group, config)
+        return
     if channels == cout or channels % config.cols == 0:
         return
     tiles = f"its long shortcut tiles {channels} channels, not a multiple of {config.cols} columns"
@@ -235,7 +266,7 @@ class _Planner:
         )
         plans = [
             LayerPlan(
-                number=0, name=first.name, source=image, output=features, r=None, r1=None,
+                number=0, name=first.name, channels=first.out_shape[2], source=image, output=features, r=None, r1=None,
                 bits=None, mean=None, mean_shift=0, pool=None,
             )
         ]  # fmt: skip
@@ -267,19 +298,21 @@ class _Planner:
         network, place = self._network, self._allocator.place
         height, width, channels = shape
         uses = _uses(network, number, self._config)
-        output = self._output(number, name, shape, uses.plain, (r, r1))
+        output = self._output(number, name, shape, uses, (r, r1))
         bits = mean = pool = None
         if uses.bits is not None:
             bits = place(self.tensor(f"{name} bits", Memory.BIT, shape, number, uses.bits))
         if uses.mean is not None:
             means = (height, width, ceil_div(channels, uses.mean_group))
-            mean = self._mean(f"{name} mean", means, number, uses.mean, output, (r, r1))
+            groups = pixel_words(self._config, Memory.MAIN, channels)
+            mean = self._mean(f"{name} mean", means, number, uses.mean, output, groups, (r, r1))
         if uses.pool is not None:
             pooled = (*self._pooled_size(name, height, width), channels)
             pool = place(self.tensor(f"{name} pool", Memory.POOL, pooled, number, uses.pool))
         return LayerPlan(
-            number=number, name=name, source=source, r=r, r1=r1, output=output, bits=bits,
-            mean=mean, mean_shift=uses.mean_group.bit_length() - 1, pool=pool,
+            number=number, name=name, channels=channels, source=source, r=r, r1=r1, output=output,
+            store_shift=uses.stored_group.bit_length() - 1, bits=bits, mean=mean,
+            mean_shift=uses.mean_group.bit_length() - 1, pool=pool,
         )  # fmt: skip
 
     def _output(
@@ -287,10 +320,18 @@ class _Planner:
         number: int,
         name: str,
         shape: Shape,
-        last: int | None,
+        uses: _Uses,
         shortcuts: tuple[Tensor | None, Tensor | None],
     ) -> Tensor:
-        """A layer's output: not stored when nobody reads it, else in place over a shortcut if possible."""
+        """A layer's output: not stored when nobody reads it, else in place over a shortcut if possible.
+
+        Means in its place take new room.
+        """
+        last, group = uses.stored, uses.stored_group
+        if group > 1:
+            means = (*shape[:2], ceil_div(shape[2], group))
+            name = f"{name} mean of {group}"
+            return self._allocator.place(self.tensor(name, Memory.MAIN, means, number, last))
         index = number - 1
         inside = index < len(self._network.convs) and not _starts_block(self._network, index)
         memory = Memory.SIDE if inside else Memory.MAIN
@@ -312,6 +353,7 @@ class _Planner:
         number: int,
         last: int,
         output: Tensor,
+        groups: int,
         shortcuts: tuple[Tensor | None, Tensor | None],
     ) -> Tensor:
         """Channel means: over a shortcut that ends here, else anew, in a memory that the output leaves free.
@@ -321,7 +363,6 @@ class _Planner:
         before them. A long shortcut that repeats does neither.
         """
         tensor = self.tensor(name, Memory.SIDE, shape, number, last)
-        groups = pixel_words(self._config, Memory.MAIN, output.channels)
         r, r1 = shortcuts
         in_main = replace(tensor, memory=Memory.MAIN)
         if r is not None and (r.memory, r.pitch, r.last) == (Memory.SIDE, tensor.words, number):

@@ -10,15 +10,20 @@ from models.integer.params import ScalarParams
 
 
 def mean(layer: int, count: int, params: ScalarParams) -> Instruction:
-    """MEAN of `count` channels of the previous layer's sums into vector memory A."""
+    """MEAN of `count` channels of the previous layer's sums into vector memory A.
+
+    Constants of single channels come as records.
+    """
+    records = len(params.alpha) > 1
     return {
         "op": int(Op.MEAN),
         "layer": layer,
         "count": count,
         "acc_shift": params.acc_shift,
-        "alpha": int(params.alpha[0]),
-        "beta": int(params.beta[0]),
-        "shift": int(params.shift[0]),
+        "alpha": 0 if records else int(params.alpha[0]),
+        "beta": 0 if records else int(params.beta[0]),
+        "shift": 0 if records else int(params.shift[0]),
+        "records": int(records),
         "lo": params.lo,
         "hi": params.hi,
     }
@@ -26,7 +31,7 @@ def mean(layer: int, count: int, params: ScalarParams) -> Instruction:
 
 def barrier(layer: int, count: int) -> Instruction:
     """A MEAN of zeros: holds the scalar queue until the previous layer used its constants."""
-    fields = ("acc_shift", "alpha", "beta", "shift", "lo", "hi")
+    fields = ("acc_shift", "alpha", "beta", "shift", "lo", "hi", "records")
     instruction = {"op": int(Op.MEAN), "layer": layer, "count": count}
     return instruction | dict.fromkeys(fields, 0)
 

@@ -17,6 +17,8 @@ from hwflow.memories import Tensor, ceil_div, group_beats
 from hwflow.tokens import RING_TOKENS, Token, TokenMachine, queue_of, ring_unit_bytes
 from models.integer.params import IntegerNetwork, PokeConvParams
 
+NIBBLE = 4
+"""Bits of a weight of which two are packed into a byte."""
 CHUNK_BEATS = 256
 """Most beats of one LOAD, where a word allows it: its 64-byte instruction is then below 3%."""
 
@@ -145,17 +147,27 @@ class Streams:
         cin, hidden = se.fc1_weights.shape
         cout = conv.out_shape[2]
         instruction = poke_conv(conv, layer, config)
-        first = scalar.fully_connected(number, FcDest.HIDDEN, (cin, hidden), se.fc1, False, config)
-        second = scalar.fully_connected(number, FcDest.SCALE, (hidden, cout), se.fc2, False, config)
-        yield _queued(scalar.mean(number, cin, se.mean))
+        nibbles = se.weight_bits == NIBBLE
+        first, second = (
+            scalar.fully_connected(number, dest, shape, params, not nibbles, config)
+            for dest, shape, params in (
+                (FcDest.HIDDEN, (cin, hidden), se.fc1),
+                (FcDest.SCALE, (hidden, cout), se.fc2),
+            )
+        )
+        mean = scalar.mean(number, cin, se.mean)
+        yield _queued(mean)
+        if mean["records"]:
+            records = weights.constant_records(se.mean, None, config)
+            yield from self._merged(number, layer.name, [(Ring.CONSTANTS, records)])
         yield _queued(first)
-        fc1 = weights.matrix_weights(se.fc1_weights, True, config)
+        fc1 = weights.matrix_weights(se.fc1_weights, nibbles, config)
         records = weights.constant_records(se.fc1, None, config)
         sources = [(Ring.MACS, fc1), (Ring.CONSTANTS, records)]
         yield from self._merged(number, layer.name, sources)
         yield _queued(second)
         yield _queued(instruction)
-        fc2 = weights.matrix_weights(se.fc2_weights, True, config)
+        fc2 = weights.matrix_weights(se.fc2_weights, nibbles, config)
         records = weights.constant_records(se.fc2, conv.vector, config)
         binary = weights.binary_weights(conv.weights, config)
         sources = [

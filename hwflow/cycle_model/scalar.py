@@ -119,8 +119,11 @@ class ScalarEngine:
     def starved(self, record_level: int, matvec_level: int) -> bool:
         """An instruction waits for its constants or its weights to come from memory."""
         op = self._word["op"]
-        if self._state != "RUN" or op == isa.Op.MEAN:
+        if self._state != "RUN":
             return False
+        if op == isa.Op.MEAN:
+            there = self._sum_tokens != 0 or self._column != 0
+            return bool(self._word["records"]) and there and record_level == 0
         return record_level == 0 or (op == isa.Op.FC and self._source.starved(matvec_level))
 
     @property
@@ -148,6 +151,7 @@ class ScalarEngine:
         op = self._word["op"]
         mean, fc, affine = op == isa.Op.MEAN, op == isa.Op.FC, op == isa.Op.AFFINE
         dest = self._word.get("dest", -1)
+        records = not mean or bool(self._word["records"])
         to_scale = affine or (fc and dest == isa.FcDest.SCALE)
         to_logits = fc and dest == isa.FcDest.LOGITS
         count = self._word.get("outputs" if fc else "count", 0)
@@ -159,7 +163,7 @@ class ScalarEngine:
             running
             and self._issued != count
             and (not mean or self._sum_tokens != 0 or self._column != 0)
-            and (mean or record_level != 0)
+            and (not records or record_level != 0)
             and (not fc or self._source.valid)
             and (not to_logits or (room and self._records.level == 0))
         )
@@ -229,7 +233,7 @@ class ScalarEngine:
         self._steps = step_count
 
         taken = 0
-        if issue and not mean:
+        if issue and records:
             taken = 1 + (padding_records(count, self._config) if self._issued == count - 1 else 0)
         if issue:
             self._issued += 1

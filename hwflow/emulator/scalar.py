@@ -20,7 +20,12 @@ def run_mean(entry: Instruction, state: State) -> Ints:
     """Means (N, count) of the channel sums, into vector memory A."""
     count = entry["count"]
     names = ("alpha", "beta", "shift")
-    arrays = {name: np.array([entry[name]], np.int32) for name in names}
+    if entry["records"]:
+        records = state.take_constants(count)
+        state.constant_ring.take(padding_records(count, state.config))
+        arrays = {name: records[f"scalar_{name}"] for name in names}
+    else:
+        arrays = {name: np.array([entry[name]], np.int32) for name in names}
     constants = numerics.ScalarParams(
         acc_shift=entry["acc_shift"], lo=entry["lo"], hi=entry["hi"], **arrays
     )

@@ -33,13 +33,15 @@ class ArrayCounts:
 class EmulatedLayer:
     """A CONV's results for N images.
 
-    y (N, H, W, C): the stored tensor. mean, pool: what was written to the side and pool memories
-    (N, H', W', lanes of all written words), None without. sums (N, C). signatures: one an image.
+    y (N, H, W, C): the output. mean, pool: what was written to the side and pool memories, stored_mean:
+    to the main memory in place of y (N, H', W', lanes of all written words), None without. sums (N, C).
+    signatures: one an image.
     t_saturated, y_saturated (N,).
     """
 
     y: Ints
     mean: Ints | None
+    stored_mean: Ints | None
     pool: Ints | None
     sums: Ints
     signatures: list[int]

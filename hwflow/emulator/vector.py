@@ -27,6 +27,7 @@ def run_conv(conv: Instruction, state: State) -> EmulatedLayer:
     cout = (conv["groups"] - 1) * cols + conv["last_cols"]
     outputs: list[Ints] = []
     means: list[Ints] = []
+    stored_means: list[Ints] = []
     pools: list[Ints] = []
     t_saturated = np.zeros(state.images, np.int32)
     y_saturated = np.zeros(state.images, np.int32)
@@ -36,9 +37,17 @@ def run_conv(conv: Instruction, state: State) -> EmulatedLayer:
         y = np.where(real, result.y, 0)
         t_saturated += (result.t_saturated & real).sum(axis=(1, 2), dtype=np.int32)
         y_saturated += (result.y_saturated & real).sum(axis=(1, 2), dtype=np.int32)
-        _store(conv, state, cg, slots, y)
+        if conv["store"] == Store.MEANS:
+            place = (conv["store_base"], conv["store_pitch"])
+            stored_means.append(_write_means(state.main, place, conv["store_shift"], cg, slots, y))
+        else:
+            _store(conv, state, cg, slots, y)
+        if conv["bits_en"]:
+            _store_bits(conv, state, cg, slots, y)
         if conv["mean_en"]:
-            means.append(_write_means(conv, state, cg, slots, y))
+            memory = state.main if conv["mean_main"] else state.side
+            place = (conv["mean_base"], conv["mean_groups"])
+            means.append(_write_means(memory, place, conv["mean_shift"], cg, slots, y))
         if conv["pool_en"]:
             pools.append(_write_pool(conv, state, cg, y.reshape(-1, height, width, cols)))
         if conv["sums_en"]:
@@ -47,11 +56,16 @@ def run_conv(conv: Instruction, state: State) -> EmulatedLayer:
             state.sum_tokens += 1
         outputs.append(y)
     y = np.concatenate(outputs, axis=-1)[..., :cout].reshape(state.images, height, width, cout)
+
+    def tensor(groups: list[Ints]) -> Ints | None:
+        if not groups:
+            return None
+        return np.concatenate(groups, axis=-1).reshape(state.images, height, width, -1)
+
     return EmulatedLayer(
         y=y,
-        mean=np.concatenate(means, axis=-1).reshape(state.images, height, width, -1)
-        if means
-        else None,
+        mean=tensor(means),
+        stored_mean=tensor(stored_means),
         pool=np.concatenate(pools, axis=-1)[..., :cout] if pools else None,
         sums=y.sum(axis=(1, 2), dtype=np.int32),
         signatures=[numerics.signature(image) for image in y],
@@ -140,22 +154,27 @@ def _store(conv: Instruction, state: State, cg: int, slots: Slots, y: Ints) -> N
         state.spill.write(address, conv["tiles"] * state.config.rows, y)
     elif store is not Store.NONE:
         target[store].write(slots, conv["store_base"], pitch, cg, y)
-    if conv["bits_en"]:
-        cols, width = state.config.cols, state.config.popcount_width
-        packed = np.packbits(y >= 0, axis=-1, bitorder="little")
-        first = cg * cols % width // BYTE_BITS
-        lanes = slice(first, first + cols // BYTE_BITS)
-        word = cg * cols // width
-        state.bit.write(slots, conv["bits_base"], conv["bits_words"], word, packed, lanes)
 
 
-def _write_means(conv: Instruction, state: State, cg: int, slots: Slots, y: Ints) -> Ints:
-    shift, cols = conv["mean_shift"], state.config.cols
+def _store_bits(conv: Instruction, state: State, cg: int, slots: Slots, y: Ints) -> None:
+    cols, width = state.config.cols, state.config.popcount_width
+    packed = np.packbits(y >= 0, axis=-1, bitorder="little")
+    first = cg * cols % width // BYTE_BITS
+    lanes = slice(first, first + cols // BYTE_BITS)
+    word = cg * cols // width
+    state.bit.write(slots, conv["bits_base"], conv["bits_words"], word, packed, lanes)
+
+
+def _write_means(
+    memory: BankedMemory, place: tuple[int, int], shift: int, cg: int, slots: Slots, y: Ints
+) -> Ints:
+    """Means of 2**shift channels of one group, to a tensor at place = (base, words of a pixel)."""
+    cols = y.shape[-1]
     means = numerics.channel_mean(y, cols >> shift)
     first = (cg % (1 << shift)) * (cols >> shift)
     lanes = slice(first, first + (cols >> shift))
-    memory = state.main if conv["mean_main"] else state.side
-    memory.write(slots, conv["mean_base"], conv["mean_groups"], cg >> shift, means, lanes)
+    base, words = place
+    memory.write(slots, base, words, cg >> shift, means, lanes)
     return means
 
 

@@ -18,11 +18,13 @@ _RESIDUAL = {
     Residual.POOL: Memory.POOL,
 }
 INPUT, LOCAL, LONG, OUTPUT, MEAN = "input", "local shortcut", "long shortcut", "output", "mean"
+STORED_MEAN = "mean in place of the output"
 _STORE = {
     Store.MAIN: Memory.MAIN,
     Store.SIDE: Memory.SIDE,
     Store.BYTES: Memory.BYTE,
     Store.POOL: Memory.POOL,
+    Store.MEANS: Memory.MAIN,
 }
 
 
@@ -100,8 +102,11 @@ def _writes(conv: Instruction, config: AcceleratorConfig) -> list[tuple[Region, 
     regions: list[tuple[Region, int]] = []
     if conv["store"] != Store.NONE:
         memory, pitch = _STORE[Store(conv["store"])], conv["store_pitch"]
-        place = Region(OUTPUT, memory, conv["store_base"], *size, pitch, conv["groups"])
-        regions.append((place, cout))
+        channels = ceil_div(cout, 1 << conv["store_shift"])
+        role = STORED_MEAN if conv["store"] == Store.MEANS else OUTPUT
+        groups = ceil_div(channels, config.cols)
+        place = Region(role, memory, conv["store_base"], *size, pitch, groups)
+        regions.append((place, channels))
     if conv["bits_en"]:
         words = conv["bits_words"]
         region = Region("sign bits", Memory.BIT, conv["bits_base"], *size, words, words)
@@ -133,7 +138,8 @@ def _too_few(read: Region, found: _Live, channels: int, config: AcceleratorConfi
     if read.role == LONG and there == channels:
         return ""
     if read.role == LOCAL:
-        return f"has {there} channels, fewer than {channels}" if found.region.role == MEAN else ""
+        averaged = found.region.role in (MEAN, STORED_MEAN)
+        return f"has {there} channels, fewer than {channels}" if averaged else ""
     return f"has {there} channels, {channels} are read"
 
 

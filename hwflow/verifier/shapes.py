@@ -178,7 +178,7 @@ def _outputs(context: Context, where: str, conv: Instruction) -> Iterator[str]:
     cout = out_channels(conv, config)
     yield from _between(where, "output channels", cout, 1, config.channel_limit)
     if conv["store"] not in tuple(Store):
-        yield f"{where}: store is {conv['store']}, expected 0 none, 1 main, 2 side, 3 bytes or 4 pool"
+        yield f"{where}: store is {conv['store']}, expected 0 none, 1 main, 2 side, 3 bytes, 4 pool or 5 means"
     yield from _pitches(context, where, conv)
     if conv["bits_en"]:
         expected = {"bits_words": ceil_div(cout, config.popcount_width)}
@@ -188,11 +188,17 @@ def _outputs(context: Context, where: str, conv: Instruction) -> Iterator[str]:
         group = config.cols << conv["mean_shift"]
         least = ceil_div(cout, group)
         yield from _between(where, "mean_groups", conv["mean_groups"], least, 511)
-        memory = Store.MAIN if conv["mean_main"] else Store.SIDE
-        if conv["store"] == memory:
-            yield f"{where}: writes its output and its channel means into the {memory.name.lower()} memory"
-        if config.cols % (1 << conv["mean_shift"]):
-            yield f"{where}: means of {1 << conv['mean_shift']} channels cross channel groups"
+        taken = (Store.MAIN, Store.MEANS) if conv["mean_main"] else (Store.SIDE,)
+        if conv["store"] in taken:
+            memory = taken[0].name.lower()
+            yield f"{where}: writes its output and its channel means into the {memory} memory"
+    if conv["store"] == Store.MEANS:
+        yield from _between(where, "store_shift", conv["store_shift"], 1, 3)
+    else:
+        yield from _expect(where, conv, {"store_shift": 0})
+    for shift in (conv["mean_shift"], conv["store_shift"]):
+        if config.cols % (1 << shift):
+            yield f"{where}: means of {1 << shift} channels cross channel groups"
     if conv["pool_en"]:
         size, stride = numerics.POOL_SIZE, numerics.POOL_STRIDE
         pool_h, top, _ = numerics.same_padding(conv["out_h"], size, stride)
@@ -211,8 +217,10 @@ def _outputs(context: Context, where: str, conv: Instruction) -> Iterator[str]:
 
 def _pitches(context: Context, where: str, conv: Instruction) -> Iterator[str]:
     """Words of a pixel in memory, and what goes beyond: external memory needs its paths and linear tiles."""
-    config, groups = context.config, conv["groups"]
-    least = {Store.NONE: 0, Store.MAIN: 0}.get(Store(conv["store"] % 5), groups)
+    config = context.config
+    means = config.cols << conv["store_shift"]
+    groups = ceil_div(out_channels(conv, config), means)
+    least = 0 if conv["store"] in (Store.NONE, Store.MAIN) else groups
     most = 0 if conv["store"] == Store.NONE else groups
     yield from _between(where, "store_pitch", conv["store_pitch"], least, most)
     from_main = [o for o in ("r", "r1") if conv[f"{o}_src"] == Residual.MAIN]
@@ -247,6 +255,8 @@ def scalars(context: Context) -> Iterator[str]:
                 yield f"{where}: layer {layer - 1} keeps no channel sums"
             else:
                 yield from _expect(where, entry, {"count": out_channels(before, config)})
+            if entry["records"]:
+                yield from _expect(where, entry, dict.fromkeys(("alpha", "beta", "shift"), 0))
         elif op is Op.AFFINE:
             yield from _expect(where, entry, {"count": channels})
         else:

@@ -37,13 +37,18 @@ class Exponents:
     output: int
 
 
-def mean_params(layer: str, shape: Shape, exponent: int, bound: float, limit: int) -> ScalarParams:
-    """Mean over H*W of a tensor with `exponent`, quantised so that `bound` becomes `limit`."""
+def mean_params(
+    layer: str, shape: Shape, exponent: int, bound: float | Reals, limit: int
+) -> ScalarParams:
+    """Mean over H*W of a tensor with `exponent`, quantised so that `bound` becomes `limit`.
+
+    bound: of all channels, or float64[C].
+    """
     pixels = shape[0] * shape[1]
-    gain = limit / (bound * pixels * 2.0**exponent)
+    gain = limit / (np.atleast_1d(bound) * pixels * 2.0**exponent)
     target = ScalarTarget(
-        gain=np.array([gain]),
-        offset=np.zeros(1),
+        gain=gain,
+        offset=np.zeros_like(gain),
         acc_max=(1 << 15) * pixels - 1,
         lo=-limit,
         hi=limit,
@@ -56,11 +61,11 @@ def mean_params(layer: str, shape: Shape, exponent: int, bound: float, limit: in
 class RealSE:
     """SE with integer weights and real scales (float64, one per output of each layer).
 
-    The mean is quantised to act_bits so that `bound` becomes 7 or 127. Hidden level =
-    floor(gain1 * sum + offset1) in 0..15, s = gain2 * sum + offset2 in 0..1.
+    The mean is quantised to act_bits so that `bound` (of all channels, or float64[Cin]) becomes 7
+    or 127. Hidden level = floor(gain1 * sum + offset1) in 0..15, s = gain2 * sum + offset2 in 0..1.
     """
 
-    bound: float
+    bound: float | Reals
     act_bits: int
     fc1_weights: Int8
     gain1: Reals
@@ -68,6 +73,7 @@ class RealSE:
     fc2_weights: Int8
     gain2: Reals
     offset2: Reals
+    weight_bits: int = 4
 
     def params(self, layer: str, shape: Shape, exponent: int) -> SEParams:
         """Integer constants for an input of `shape` with `exponent`."""
@@ -95,6 +101,7 @@ class RealSE:
             fc2_weights=self.fc2_weights,
             fc2=fc2.params(f"{layer} SE fc2"),
             act_bits=self.act_bits,
+            weight_bits=self.weight_bits,
         )
 
 

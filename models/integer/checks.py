@@ -28,6 +28,8 @@ MAX_PIXELS = (1 << 16) - 1
 HIDDEN_MAX = 15
 SE_ACT_BITS = (4, 8)
 """Widths a squeeze-and-excite's mean can have."""
+SE_WEIGHT_BITS = (4, 8)
+"""Widths its weights can have."""
 
 
 def _fail(layer: str, quantity: str, found: object, expected: object) -> None:
@@ -75,14 +77,16 @@ def check_scalar(layer: str, c: params.ScalarParams, lowest: Wide, highest: Wide
     _within(layer, "|alpha*x'| + |beta|", total, 0, S32)
 
 
-def check_mean(layer: str, c: params.ScalarParams, shape: params.Shape, limit: int) -> None:
-    """The mean over a stored map of `shape`, to the range -limit..limit."""
+def check_mean(
+    layer: str, c: params.ScalarParams, shape: params.Shape, limit: int, channels: int = 1
+) -> None:
+    """The mean over a stored map of `shape`, to the range -limit..limit; constants of `channels`."""
     pixels = shape[0] * shape[1]
     _within(layer, "pixels of the mean", pixels, 1, MAX_PIXELS)
     _equal(layer, "acc_shift", c.acc_shift, mean_shift(pixels))
     _equal(layer, "range", (c.lo, c.hi), (-limit, limit))
     ends = np.array([pixels], np.int64)
-    check_scalar(layer, c, -STORED_MAX * ends, (STORED_MAX - 1) * ends, 1)
+    check_scalar(layer, c, -STORED_MAX * ends, (STORED_MAX - 1) * ends, channels)
 
 
 def mean_shift(pixels: int) -> int:
@@ -120,7 +124,8 @@ def check_se(layer: str, se: params.SEParams, cin: int, cout: int, in_shape: par
     """Squeeze-and-excite of a map of in_shape for cout channels."""
     hidden = se.fc1_weights.shape[-1] if se.fc1_weights.ndim == 2 else 0
     _within(layer, "hidden channels", hidden, 1, 1 << 16)
-    _equal(layer, "weight_bits", se.weight_bits, 4)
+    if se.weight_bits not in SE_WEIGHT_BITS:
+        _fail(layer, "weight_bits", se.weight_bits, " or ".join(map(str, SE_WEIGHT_BITS)))
     if se.act_bits not in SE_ACT_BITS:
         _fail(layer, "act_bits", se.act_bits, " or ".join(map(str, SE_ACT_BITS)))
     _array(layer, "fc1_weights", se.fc1_weights, "int8", cin, hidden)
@@ -129,7 +134,7 @@ def check_se(layer: str, se: params.SEParams, cin: int, cout: int, in_shape: par
     _within(layer, "fc1_weights", se.fc1_weights, lo, hi)
     _within(layer, "fc2_weights", se.fc2_weights, lo, hi)
     limit = (1 << (se.act_bits - 1)) - 1
-    check_mean(f"{layer} mean", se.mean, in_shape, limit)
+    check_mean(f"{layer} mean", se.mean, in_shape, limit, 1 if len(se.mean.alpha) == 1 else cin)
     first = limit * np.abs(se.fc1_weights.astype(np.int64)).sum(axis=0)
     _within(f"{layer} fc1", "|accumulator|", first, 0, S32)
     _equal(f"{layer} fc1", "range", (se.fc1.lo, se.fc1.hi), (0, HIDDEN_MAX))
@@ -207,11 +212,6 @@ def check_conv(
         if conv.pool_long:
             halves = tuple(numerics.same_padding(n, 3, 2)[0] for n in start.in_shape[:2])
             _equal(layer, "size of the pooled long shortcut", halves, size)
-        if conv.long_channels > cout:
-            raise FlowError(
-                f"{layer}: the long shortcut has {conv.long_channels} channels and the output "
-                f"{cout}: it can be repeated but not averaged; use a width of 0.25 or more"
-            )
     _equal(layer, "out_bits", conv.vector.out_bits, numerics.STORED_BITS)
     sums = np.full(cout, k * k * cin, np.int64)
     check_vector(layer, conv.vector, sums, shortcuts, cout)

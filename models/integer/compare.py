@@ -113,8 +113,12 @@ class _Tally:
 
 
 def to_grid(x: npt.NDArray[np.float32], exponent: int) -> npt.NDArray[np.int32]:
-    """Rounds x half up to a stored tensor with `exponent`, saturated to s16."""
+    """Rounds x half up to a stored tensor with `exponent`, saturated to s16; signs stay.
+
+    A negative value below half a step becomes -1 step: as 0 it would be binarised to +1.
+    """
     grid = np.floor(x.astype(np.float64) * 2.0**exponent + 0.5)
+    grid = np.where(x < 0, np.minimum(grid, -1), grid)
     return np.clip(grid, *numerics.signed_range(numerics.STORED_BITS)).astype(np.int32)
 
 

@@ -18,7 +18,7 @@ from models.integer.build import (
     second_init_params,
 )
 from models.integer.calibrate import calibrate, set_missing_bounds
-from models.integer.checks import SE_ACT_BITS
+from models.integer.checks import SE_ACT_BITS, SE_WEIGHT_BITS
 from models.integer.exponents import choose, exponent_below, init_v_exponent
 from models.integer.fixed_point import Reals
 from models.integer.fold import (
@@ -32,6 +32,8 @@ from models.integer.fold import (
 )
 from models.integer.params import DenseParams, IntegerNetwork, Shape
 
+MOST_SE_BITS = 12
+"""Bits of activation and weight together: one of them may have 8."""
 LOGIT_FRACTION = 14
 """Most fractional bits of a logit: finer steps change no ranking."""
 
@@ -50,11 +52,14 @@ def export_network(
     images: npt.NDArray[np.uint8],
     *,
     se_act_bits: int = 4,
+    se_weight_bits: int = 4,
 ) -> IntegerNetwork:
     """Builds and validates the integer network of a float checkpoint.
 
     images: uint8 (N, H, W, c) for calibration, some hundreds. se_act_bits: width of the SE's
     input, 4 as trained, or 8 for a network whose bounds per channel a 4-bit mean cannot follow.
+    se_weight_bits: 4 as trained, or 8 (with se_act_bits 4) for bounds per channel: the trained
+    activation levels of every channel, the bounds folded into the weights.
     Raises FlowError when the images do not fit, an array is missing, or a range cannot be met.
     """
     if images.dtype != np.uint8 or images.shape[1:] != config.image_shape or not len(images):
@@ -65,6 +70,11 @@ def export_network(
     if se_act_bits not in SE_ACT_BITS:
         raise FlowError(
             f"SE input of {se_act_bits} bits: expected {' or '.join(map(str, SE_ACT_BITS))}"
+        )
+    if se_weight_bits not in SE_WEIGHT_BITS or se_act_bits + se_weight_bits > MOST_SE_BITS:
+        raise FlowError(
+            f"SE weights of {se_weight_bits} bits with an input of {se_act_bits}: expected 4, or 8 "
+            "with an input of 4"
         )
     variables = set_missing_bounds(config, variables, images)
     source = Variables(config, variables)
@@ -103,7 +113,7 @@ def export_network(
                 exponents[spec.name],
                 convs[spec.name].weights,
                 folded[spec.name],
-                fold_se(source, spec, se_act_bits),
+                fold_se(source, spec, se_act_bits, se_weight_bits),
             )
             for spec in config.poke_convs()
         ),

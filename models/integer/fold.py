@@ -26,6 +26,9 @@ from models.integer.fixed_point import Folded, Reals
 
 Int8 = npt.NDArray[np.int8]
 INIT_LIMIT = 127
+SE_BITS = 4
+"""Width of the SE's weights as trained."""
+SE_LIMIT = 7
 RELU6_OFFSET, RELU6_RANGE = 3.0, 6.0
 
 
@@ -113,6 +116,19 @@ class Variables:
         step = np.maximum(largest, BOUND_EPSILON * input_scale.min()) / limit
         return np.floor(np.clip(scaled / step, -limit, limit) + 0.5).astype(np.int8), step
 
+    def folded_levels(self, layer: str, input_scale: Reals) -> tuple[Int8, Reals]:
+        """(8-bit kernel, real value of one step, per output) of the trained 4-bit weights times input_scale.
+
+        input_scale is float64[Cin]; 8 bits keep what 4 bits of the product would lose.
+        """
+        kernel = jnp.asarray(self.get("params", layer, "kernel"), jnp.float32)
+        found, t = weight_levels(kernel, SE_BITS)
+        real = np.asarray(found, np.float64) / np.asarray(t, np.float64)
+        scaled = real * input_scale[:, None]
+        largest = np.abs(scaled).max(axis=tuple(range(scaled.ndim - 1)))
+        step = np.maximum(largest, BOUND_EPSILON * input_scale.min()) / INIT_LIMIT
+        return np.floor(scaled / step + 0.5).astype(np.int8), step
+
 
 def fold_init(variables: Variables, index: int) -> FoldedInit:
     """PokeInit's first (0) or second (1) convolution with its batch norm and DPReLU."""
@@ -168,15 +184,33 @@ def _alive(bounds: Reals) -> Reals:
     return np.where(bounds > 2 * BOUND_EPSILON, bounds, 1.0)
 
 
-def fold_se(variables: Variables, spec: PokeConvSpec, act_bits: int) -> RealSE:
-    """A PokeConv's squeeze-and-excite, its mean quantised to act_bits (4 or 8) bits."""
-    bound = _alive(variables.bounds(spec.se1_name).max(keepdims=True)).item()
-    limit = (1 << (act_bits - 1)) - 1
-    fc1, step1 = variables.levels(spec.se1_name, 4, np.array([bound / limit]))
-    bias1 = variables.get("params", spec.se1_name, "bias")
+def fold_se(
+    variables: Variables, spec: PokeConvSpec, act_bits: int, weight_bits: int = SE_BITS
+) -> RealSE:
+    """A PokeConv's squeeze-and-excite, its mean quantised to act_bits (4 or 8) bits.
+
+    weight_bits 8: activations are the trained 4-bit levels of every channel, whose bounds are folded
+    into 8-bit weights; act_bits must be 4.
+    """
+    bounds = _alive(variables.bounds(spec.se1_name))
     hidden = _alive(variables.bounds(spec.se2_name)) / POSITIVE_STEPS
-    fc2, step2 = variables.levels(spec.se2_name, 4, hidden)
+    bound: float | Reals
+    if weight_bits == SE_BITS:
+        bound = bounds.max().item()
+        limit = (1 << (act_bits - 1)) - 1
+        fc1, step1 = variables.levels(spec.se1_name, SE_BITS, np.array([bound / limit]))
+        fc2, step2 = variables.levels(spec.se2_name, SE_BITS, hidden)
+    else:
+        bound = bounds
+        fc1, step1 = variables.folded_levels(
+            spec.se1_name, np.broadcast_to(bounds / SE_LIMIT, (spec.in_shape[2],))
+        )
+        fc2, step2 = variables.folded_levels(
+            spec.se2_name, np.broadcast_to(hidden, (spec.se_hidden,))
+        )
+    bias1 = variables.get("params", spec.se1_name, "bias")
     bias2 = variables.get("params", spec.se2_name, "bias")
+    # The hidden values' own scale is that of their channel, which is an output of the first layer.
     return RealSE(
         bound=bound,
         act_bits=act_bits,
@@ -186,6 +220,7 @@ def fold_se(variables: Variables, spec: PokeConvSpec, act_bits: int) -> RealSE:
         fc2_weights=fc2.reshape(spec.se_hidden, spec.out_shape[2]),
         gain2=step2 / RELU6_RANGE,
         offset2=(bias2 + RELU6_OFFSET) / RELU6_RANGE,
+        weight_bits=weight_bits,
     )
 
 

@@ -152,11 +152,15 @@ def local_shortcut(conv: PokeConvParams, x: Array) -> Array:
 
 
 def long_shortcut(conv: PokeConvParams, block_input: Array) -> Array | None:
-    """r1: the block's input tiled and brought to the output's size, if the layer has one."""
+    """r1: the block's input averaged or tiled and brought to the output's size, if there is one."""
     if conv.r1_shift is None:
         return None
-    r1 = numerics.average_pool(block_input) if conv.pool_long else block_input
-    return numerics.tile_channels(r1, conv.out_shape[2])
+    r1, cout = block_input, conv.out_shape[2]
+    if r1.shape[-1] > cout:
+        r1 = numerics.channel_mean(r1, cout)
+    if conv.pool_long:
+        r1 = numerics.average_pool(r1)
+    return numerics.tile_channels(r1, cout)
 
 
 def binary_sum(conv: PokeConvParams, x: Array) -> Array:

@@ -26,8 +26,9 @@ Shape = tuple[int, int, int]
 class SEParams:
     """Squeeze-and-excite of a layer's input: mean, two 1x1 layers, a u16 scale per output channel.
 
-    fc1_weights int8[Cin, H] and fc2_weights int8[H, Cout] hold s4 values (weight_bits). The mean
-    is symmetric with act_bits bits (4: -7..7, 8: -127..127); the hidden values are u4.
+    fc1_weights int8[Cin, H] and fc2_weights int8[H, Cout] hold values of weight_bits bits, 4 or 8.
+    The mean is symmetric with act_bits bits (4: -7..7, 8: -127..127), its constants common to all
+    channels or int32[Cin]; the hidden values are u4.
     """
 
     mean: ScalarParams
@@ -64,8 +65,9 @@ class PokeConvParams:
 
     local: how the layer's input becomes the local shortcut r: 'identity', 'mean' of local_group
     consecutive channels, or zero-'pad'; then pooled if pool_local. The long shortcut r1 is the
-    block's input (long_channels channels, output o reads o mod long_channels), pooled if pool_long;
-    r1_shift and long_channels are None without one. A stored value X means X * 2**-exponent.
+    block's input (long_channels channels, averaged as a local one is where these are more than the
+    output's, else output o reads o mod long_channels), pooled if pool_long; r1_shift and
+    long_channels are None without one. A stored value X means X * 2**-exponent.
     """
 
     name: str

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -65,8 +65,12 @@ def small_config(
     stages: tuple[tuple[int, int, int], ...] = ((1, 8, 1), (1, 16, 2)),
     classes: int = 10,
     name: str = "random",
+    bounds: Literal["per_tensor", "per_channel"] = "per_tensor",
 ) -> PokeBNNConfig:
-    """A small architecture; stages are (blocks, width F >= 8, stride of the first block)."""
+    """A small architecture; stages are (blocks, width F >= 8, stride of the first block).
+
+    bounds: per channel gives every channel of an SE's mean its own constants, and 8-bit weights.
+    """
     return PokeBNNConfig(
         name=name,
         image_size=image[:2],
@@ -80,6 +84,7 @@ def small_config(
         init_out=init_out,
         mean=(0.5,) * image[2],
         std=(0.25,) * image[2],
+        bounds=bounds,
     )
 
 
@@ -289,10 +294,15 @@ class _Builder:
         rng, hidden, cout = self._rng, spec.se_hidden, spec.out_shape[2]
         sums = layers.pixel_sum(x)
         pixels = spec.in_shape[0] * spec.in_shape[1]
-        bound = 2.0 * _deviation(sums / (pixels * 2.0**exponent))
+        bound: float | Reals = 2.0 * _deviation(sums / (pixels * 2.0**exponent))
+        weight_bits = 4
+        if self._config.bounds == "per_channel":
+            bound = bound * rng.uniform(0.3, 1.5, spec.in_shape[2])
+            weight_bits = 8
+        limit = (1 << (weight_bits - 1)) - 1
         weights = (
-            self._weights((spec.in_shape[2], hidden), 7),
-            self._weights((hidden, cout), 7),
+            self._weights((spec.in_shape[2], hidden), limit),
+            self._weights((hidden, cout), limit),
         )
         mean = numerics.scalar(sums, mean_params(spec.name, spec.in_shape, exponent, bound, 7))
         total = layers.dot(mean.astype(np.int8), weights[0])
@@ -313,6 +323,7 @@ class _Builder:
             fc2_weights=weights[1],
             gain2=gain2,
             offset2=offset2,
+            weight_bits=weight_bits,
         )
 
     def _dense(self, y: Ints, exponent: int) -> DenseParams:

@@ -99,7 +99,7 @@ def check_stores(
         "tap_store": True,
         "bits_store": f["bits_en"],
         "bytes_store": f["store"] == Store.BYTES,
-        "tap_mean": f["mean_en"],
+        "tap_mean": f["mean_en"] or f["store"] == Store.MEANS,
     }
     for name, on in enabled.items():
         assert len(seen[name]) == (len(layer.steps) if on else 0), name
@@ -108,15 +108,22 @@ def check_stores(
             assert (value["slot"], value["mask"], value["cg"]) == (step.slot, step.mask, step.cg)
             if "layer" in value:
                 assert value["layer"] == f["layer"]
-            width = cols
-            tensor = expected.y
+            tensors = [(expected.y, cols, 0)]
             if name == "bits_store":
-                tensor = (tensor >= 0).astype(int)
+                tensors = [((expected.y >= 0).astype(int), cols, 0)]
             if name == "tap_mean":
-                assert expected.means is not None
-                tensor, width = expected.means, cols >> f["mean_shift"]
-            got = [word and word[:width] for word in lanes(value["data"], step.mask)]
-            assert got == words(step, tensor, width), (name, step.slot, step.cg)
+                tensors = [
+                    (tensor, cols >> f[shift], first)
+                    for tensor, shift, first in (
+                        (expected.means, "mean_shift", 0),
+                        (expected.stored_means, "store_shift", cols // 2),
+                    )
+                    if tensor is not None
+                ]
+            for tensor, width, first in tensors:
+                data = lanes(value["data"], step.mask)
+                got = [word and word[first : first + width] for word in data]
+                assert got == words(step, tensor, width), (name, step.slot, step.cg)
 
 
 def check_pool(layer: Layer, expected: Expected, seen: list[Any], groups: list[Any]) -> None:

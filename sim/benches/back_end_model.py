@@ -16,7 +16,12 @@ from hwflow.isa import Residual, Store
 
 Ints = npt.NDArray[np.int64]
 MAX_SIZE = 9
-STORES = {Store.MAIN: Residual.MAIN, Store.SIDE: Residual.SIDE, Store.POOL: Residual.POOL}
+STORES = {
+    Store.MAIN: Residual.MAIN,
+    Store.SIDE: Residual.SIDE,
+    Store.POOL: Residual.POOL,
+    Store.MEANS: Residual.MAIN,
+}
 """The memory of each destination of an output that is one of the three."""
 ACC_BITS = 24
 
@@ -53,10 +58,11 @@ class Tensor:
 
 @dataclass
 class Expected:
-    """Outcome of a layer: y is (slots, groups*C), means and pooled likewise or None."""
+    """Outcome of a layer: y is (slots, groups*C), means, stored_means and pooled likewise or None."""
 
     y: Ints
     means: Ints | None
+    stored_means: Ints | None
     pooled: Ints | None
     signature: int
     saturated_t: int
@@ -177,13 +183,18 @@ class Model:
             y,
             None,
             None,
+            None,
             numerics.signature(out.y.reshape(f["out_h"], f["out_w"], channels)),
             int(out.t_saturated.sum()),
             int(out.y_saturated.sum()),
         )
         if f["store"] in STORES:
             which = STORES[Store(f["store"])]
-            self.write(which, Tensor(f["store_base"], f["store_pitch"], slots), y)
+            stored = y
+            if f["store"] == Store.MEANS:
+                stored = numerics.channel_mean(y, y.shape[1] >> f["store_shift"])
+                expected.stored_means = stored
+            self.write(which, Tensor(f["store_base"], f["store_pitch"], slots), stored)
         if f["mean_en"]:
             means = numerics.channel_mean(y, y.shape[1] >> f["mean_shift"])
             tensor = Tensor(f["mean_base"], f["mean_groups"], slots)
@@ -235,14 +246,18 @@ def draw(rng: np.random.Generator, model: Model, *, dense: bool) -> Layer:
 
     if f["store"] in STORES:
         which = STORES[Store(f["store"])]
-        store = Tensor(0, groups, slots)
+        if f["store"] == Store.MEANS:
+            f["store_shift"] = int(rng.integers(1, 4))
+            f["store_pitch"] = -(-groups // (1 << f["store_shift"]))
+        store = Tensor(0, f["store_pitch"], slots)
         recent = model.recent.get(which)
-        same = recent is not None and (recent.groups, recent.slots) == (groups, slots)
+        same = recent is not None and (recent.groups, recent.slots) == (store.groups, slots)
         store.base = recent.base if recent and same else base(which, store)
         written[which].append(store)
         f["store_base"] = store.base
     to_main = int(rng.integers(0, 2))
-    if f["store"] != (Store.MAIN if to_main else Store.SIDE) and rng.random() < 0.6:
+    taken = (Store.MAIN, Store.MEANS) if to_main else (Store.SIDE,)
+    if f["store"] not in taken and rng.random() < 0.6:
         shift = int(rng.integers(1, 4))
         means = Tensor(0, -(-groups // (1 << shift)) + int(rng.integers(0, 2)), slots)
         which = Residual.MAIN if to_main else Residual.SIDE
@@ -330,7 +345,8 @@ def _draw_shortcut(
     if recent is not None and rng.random() < 0.8:
         tensor = Tensor(recent.base, recent.groups, slots)
     for other in written[which]:
-        in_place = other == tensor and which == STORES.get(Store(f["store"]))
+        store = Store(f["store"])
+        in_place = other == tensor and store is not Store.MEANS and which == STORES.get(store)
         mine, theirs = model.rows_of(tensor), model.rows_of(other)
         if not in_place and mine.start < theirs.stop and theirs.start < mine.stop:
             return

@@ -190,7 +190,7 @@ def random_program(pace: float, mac_depth: int) -> UnitBench:
     for layer, (channels, hidden, outputs) in enumerate(
         [(19, 5, 17), (8, 8, 8), (1, 1, 3)], start=2
     ):
-        model.mean(layer, channels)
+        model.mean(layer, channels, records=layer != 3)
         model.fc(layer, hidden, isa.FcDest.HIDDEN, hidden=False)
         model.fc(layer, outputs, isa.FcDest.SCALE, hidden=True)
     model.mean(9, 40)

@@ -67,7 +67,7 @@ class Model:
         encoded = isa.encode({"op": op, **values})
         self.instructions.append(int.from_bytes(encoded, "little"))
 
-    def mean(self, layer: int, count: int) -> None:
+    def mean(self, layer: int, count: int, *, records: bool = False) -> None:
         acc_shift = self.rng.randint(0, 8)
         limit = 2000
         values = {
@@ -78,11 +78,26 @@ class Model:
             "lo": -127,
             "hi": 127,
         }
+        constants = [values] * count
+        if records:
+            constants = [self._mean_record(values) for _ in range(count)]
+            values = values | dict.fromkeys(("alpha", "beta", "shift"), 0)
         sums = {n: self.rng.randint(-limit << acc_shift, limit << acc_shift) for n in range(count)}
-        self._add(isa.Op.MEAN, layer=layer, count=count, **values)
+        self._add(isa.Op.MEAN, layer=layer, count=count, records=records, **values)
         self.sums.append(sums)
-        self.a = [scalar(x, **values) for x in sums.values()]
+        self.a = [scalar(x, **each) for x, each in zip(sums.values(), constants, strict=True)]
         self.taps += [(layer, TAP_KINDS["mean"], n, value) for n, value in enumerate(self.a)]
+
+    def _mean_record(self, values: dict[str, int]) -> dict[str, int]:
+        """A channel's own constants, kept as a record."""
+        own = {
+            "alpha": self.rng.randint(-900, 900),
+            "beta": self.rng.randint(0, 1 << 12),
+            "shift": 11,
+        }
+        record = random_record(self.rng, 1, None) | {f"scalar_{k}": v for k, v in own.items()}
+        self.records.append(isa.pack(isa.CONSTANT_FIELDS, record))
+        return values | own
 
     def fc(self, layer: int, outputs: int, dest: isa.FcDest, *, hidden: bool) -> None:
         config, rng = self.config, self.rng

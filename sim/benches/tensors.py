@@ -15,23 +15,28 @@ from rtl_gen.channel_sums import ChannelSums
 from sim.benches.unit import UnitBench, small_config
 
 
-def channel_mean(cols: int, shift: int) -> UnitBench:
-    """Means over 2**shift channels, a pixel a cycle."""
+def channel_mean(cols: int, shift: int, store_shift: int) -> UnitBench:
+    """Means over 2**shift and over 2**store_shift channels, a pixel a cycle."""
     rng = np.random.default_rng(shift)
     words = rng.integers(-(1 << 15), 1 << 15, (30, cols))
     words[0], words[1], words[2] = -32768, 32767, rng.integers(-3, 4, cols)
-    want = numerics.channel_mean(words, cols >> shift)
+    shifts = (shift, store_shift)
+    want = [numerics.channel_mean(words, cols >> by) for by in shifts]
     unit: Any = ChannelMean(cols)
 
     async def bench(ctx: Any) -> None:
         ctx.set(unit.shift, shift)
+        ctx.set(unit.store_shift, store_shift)
         for cycle in range(len(words) + LATENCY):
             if cycle < len(words):
                 for i in range(cols):
                     ctx.set(unit.elements[i], int(words[cycle][i]))
             if cycle >= LATENCY:
-                got = [ctx.get(unit.means[i]) for i in range(cols)]
-                assert got == want[cycle - LATENCY].tolist() * (1 << shift)
+                for means, expected, by in zip(
+                    (unit.means, unit.stored), want, shifts, strict=True
+                ):
+                    got = [ctx.get(means[i]) for i in range(cols)]
+                    assert got == expected[cycle - LATENCY].tolist() * (1 << by)
             await ctx.tick()
 
     return UnitBench(unit, [bench])

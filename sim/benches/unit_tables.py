@@ -34,7 +34,7 @@ DATAPATH: Table = {
     "mac_pe": [partial(arrays.mac_pe, seed) for seed in (3, 4)],
     "lane": [partial(vector.vector_lane, seed) for seed in range(4)],
     "lane_constants": [vector.lane_constants],
-    "channel_mean": [partial(tensors.channel_mean, 8, shift) for shift in (1, 2, 3)],
+    "channel_mean": [partial(tensors.channel_mean, 8, shift, 1 + shift % 3) for shift in (1, 2, 3)],
     "channel_sums": [partial(tensors.channel_sums, 2, gap) for gap in (0.0, 0.4)],
     "crc_unit": [tensors.crc_unit],
     "tensor_signature": [partial(tensors.tensor_signature, 2, channels) for channels in (8, 21)],

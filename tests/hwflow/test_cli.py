@@ -22,6 +22,8 @@ from sim.lint import lint
 COMMANDS = (
     "doctor",
     "train",
+    "import-aqt",
+    "blame",
     "quantise",
     "random",
     "lower",

@@ -65,8 +65,14 @@ ARCHITECTURES: dict[str, PokeBNNConfig] = {
         classes=13,
     ),
     "one pixel": small_config(image=(6, 6, 1), stages=((1, 8, 2), (1, 8, 2), (1, 8, 1))),
+    "narrow": small_config(
+        image=(12, 8, 1), init_channels=32, init_out=64, stages=((2, 8, 1), (1, 16, 2))
+    ),
+    "own scales": small_config(image=(10, 10, 1), stages=((1, 24, 1),), bounds="per_channel"),
     "wide": small_config(image=(8, 12, 1), init_channels=32, init_out=64, stages=((2, 32, 1),)),
 }
+"""The narrow one's first block averages its input for both shortcuts, as widths below 0.25 do; every
+channel of the means of the one with own scales has its own."""
 FITTING = [
     ("small", "sim-small"),
     ("small", "tiny"),
@@ -80,6 +86,12 @@ FITTING = [
     ("ragged", "ecp5-85f"),
     ("one pixel", "sim-small"),
     ("one pixel", "tiny"),
+    ("own scales", "sim-small"),
+    ("own scales", "tiny"),
+    ("narrow", "sim-small"),
+    ("narrow", "tiny"),
+    ("narrow", "ecp5-85f"),
+    ("narrow", "zu7ev"),
     ("wide", "zu7ev"),
     ("wide", "lanes"),
 ]

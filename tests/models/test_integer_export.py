@@ -164,6 +164,25 @@ def test_bounds_per_channel() -> None:
     np.testing.assert_array_equal(four.fc2_weights, eight.fc2_weights)
 
 
+def test_bounds_per_channel_in_8_bit_weights() -> None:
+    """The trained levels of the activations, and of the weights but for 1/127 of the largest."""
+    config = dataclasses.replace(CONFIG, bounds="per_channel")
+    found = set_missing_bounds(config, disturbed(config, 2), IMAGES)
+    net = export_network(config, found, IMAGES, se_weight_bits=8)
+    assert {(conv.se.weight_bits, conv.se.act_bits) for conv in net.convs} == {(8, 4)}
+    run = forward(config, found, IMAGES)
+    result = compare.compare_layers(net, [(IMAGES, run)])
+    folded = compare.compare_layers(export_network(config, found, IMAGES), [(IMAGES, run)])
+    assert result[1].snr_db > folded[1].snr_db
+    spec, conv = config.poke_convs()[0], net.convs[0]
+    assert conv.se.mean.alpha.shape == (spec.in_shape[2],)
+    x = compare.to_grid(run.poke_init, conv.in_exponent)
+    scale = layers.squeeze_excite(conv.se, layers.pixel_sum(x))[2] / 2**15
+    assert np.mean(np.abs(scale - run.poke_convs[spec.name].se[:, 0, 0]) < 0.01) > 0.95
+    with pytest.raises(FlowError, match="SE weights of 8 bits with an input of 8"):
+        export_network(config, found, IMAGES, se_act_bits=8, se_weight_bits=8)
+
+
 def edited(variables: Tree, collection: str, layer: str, name: str, new: Any) -> Tree:
     layers_of = dict(variables[collection])
     layers_of[layer] = dict(layers_of[layer])

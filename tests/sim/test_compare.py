@@ -15,7 +15,7 @@ from hwflow.compiler.program import Program
 from hwflow.config import AcceleratorConfig, load_target
 from hwflow.errors import FlowError
 from hwflow.isa import Op
-from models.integer.random import random_images, random_network
+from models.integer.random import random_images, random_network, small_config
 from rtl_gen import interfaces
 from sim import taps
 from sim.bench_tools import pack
@@ -37,7 +37,7 @@ class Setting:
 @pytest.fixture(scope="module")
 def setting() -> Setting:
     config = replace(load_target("sim-small"), pixel_lanes=2)
-    network = random_network(4)
+    network = random_network(4, small_config(init_out=64))
     program = lower(network, config)
     convs = {each["layer"]: each for each in program.instructions if each["op"] == Op.CONV}
     images = random_images(4, IMAGE + 1, network.image_shape)
@@ -79,23 +79,37 @@ def write_taps(folder: Path, setting: Setting, change: Change) -> taps.Taps:
                     "value": value,
                 }
                 put("scalar", record)
-        for tap, tensor in (("store", layer.stored), ("mean", layer.mean), ("pool", layer.pool)):
-            if tensor is None:
+        cols, conv = config.cols, setting.convs.get(layer.number, {})
+        contents = (
+            ("store", [(layer.stored, cols, 0)]),
+            (
+                "mean",
+                [
+                    (layer.mean, cols >> conv.get("mean_shift", 0), 0),
+                    (layer.stored_mean, cols >> conv.get("store_shift", 0), cols // 2),
+                ],
+            ),
+            ("pool", [(layer.pool, cols, 0)]),
+        )
+        for tap, parts in contents:
+            tensors = [
+                (tensor.reshape(-1, tensor.shape[-1]), per_group, first)
+                for tensor, per_group, first in parts
+                if tensor is not None
+            ]
+            if not tensors:
                 continue
-            per_group = (
-                config.cols >> setting.convs[layer.number]["mean_shift"]
-                if tap == "mean"
-                else config.cols
-            )
-            flat = tensor.reshape(-1, tensor.shape[-1]).tolist()
-            for group in range(-(-tensor.shape[-1] // per_group)):
+            flat, per_group, _ = tensors[0]
+            for group in range(-(-flat.shape[1] // per_group)):
                 for slot in range(0, len(flat), config.pixel_lanes):
-                    pixels = flat[slot : slot + config.pixel_lanes]
-                    data = [0] * (config.pixel_lanes * config.cols)
-                    for lane, pixel in enumerate(pixels):
-                        part = pixel[group * per_group : (group + 1) * per_group]
-                        data[lane * config.cols : lane * config.cols + len(part)] = part
-                    mask = (1 << len(pixels)) - 1
+                    count = min(config.pixel_lanes, len(flat) - slot)
+                    data = [0] * (config.pixel_lanes * cols)
+                    for lane in range(count):
+                        for tensor, width, first in tensors:
+                            part = tensor[slot + lane, group * width : (group + 1) * width]
+                            at = lane * cols + first
+                            data[at : at + len(part)] = part.tolist()
+                    mask = (1 << count) - 1
                     record = {
                         "layer": layer.number,
                         "slot": slot,
@@ -180,6 +194,22 @@ def test_the_unit_is_named(
     )
     assert one is not None
     assert (one.layer, one.unit, one.actual) == (layer, unit, 3)
+
+
+def test_means_in_the_main_memory_are_compared(tmp_path: Path, setting: Setting) -> None:
+    """Layer 1 writes means of 8 channels beside means of 2: only one of the latter is wrong."""
+
+    def change(where: str, record: Record) -> list[Record]:
+        at = (where, record["layer"], record.get("slot"), record.get("cg"))
+        if at == ("mean", 1, 6, 2):
+            record["data"][setting.config.cols + setting.config.cols // 2 + 5] ^= 1
+        return [record]
+
+    found = write_taps(tmp_path, setting, change)
+    one = first_difference(found, setting.expected, setting.convs, setting.config)
+    assert one is not None
+    assert (one.layer, one.unit, one.channel) == (1, "stored channel mean", 2 * 8 + 5)
+    assert one.pixel == (1, 2)
 
 
 def test_missing_double_and_stray_records(tmp_path: Path, setting: Setting) -> None:

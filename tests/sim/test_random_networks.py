@@ -24,8 +24,10 @@ ARCHITECTURES: dict[str, PokeBNNConfig] = {
         image=(14, 10, 3), init_kernel=2, stages=((2, 8, 1), (1, 16, 2)), classes=7
     ),
     "unfilled": small_config(stages=((1, 24, 1), (1, 24, 2)), classes=3),
+    "narrow": small_config(init_out=64, stages=((2, 8, 1), (1, 16, 2)), bounds="per_channel"),
 }
-"""The last one's tensors of 24 and 96 channels fill neither groups of 16 nor words of 32."""
+"""The unfilled one's tensors of 24 and 96 channels fill neither groups of 16 nor words of 32; the narrow one's first
+block averages its input for both shortcuts, and every channel of its means has its own scale."""
 TIMINGS = {
     "fast": MemoryTiming(latency=2),
     "slow": MemoryTiming(latency=40, bandwidth=Fraction(1, 3)),

@@ -1,0 +1,1 @@
+"""Checkpoints of the reference implementation (google/aqt, `aqt/jax_legacy`)."""
