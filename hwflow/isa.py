@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from hwflow.errors import FlowError
 
-VERSION = 2
+VERSION = 3
 """Version of the schedule and image format; any change of a table below raises it."""
 
 INSTRUCTION_BYTES = 64

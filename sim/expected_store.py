@@ -1,7 +1,7 @@
 """Keeps what images must give: evaluating a large network takes longer than reading its result.
 
-A file an image, named by a hash of the network, the image and what the schedule asks for. It is a
-zip of plain arrays (numpy's .npz): s16 tensors, int32 values, and `meta` as JSON.
+A file an image, named by a hash of the network, the image, what the schedule asks for and the code
+that defines the values. It is a zip of plain arrays (numpy's .npz): s16 tensors, int32 values, and `meta` as JSON.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from hwflow.files import write_atomically
 from models.integer.params import IntegerNetwork
+from sim.definition import definition_digest
 from sim.expected import ExpectedImage, ExpectedLayer, Instruction, Ints, expected_images
 
 FORMAT = 2
@@ -65,7 +66,9 @@ def _key(
         (layer, conv["mean_en"], conv["mean_shift"], conv["store_shift"], conv["pool_en"])
         for layer, conv in sorted(convs.items())
     ]
-    described = json.dumps([FORMAT, network.content_hash(), image.shape, asked])
+    described = json.dumps(
+        [FORMAT, definition_digest(), network.content_hash(), image.shape, asked]
+    )
     return hashlib.sha256(described.encode() + image.tobytes()).hexdigest()[:32]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import resource
 import time
 from collections.abc import Callable
@@ -13,8 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-import hwflow.numerics
-import models
 from hwflow.bound import frame_bound
 from hwflow.compiler.fit import fitted
 from hwflow.compiler.lower import lower
@@ -24,6 +21,7 @@ from models.config import preset as named
 from models.integer.params import IntegerNetwork
 from models.integer.random import reported_network
 from models.synthetic import photo_images
+from sim.definition import definition_digest
 from sim.expected_store import stored_expected
 from sim.memory import MemoryTiming
 from sim.network import Progress, SimResult, conv_instructions, simulate
@@ -108,10 +106,7 @@ class TimedRun:
 
 def network_file(preset: str, seed: int, folder: Path) -> Path:
     """Where a drawn network is kept; its name changes with the code that draws it."""
-    digest = hashlib.sha256(Path(hwflow.numerics.__file__).read_bytes())
-    for path in sorted(Path(models.__path__[0]).rglob("*.py")):
-        digest.update(path.read_bytes())
-    return folder / f"{preset}-{seed}-{digest.hexdigest()[:12]}.network"
+    return folder / f"{preset}-{seed}-{definition_digest()[:12]}.network"
 
 
 def prepare_run(

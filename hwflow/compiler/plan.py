@@ -343,7 +343,10 @@ class _Planner:
         )
         if not output.stored:
             return output
-        in_place = next((t for t in shortcuts if t is not None and t.memory is memory), None)
+        r, r1 = shortcuts
+        if r1 is not None and r1.words < output.words:
+            r1 = None  # its words are read again for later groups
+        in_place = next((t for t in (r, r1) if t is not None and t.memory is memory), None)
         return self._spilled(self._allocator.place(output, over=in_place))
 
     def _mean(

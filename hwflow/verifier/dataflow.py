@@ -143,7 +143,7 @@ def _too_few(read: Region, found: _Live, channels: int, config: AcceleratorConfi
     return f"has {there} channels, {channels} are read"
 
 
-def _clashes(
+def clashes(
     reads: list[tuple[Region, int]],
     writes: list[tuple[Region, int]],
     groups: int,
@@ -152,11 +152,11 @@ def _clashes(
     """Results over operands, except in place, and results over each other.
 
     In place: the output element by element; means word by word, as a pixel's word of a shortcut is read no later than
-    means are written there, unless a long shortcut repeats its words.
+    means are written there. Neither over a long shortcut that repeats: later groups read its words again.
     """
     for index, (write, _) in enumerate(writes):
         for read, _ in reads:
-            repeats = read.role == LONG and write.role == MEAN and read.groups < groups
+            repeats = read.role == LONG and read.groups < groups
             allowed = read.role != INPUT and read.same_place(write) and not repeats
             allowed = allowed and write.role in (OUTPUT, MEAN)
             if write.overlaps(read, config) and not allowed:
@@ -189,7 +189,7 @@ def tensors(context: Context) -> Iterator[str]:
             for problem in _operand(region, channels, live, conv["layer"], config):
                 yield f"{where}: {problem}"
         yield from (
-            f"{where}: {message}" for message in _clashes(reads, writes, conv["groups"], config)
+            f"{where}: {message}" for message in clashes(reads, writes, conv["groups"], config)
         )
         for region, channels in writes:
             end = region.base + region.rows(config)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hwflow.compiler.counts import out_channels
 from hwflow.config import AcceleratorConfig
 from hwflow.heads import head_rows, reads_heads, repeat_channels
-from hwflow.isa import Op, Residual
+from hwflow.isa import Op, Residual, Store
 from hwflow.verifier.context import Context, Instruction
 
 
@@ -32,8 +32,10 @@ def heads(context: Context) -> Iterator[str]:
     for where, conv in context.of(Op.CONV):
         read = _read(conv, config)
         yield from (f"{where}: {message}" for message in _repetition(conv, read, live, config))
-        if conv["pool_en"]:
-            live = [each for each in live if each.pool_base != conv["pool_base"]]
+        replaced = {conv["pool_base"]} if conv["pool_en"] else set()
+        if conv["store"] == Store.POOL:
+            replaced.add(conv["store_base"])
+        live = [each for each in live if each.pool_base not in replaced]
         if not conv["heads_en"]:
             if conv["head_base"]:
                 yield f"{where}: head_base is {conv['head_base']} without heads, expected 0"

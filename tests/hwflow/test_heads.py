@@ -13,7 +13,7 @@ from hwflow.config import load_target
 from hwflow.emulator.run import emulate_program
 from hwflow.errors import FlowError
 from hwflow.heads import reads_heads
-from hwflow.isa import Op, Residual
+from hwflow.isa import Op, Residual, Store
 from hwflow.verifier.context import Context
 from hwflow.verifier.heads import heads
 from hwflow.verifier.verify import open_program, violations
@@ -129,3 +129,13 @@ def test_verifier_wants_a_pooled_tensor(context: Context) -> None:
 def test_refused(config: PokeBNNConfig, head_rows: int, message: str) -> None:
     with pytest.raises(FlowError, match=message):
         lower(random_network(7, config), replace(TARGET, head_rows=head_rows))
+
+
+def test_a_tensor_stored_over_a_pooled_one_has_no_heads(context: Context) -> None:
+    """Layer 4 pools a tensor that layer 7 repeats; a store to the pool memory between them replaces it."""
+    instructions = copy.deepcopy(context.instructions)
+    convs = {each["layer"]: each for each in instructions if each["op"] == Op.CONV}
+    assert list(heads(replace(context, instructions=instructions))) == []
+    convs[5] |= {"store": int(Store.POOL), "store_base": convs[4]["pool_base"]}
+    found = list(heads(replace(context, instructions=instructions)))
+    assert any("do not hold its first ones" in message for message in found), found

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import astuple
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,3 +76,18 @@ def test_missing_unknown_and_stray_are_named() -> None:
         isa.decode(bytes(isa.INSTRUCTION_BYTES))
     with pytest.raises(FlowError, match="has 64 bytes, got 63"):
         isa.decode(end[:-1])
+
+
+def test_tables_change_only_with_the_version() -> None:
+    """A build of other tables must be refused by its version: raise isa.VERSION, then note the digest here."""
+    tables = {
+        "fields": {op.name: [astuple(f)[:2] for f in fields] for op, fields in isa.FIELDS.items()},
+        "constants": [astuple(f)[:2] for f in isa.CONSTANT_FIELDS],
+        "enums": [
+            [(e.name, int(e)) for e in kind]
+            for kind in (isa.Op, isa.Ring, isa.Residual, isa.Store, isa.FcDest, isa.Record)
+        ],
+        "counters": [isa.LAYER_COUNTERS, isa.SCALAR_COUNTERS, isa.END_COUNTERS],
+    }
+    digest = hashlib.sha256(repr(tables).encode()).hexdigest()[:16]
+    assert (isa.VERSION, digest) == (3, "545f942a0ebed681")

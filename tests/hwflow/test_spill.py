@@ -24,8 +24,10 @@ from hwflow.cycle_model import simulate_cycles
 from hwflow.emulator.run import emulate_program
 from hwflow.errors import FlowError
 from hwflow.isa import Op, Ring, Store
+from hwflow.memories import Memory
 from hwflow.spilling import spilled_groups, streamed_groups
 from hwflow.verifier.context import Context, Instruction
+from hwflow.verifier.dataflow import LONG, OUTPUT, Region, clashes
 from hwflow.verifier.verify import open_program, violations
 from models.config import preset
 from models.integer import layers
@@ -93,6 +95,31 @@ def lower_roomy(program: Program) -> Program:
     found = lower(random_network(3, config), roomy)
     assert not found.manifest.spill_beats
     return found
+
+
+@pytest.mark.parametrize("main_rows", [72, 110, 145, 180])
+def test_a_repeating_long_shortcut_is_not_written_over(main_rows: int) -> None:
+    """The second block is wider at stride 1, so its long shortcut repeats; its output spills."""
+    config = small_config(
+        image=(14, 10, 3), init_kernel=2, stages=((1, 8, 1), (1, 16, 1)), classes=5
+    )
+    network = random_network(3, config)
+    target = dataclasses.replace(SMALL, cols=8, mac_depth=4, main_rows=main_rows)
+    program = lower(network, target)
+    images = random_images(3, 1, network.image_shape)
+    found = emulate_program(program, images)
+    wanted = layers.forward(network, map_images(network, images))
+    for number, layer in enumerate((*wanted.init, *wanted.convs)):
+        assert np.array_equal(found.layers[number].y, layer.y), number
+
+
+def test_the_verifier_sees_a_repeating_long_shortcut_written_over() -> None:
+    def region(role: str, groups: int) -> Region:
+        return Region(role, Memory.MAIN, 0, 7, 5, 4, groups)
+
+    whole, half, output = region(LONG, 8), region(LONG, 4), region(OUTPUT, 8)
+    assert not list(clashes([(whole, 64)], [(output, 64)], 8, SMALL))
+    assert list(clashes([(half, 32)], [(output, 64)], 8, SMALL))
 
 
 Change = Callable[[list[Instruction]], None]

@@ -66,6 +66,10 @@ def test_kept_values_are_reused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert all(layer.pool is None for layer in changed[0].layers)
     assert stored_expected(random_network(6), convs, images[:1], tmp_path)[1] == 0
 
+    with monkeypatch.context() as patch:
+        patch.setattr(expected_store, "definition_digest", lambda: "of other code")
+        assert stored_expected(network, convs, images[:1], tmp_path)[1] == 0
+
     def never(*_: object) -> None:
         raise AssertionError("evaluated although everything is kept")
 
