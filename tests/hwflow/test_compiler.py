@@ -198,6 +198,7 @@ def test_pooled_rows_too_wide() -> None:
             "ecp5-85f",
             "one per input channel",
         ),
+        (small_config(init_out=64, stages=((1, 12, 1),)), "sim-small", "averages 5 channels"),
         (small_config(stages=((1, 8, 1),)), "zu7ev", "not a multiple of 32 columns"),
     ],
 )
