@@ -17,7 +17,9 @@ Checkpoint = Annotated[
 ]
 Calibration = Annotated[
     Path,
-    typer.Option(help="images that set the exponents: .npz file or folder (training split)"),
+    typer.Option(
+        help="images that set the exponents: .npz file or folder (training split); 512 at most are used"
+    ),
 ]
 SEBits = Annotated[
     int, typer.Option(help="width of the SE's input: 4 as trained, 8 for imported checkpoints")
@@ -28,7 +30,7 @@ SEWeights = Annotated[
 ]
 
 CALIBRATION_IMAGES = 512
-"""Calibration reads the first so many images: ranges hardly move beyond, time and memory do."""
+"""Calibration takes so many images at most: ranges hardly move beyond, time and memory do."""
 
 INTEGER_SUFFIX = ".network"
 """Suffix of an integer network's file."""
@@ -73,7 +75,9 @@ def integer_network(
         images = load_images(calibration, "train")
         check_images(images, config.image_shape, config.classes, config.name, calibration)
         status.update(f"quantising {config.name}")
-        chosen = images.images[:CALIBRATION_IMAGES]
+        # At even distances, since a folder of classes is read class by class.
+        step = max(1, len(images) // CALIBRATION_IMAGES)
+        chosen = images.images[::step][:CALIBRATION_IMAGES]
         return export_network(
             config, variables, chosen, se_act_bits=se_bits, se_weight_bits=se_weights
         )

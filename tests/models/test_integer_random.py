@@ -64,9 +64,13 @@ def test_kernel_must_be_a_multiple_of_the_stride() -> None:
         random_network(0, small_config(init_kernel=3))
 
 
-def test_a_long_shortcut_wider_than_its_output_is_refused() -> None:
-    with pytest.raises(FlowError, match="the long shortcut has 64 channels and the output 32"):
-        random_network(0, small_config(init_out=64))
+def test_a_long_shortcut_wider_than_its_output_is_averaged() -> None:
+    net = random_network(0, small_config(init_out=64))
+    conv = net.convs[2]
+    assert (conv.long_channels, conv.out_shape[2]) == (64, 32)
+    x = np.random.default_rng(0).integers(-(1 << 15), 1 << 15, (2, 5, 5, 64)).astype(np.int32)
+    found = layers.long_shortcut(conv, x)
+    np.testing.assert_array_equal(found, (x[..., ::2] + x[..., 1::2] + 1) >> 1)
 
 
 def test_reported_network() -> None:
