@@ -24,6 +24,12 @@ RESIDUAL_BITS = 16
 CHANNEL_GROUPS = 511
 """Most channel groups of a tensor: the instructions' fields for them have 9 bits."""
 
+FC_STEPS = 4095
+"""Most steps of a matrix-vector product: FC's field for them has 12 bits."""
+
+STORE_WORDS = 3
+"""Least words of the store FIFO: with fewer, a buffered FIFO has no room for words of consecutive cycles."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class AcceleratorConfig:
@@ -78,6 +84,12 @@ class AcceleratorConfig:
                 f"{self.cols} channels, but an instruction counts at most {CHANNEL_GROUPS}; "
                 f"nearest valid: {CHANNEL_GROUPS * self.cols}"
             )
+        if self.channel_limit > FC_STEPS * self.fc_inputs:
+            raise FlowError(
+                f"target {self.name}: channel_limit {self.channel_limit} takes more than {FC_STEPS} steps of "
+                f"rows*mac_depth = {self.fc_inputs} inputs, but an instruction counts no more; raise mac_depth, or "
+                f"lower channel_limit; nearest valid: {FC_STEPS * self.fc_inputs}"
+            )
         if self.rows % self.pixel_lanes:
             nearest = max(
                 g for g in (1, 2, 4, 8, 16) if self.rows % g == 0 and g <= self.pixel_lanes
@@ -114,8 +126,8 @@ class AcceleratorConfig:
     def _check_streams(self) -> None:
         if not self.long_words and not self.store_words:
             return
-        for field in ("long_words", "store_words"):
-            self._in_range(field, 2 * self.row_groups, 4096)
+        self._in_range("long_words", 2 * self.row_groups, 4096)
+        self._in_range("store_words", max(STORE_WORDS, 2 * self.row_groups), 4096)
         if self.stream_word_bytes % self.memory_bytes:
             raise FlowError(
                 f"target {self.name}: a word of the long stream has 2*pixel_lanes*cols = {self.stream_word_bytes} "
@@ -208,7 +220,7 @@ class AcceleratorConfig:
 
     @property
     def records_per_beat(self) -> int:
-        """Constant records (32 bytes) in a beat that holds more than one, else 1; an FC's records fill whole beats."""
+        """Constant records (32 bytes) in a beat that holds more than one, else 1; an instruction's fill whole beats."""
         return max(1, self.memory_bytes // 32)
 
     @property

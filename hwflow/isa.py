@@ -264,7 +264,10 @@ CONSTANT_FIELDS: tuple[Field, ...] = (
     _f("bias_x", 24, "threshold on v's grid", True),
     _shift("out_shift", 8, "right shift of (p or n)*t"),
 )
-"""A constant record: 256 bits, one per output channel of an FC or AFFINE, packed like an instruction."""
+"""A constant record: 256 bits, one per output channel of an FC or AFFINE, or of a MEAN with `records`.
+
+Packed like an instruction.
+"""
 
 CONSTANT_BITS = 256
 

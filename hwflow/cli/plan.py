@@ -46,11 +46,11 @@ def network_geometry(preset: str | None, network: Path | None) -> NetworkGeometr
     from hwflow.cli.network import INTEGER_SUFFIX
     from hwflow.compiler.geometry import geometry_of, geometry_of_config
 
+    if preset is not None and network is not None:
+        raise FlowError("--preset and --network exclude each other; give one of them")
     if network is not None and network.suffix == INTEGER_SUFFIX:
         from models.integer.params import IntegerNetwork
 
-        if preset is not None:
-            raise FlowError("--preset and --network exclude each other; give one of them")
         return geometry_of(IntegerNetwork.load(network))
     return geometry_of_config(network_config(preset, network))
 

@@ -17,6 +17,7 @@ from hwflow.cli.network import (
 )
 from hwflow.cli.output import Json, console, counted_progress, number, print_json, table
 from hwflow.errors import FlowError
+from hwflow.files import check_file
 from hwflow.paths import BUILD, CALIBRATION, TEST_IMAGES, TRAINED
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ def quantise(
         raise FlowError(f"{checkpoint} is an integer network already; name a trained checkpoint")
     if out is not None and out.suffix != INTEGER_SUFFIX:
         raise FlowError(f"{out}: an integer network's file ends in {INTEGER_SUFFIX}; rename it")
+    if out is not None:
+        check_file(out, makes_folder=True)
     config, variables = load_checkpoint(checkpoint)
     chosen = load_images(data, "test")
     check_images(chosen, config.image_shape, config.classes, config.name, data)

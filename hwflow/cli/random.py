@@ -10,6 +10,7 @@ import typer
 from hwflow.cli.network import INTEGER_SUFFIX
 from hwflow.cli.output import Json, console, counted_progress, number, print_json, table
 from hwflow.errors import FlowError
+from hwflow.files import check_file
 from hwflow.paths import BUILD
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def random(
     path = out or BUILD / f"{config.name}-{seed}{INTEGER_SUFFIX}"
     if path.suffix != INTEGER_SUFFIX:
         raise FlowError(f"{path}: an integer network's file ends in {INTEGER_SUFFIX}; rename it")
+    check_file(path, makes_folder=True)
     with counted_progress(f"drawing {config.name}") as progress:
         from models.integer.random import reported_network
 

@@ -8,8 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwflow.cli.output import Json, Target, console, number, print_json, progress_console, staged
+from hwflow.cli.output import (
+    Json,
+    Target,
+    check_staged,
+    console,
+    number,
+    print_json,
+    progress_console,
+    staged,
+)
 from hwflow.cli.output import table as new_table
+from hwflow.files import locked
 from hwflow.paths import BUILD
 
 if TYPE_CHECKING:
@@ -24,29 +34,33 @@ def sim_imagenet(
     seed: Annotated[int, typer.Option(min=0, help="of the random network and images")] = 0,
     images: Annotated[int, typer.Option(min=1, help="how many images to simulate")] = 1,
     latency: Annotated[
-        int, typer.Option(help="cycles from a memory request to its first beat")
+        int,
+        typer.Option(min=1, max=100_000, help="cycles from a memory request to its first beat"),
     ] = 8,
     out: Annotated[Path, typer.Option(help="folder of networks, results and runs")] = FOLDER,
     json: Json = False,
 ) -> None:
-    """Draw, lower, simulate and compare a random network (docs/random-networks.md).
+    """Draw, lower, simulate and compare a random network (docs/full-size.md).
 
     Network, expected values and compiled model are kept and reused. Every stored value of every
     layer is compared; exit status 1 when something differs.
     """
     from hwflow.config import load_target
+    from models.config import preset as named
     from sim import report
     from sim.imagenet import prepare_run, timed_run
     from sim.memory import MemoryTiming
     from sim.simulators import find_simulator
     from sim.stages import Stages
 
-    find_simulator()
+    check_staged(out)
     config = load_target(target)
+    named(preset)
+    find_simulator()
     timing = MemoryTiming(latency=latency)
     folder = out / f"{preset}-{config.name}"
     stages = Stages()
-    with progress_console().status("") as display:
+    with locked(folder), progress_console().status("") as display:
 
         def simulated(done: int, cycles: int) -> None:
             if cycles:
@@ -62,10 +76,11 @@ def sim_imagenet(
             status=display.update,
             progress=simulated,
         )
-    prepared.program.save(folder / "program")
-    with staged(folder) as scratch:
-        report.write(run.result, scratch)
-        (scratch / "summary.json").write_text(json_format.dumps(run.to_dict(), indent=1) + "\n")
+        prepared.program.save(folder / "program")
+        with staged(folder) as scratch:
+            report.write(run.result, scratch)
+            text = json_format.dumps(run.to_dict(), indent=1) + "\n"
+            (scratch / "summary.json").write_text(text)
     if json:
         print_json(run.to_dict())
     else:

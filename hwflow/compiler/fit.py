@@ -31,7 +31,10 @@ def fit(network: NetworkGeometry, config: AcceleratorConfig) -> AcceleratorConfi
         FlowError: even that is too little; names the memory, by how much, and what to change.
     """
     roomy = replace(config, **{f"{memory.value}_rows": ROOMY for memory in Memory})
-    rows = {f"{m.value}_rows": _least_rows(network, roomy, m) for m in OTHERS}
+    try:
+        rows = {f"{m.value}_rows": _least_rows(network, roomy, m) for m in OTHERS}
+    except CapacityError as error:
+        raise _beyond_rows(network, config, error) from error
     if not _needs_heads(network, config):
         rows["head_rows"] = 0
     rest = config.on_chip_bytes - config.ring_bytes - config.stream_bytes
@@ -144,6 +147,21 @@ def _largest_group(network: NetworkGeometry, config: AcceleratorConfig) -> int:
     """Words of the binary weight ring that the largest channel group takes."""
     return max(
         conv.kernel**2 * ceil_div(conv.in_shape[2], config.popcount_width) for conv in network.convs
+    )
+
+
+def _beyond_rows(
+    network: NetworkGeometry, config: AcceleratorConfig, error: CapacityError
+) -> FlowError:
+    """A tensor that does not fit the most rows a memory can have, whatever the target's are."""
+    full = error.full
+    memory = full.tensor.memory
+    widen = {Memory.BIT: "rows or popcount_width", Memory.BYTE: "rows or cols"}
+    return FlowError(
+        f"{network.name} does not fit target {config.name}, however its memory is shared out: "
+        f"{full.tensor.name} needs {full.needed:,} rows of the {memory.value} memory with everything alive then, and no "
+        f"memory has more than {ROOMY:,}; raise {widen.get(memory, 'pixel_lanes or cols')} of the target, or reduce the "
+        "image"
     )
 
 

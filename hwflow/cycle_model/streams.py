@@ -28,7 +28,7 @@ class Streams:
         self._takes: deque[int] = deque()
         self._stores: deque[int] = deque()
         self._room = config.store_words
-        self._fifo: BufferedFifo[int] = BufferedFifo(max(2, config.store_words))
+        self._fifo: BufferedFifo[int] = BufferedFifo(config.store_words)
         self._sent_beat = 0
         self._outstanding = 0
         self._reads = self._writes = False
@@ -75,6 +75,8 @@ class Streams:
         stored = bool(self._stores) and self._stores[0] == cycle
         if stored:
             self._stores.popleft()
+            if not self._fifo.writable:
+                raise RuntimeError(f"cycle {cycle}: a word is stored into a full FIFO and lost")
         self._level += self._arrived - (self._words if self._claimed else 0)
         self.free += take * self._beats - write
         self._arrived = False

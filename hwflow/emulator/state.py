@@ -33,9 +33,9 @@ class ArrayCounts:
 class EmulatedLayer:
     """A CONV's results for N images.
 
-    y (N, H, W, C): the output. mean, pool: what was written to the side and pool memories, stored_mean:
-    to the main memory in place of y (N, H', W', lanes of all written words), None without. sums (N, C).
-    signatures: one an image.
+    y (N, H, W, C): the output. mean: what was written to the side or main memory beside y, stored_mean: to the
+    main memory in place of y, pool: to the pool memory (N, H', W', lanes of all written words), None without.
+    sums (N, C). signatures: one an image.
     t_saturated, y_saturated (N,).
     """
 

@@ -51,9 +51,9 @@ def long_stream(memory_bytes: int) -> UnitBench:
     return UnitBench(dut, [bench])
 
 
-def spill_writer(ready: float) -> UnitBench:
+def spill_writer(ready: float, **changes: int) -> UnitBench:
     """Every beat of two layers' words at its address, in order; idle only when all is acknowledged."""
-    config = small_config(**CONFIG, memory_bytes=8)
+    config = small_config(**{**CONFIG, "memory_bytes": 8, **changes})
     dut: Any = SpillWriter(config)
     rng = random.Random(int(100 * ready))
     beats = config.stream_beats

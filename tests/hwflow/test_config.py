@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from hwflow import timing
 from hwflow.config import AcceleratorConfig, load_target, target_names
 from hwflow.errors import FlowError
+from hwflow.isa import FIELDS, Op
 
 SMALL = load_target("sim-small")
 
@@ -157,6 +159,7 @@ def test_zu7ev_has_the_memory_of_its_device() -> None:
 def test_streams_come_together_and_hold_whole_beats() -> None:
     config = load_target("zu7ev")
     for field in ("long_words", "store_words"):
+        assert getattr(dataclasses.replace(config, **{field: 4}), field) == 4
         with pytest.raises(FlowError, match=f"{field} 0 must be 4..4096; nearest valid: 4"):
             dataclasses.replace(config, **{field: 0})
     with pytest.raises(FlowError, match="no whole beats; nearest valid memory_bytes: 16"):
@@ -164,6 +167,22 @@ def test_streams_come_together_and_hold_whole_beats() -> None:
             load_target("sim-small"), cols=8, memory_bytes=32, popcount_width=32, long_words=16,
             store_words=16, mac_depth=2,
         )  # fmt: skip
+
+
+def test_the_store_fifo_takes_words_of_consecutive_cycles() -> None:
+    config = dataclasses.replace(load_target("zu7ev"), rows=4, pixel_lanes=4, long_words=2)
+    assert dataclasses.replace(config, store_words=3).row_groups == 1
+    with pytest.raises(FlowError, match=r"store_words 2 must be 3\.\.4096; nearest valid: 3"):
+        dataclasses.replace(config, store_words=2)
+
+
+def test_a_matrix_vector_product_takes_no_more_steps_than_its_field_counts() -> None:
+    values = {"rows": 2, "cols": 32, "mac_depth": 1, "popcount_width": 32}
+    with pytest.raises(FlowError, match=r"raise mac_depth, .* nearest valid: 8190"):
+        changed(**values, channel_limit=8191)
+    widest = changed(**values, channel_limit=8190)
+    steps = next(field for field in FIELDS[Op.FC] if field.name == "steps")
+    assert math.ceil(widest.channel_limit / widest.fc_inputs) == steps.high
 
 
 @pytest.mark.parametrize("cols", [8, 16, 32, 64])

@@ -253,6 +253,35 @@ def test_a_network_beyond_any_split_is_refused() -> None:
         fit(shapes, tiny)
 
 
+def test_a_network_beyond_the_most_rows_is_refused_with_the_target() -> None:
+    """Its memory cannot be shared out, so sharing it out is no remedy."""
+    target = load_target("ecp5-85f")
+    with pytest.raises(
+        FlowError, match=r"does not fit target ecp5-85f, .* raise pixel_lanes or"
+    ) as caught:
+        fit(geometry_of_config(preset("pokebnn-2.0x")), target)
+    assert "hwflow fit" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["fit", "--preset", "fmnist-small", "--out", "{}"], "{} is a folder; name a file in it"),
+        (
+            ["fit", "--preset", "fmnist-small", "--out", "{}/no/a.yaml"],
+            "folder {}/no does not exist; make it",
+        ),
+        (["plan", "--preset", "fmnist-small", "--network", "{}"], "--preset and --network exclude"),
+    ],
+)
+def test_commands_refuse(tmp_path: Path, given: list[str], message: str) -> None:
+    arguments = [each.format(tmp_path) for each in given]
+    error = CliRunner().invoke(app, arguments).exception
+    assert isinstance(error, FlowError)
+    assert message.format(tmp_path) in str(error)
+    assert not list(tmp_path.iterdir())
+
+
 def test_commands(tmp_path: Path) -> None:
     out = tmp_path / "fitted.yaml"
     arguments = ["--preset", "pokebnn-1.5x", "--target", "zu7ev"]

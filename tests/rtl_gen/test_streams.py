@@ -18,6 +18,10 @@ def test_spill_writer(ready: float) -> None:
     simulate_unit(streams.spill_writer(ready))
 
 
+def test_spill_writer_with_the_least_room() -> None:
+    simulate_unit(streams.spill_writer(0.6, pixel_lanes=4, long_words=2, store_words=3))
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_stream_control(seed: int) -> None:
     simulate_unit(streams.stream_control(seed))
