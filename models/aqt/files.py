@@ -25,7 +25,9 @@ from hwflow.errors import FlowError
 
 Arrays = dict[str, npt.NDArray[Any]]
 CHECKPOINT = re.compile(r"checkpoint_(\d+)$")
-ORBAX_MARKS = ("_METADATA", "_CHECKPOINT_METADATA", "checkpoint")
+ARRAYS_MARK = "_METADATA"
+"""Orbax's file that names the arrays."""
+ORBAX_MARKS = (ARRAYS_MARK, "_CHECKPOINT_METADATA", "checkpoint")
 """Files of which an Orbax folder has at least one."""
 NO_ARRAYS = ("params_axes", "opt_state", "step", "dynamic_scale")
 """Top-level entries and collections that inference does not read."""
@@ -94,7 +96,10 @@ def _stored_tree(reader: ocp.PyTreeCheckpointer, path: Path) -> Any:
         metadata: Any = reader.metadata(path.absolute())
     except KeyError:  # metadata without an entry for the arrays
         return None
-    return getattr(metadata.item_metadata, "tree", None)
+    tree = getattr(metadata.item_metadata, "tree", None)
+    if tree is None and (path / ARRAYS_MARK).is_file():
+        raise ValueError(f"{ARRAYS_MARK} cannot be read")
+    return tree
 
 
 @contextmanager
