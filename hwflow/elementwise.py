@@ -40,7 +40,12 @@ FUSIONS = (
     ),
     Fusion(
         reference=("channel_average_add", "channel_average_multiply"),
-        executed=("channel mean add (local shortcut)", "channel mean scale (local shortcut)"),
+        executed=(
+            "channel mean add (local shortcut)",
+            "channel mean scale (local shortcut)",
+            "channel mean add (long shortcut)",
+            "channel mean scale (long shortcut)",
+        ),
         how="mean taken once, where its tensor is written: g - 1 additions for g channels",
     ),
     Fusion(
