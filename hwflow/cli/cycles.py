@@ -9,8 +9,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwflow.cli.network import Calibration, Checkpoint, SEBits, integer_network
-from hwflow.cli.output import Json, Target, console, number, print_json, progress_console, table
+from hwflow.cli.network import (
+    QUANTISED_BY,
+    Calibration,
+    Checkpoint,
+    SEBits,
+    integer_network,
+)
+from hwflow.cli.output import (
+    Json,
+    Target,
+    console,
+    number,
+    print_json,
+    progress_console,
+    refuse_beside,
+    table,
+)
 from hwflow.errors import FlowError
 from hwflow.paths import CALIBRATION, TRAINED
 
@@ -20,6 +35,7 @@ if TYPE_CHECKING:
 
 
 def cycles(
+    context: typer.Context,
     checkpoint: Checkpoint = TRAINED,
     preset: Annotated[
         str | None, typer.Option(help="a random network of this preset instead of the checkpoint")
@@ -48,6 +64,10 @@ def cycles(
     from hwflow.cycle_model.shares import frame_shares
 
     beats = _bandwidth(bandwidth)
+    if program is not None:
+        refuse_beside(context, "program", ("preset", "checkpoint", "target", *QUANTISED_BY))
+    if preset is not None:
+        refuse_beside(context, "preset", ("checkpoint", *QUANTISED_BY))
     if program is None:
         compiled = _compile(preset, checkpoint, calibration, se_bits, target, memory_bytes)
     else:

@@ -29,6 +29,9 @@ SEWeights = Annotated[
     int, typer.Option(help="width of the SE's weights: 4 as trained, 8 to fold bounds per channel")
 ]
 
+QUANTISED_BY = ("calibration", "se_bits")
+"""Options that say how a checkpoint is quantised; nothing else reads them."""
+
 CALIBRATION_IMAGES = 512
 """Calibration takes so many images at most: ranges hardly move beyond, time and memory do."""
 

@@ -42,6 +42,18 @@ def console() -> Console:
     return Console(width=width, highlight=False)
 
 
+def refuse_beside(context: typer.Context, decisive: str, ignored: Sequence[str]) -> None:
+    """Raises FlowError when the command line has one of `ignored` beside option `decisive`.
+
+    Names are those of the command's parameters.
+    """
+    for name in ignored:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            given, other = (f"--{each.replace('_', '-')}" for each in (decisive, name))
+            raise FlowError(f"{given} and {other} exclude each other; give one of them")
+
+
 def progress_console() -> Console:
     """Standard error, for progress displays and notes."""
     return Console(stderr=True, highlight=False)

@@ -8,23 +8,45 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hwflow.cli.ace import network_config
-from hwflow.cli.network import Calibration, Checkpoint, SEBits, integer_network
-from hwflow.cli.output import Json, Target, console, number, print_json, progress_console, table
+from hwflow.cli.network import (
+    INTEGER_SUFFIX,
+    QUANTISED_BY,
+    Calibration,
+    Checkpoint,
+    SEBits,
+    integer_network,
+)
+from hwflow.cli.output import (
+    Json,
+    Target,
+    console,
+    number,
+    print_json,
+    progress_console,
+    refuse_beside,
+    table,
+)
 from hwflow.errors import FlowError
 from hwflow.paths import CALIBRATION, TRAINED
 
 if TYPE_CHECKING:
     from hwflow.compiler.program import Program
     from hwflow.reconcile import FrameCounters, Reconciliation
+    from models.config import PokeBNNConfig
 
 SIMULATION = "simulation.json"
 
 
 def reconcile(
+    context: typer.Context,
     checkpoint: Checkpoint = TRAINED,
     preset: Annotated[
-        str | None, typer.Option(help="network preset to count ACE of, for a network file")
+        str | None,
+        typer.Option(help="network preset to count ACE of, for a .network file or a --run"),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="config.json to count ACE of instead, or the checkpoint folder it is in"),
     ] = None,
     run: Annotated[
         Path | None, typer.Option(help="folder of `hwflow sim`: its schedule and counters")
@@ -36,19 +58,22 @@ def reconcile(
 ) -> None:
     """Explain every MAC of ACE, every MAC slot and every cycle of the hardware.
 
-    Without --run the network is compiled for the target and the schedule alone is compared.
+    Without --run the network is compiled for the target and the schedule alone is compared. What
+    a .network file or a --run was made of is the float network that --preset or --config names.
     Exit status 1 when anything is left unexplained.
     """
     from hwflow.ace import count
     from hwflow.reconcile import reconcile as compare
 
-    config = network_config(preset, None if preset else checkpoint)
+    if run is not None:
+        refuse_beside(context, "run", ("target", *QUANTISED_BY))
+    counted = _counted(checkpoint, preset, config, run)
     if run is None:
         program, frames = _lowered(checkpoint, target, calibration, se_bits), []
     else:
         program, frames = _measured(run)
-    with progress_console().status(f"tracing {config.name}"):
-        report = count(config)
+    with progress_console().status(f"tracing {counted.name}"):
+        report = count(counted)
     result = compare(report, program.counts(), frames)
     if json:
         print_json(result.to_dict())
@@ -56,6 +81,41 @@ def reconcile(
         _print(result)
     if not result.ok:
         raise typer.Exit(1)
+
+
+def _counted(
+    checkpoint: Path, preset: str | None, config: Path | None, run: Path | None
+) -> PokeBNNConfig:
+    """The float network to count.
+
+    Raises:
+        FlowError: none or two are named, or the one that is named cannot be what is lowered.
+    """
+    from models.checkpoint import CONFIG
+    from models.config import PokeBNNConfig
+    from models.config import preset as named
+
+    if preset is not None and config is not None:
+        raise FlowError("--preset and --config exclude each other; give one of them")
+    whole = checkpoint.suffix == INTEGER_SUFFIX
+    if preset is not None or config is not None:
+        if run is None and not whole:
+            given = "--config" if preset is None else "--preset"
+            raise FlowError(
+                f"{given} says what to count, {checkpoint} would be lowered, which has its own "
+                f"{CONFIG}; name a {INTEGER_SUFFIX} file with --checkpoint, or a --run"
+            )
+        if preset is not None:
+            return named(preset)
+        path = config or checkpoint
+        return PokeBNNConfig.load(path / CONFIG if path.is_dir() else path)
+    path = (checkpoint.parent if checkpoint.is_file() else checkpoint) / CONFIG
+    if whole and checkpoint.is_file() and not path.is_file():
+        raise FlowError(
+            f"{checkpoint}: no {CONFIG} beside it; name the float network it was made of with "
+            "--preset NAME or --config FOLDER"
+        )
+    return PokeBNNConfig.load(path)
 
 
 def _lowered(checkpoint: Path, target: str, calibration: Path, se_bits: int) -> Program:
@@ -79,6 +139,8 @@ def _measured(run: Path) -> tuple[Program, list[FrameCounters]]:
     try:
         values = json_format.loads(path.read_text())
         frames = [_counters(frame) for frame in values["frames"]]
+        if not frames:
+            raise ValueError("it holds no frames")
         same = values["schedule_hash"] == program.manifest.schedule_hash
     except (ValueError, KeyError, TypeError) as error:
         raise FlowError(f"{path}: not a simulation's result ({error}); simulate again") from error

@@ -7,8 +7,10 @@ Forms: one msgpack file `checkpoint_<step>` (Flax of 2022) or an Orbax folder of
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -70,17 +72,41 @@ def _read_msgpack(path: Path) -> Mapping[str, Any]:
 def _read_orbax(path: Path) -> Mapping[str, Any]:
     reader = ocp.PyTreeCheckpointer()
     try:
-        metadata: Any = reader.metadata(path.absolute())
-        # As numpy arrays: the devices that wrote them need not be here.
-        as_numpy = ocp.RestoreArgs(restore_type=np.ndarray)
-        kinds = jax.tree.map(lambda _: as_numpy, metadata.item_metadata.tree)
-        tree = reader.restore(path.absolute(), restore_args=kinds)
+        with _quiet():
+            stored = _stored_tree(reader, path)
+            # As numpy arrays: the devices that wrote them need not be here.
+            as_numpy = ocp.RestoreArgs(restore_type=np.ndarray)
+            kinds = jax.tree.map(lambda _: as_numpy, stored)
+            tree = reader.restore(path.absolute(), restore_args=kinds) if kinds else None
     except Exception as error:  # a damaged folder shows as errors of many libraries
         reason = " ".join(str(error).split())
         raise FlowError(f"{path}: damaged or no Orbax folder ({reason}); copy it again") from error
     finally:
         reader.close()
+    if tree is None:
+        raise FlowError(f"{path}: holds no arrays; expected a checkpoint of a train state")
     return _mapping(path, tree)
+
+
+def _stored_tree(reader: ocp.PyTreeCheckpointer, path: Path) -> Any:
+    """What the folder's metadata say it holds; None when they name nothing."""
+    try:
+        metadata: Any = reader.metadata(path.absolute())
+    except KeyError:  # metadata without an entry for the arrays
+        return None
+    return getattr(metadata.item_metadata, "tree", None)
+
+
+@contextmanager
+def _quiet() -> Generator[None]:
+    """Keeps Orbax's warnings back: what is wrong is said in one line."""
+    log = logging.getLogger("absl")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 def _mapping(path: Path, tree: Any) -> Mapping[str, Any]:

@@ -28,8 +28,12 @@ COMMANDS = (
     "random",
     "lower",
     "verilog",
+    "emulate",
+    "cycles",
     "sim",
     "sim-imagenet",
+    "plan",
+    "fit",
     "ace",
     "reconcile",
 )
@@ -309,6 +313,17 @@ def test_sim_without_a_compiler(network: Path, tmp_path: Path) -> None:
     message = refused(hwflow("sim", "--checkpoint", str(network), cwd=tmp_path, path=path))
     assert "g++ is not installed" in message
     assert [p.name for p in tmp_path.iterdir()] == ["bin"]
+
+
+@pytest.mark.parametrize("fit", [(), ("--fit",)])
+def test_emulate_prints_json(fit: tuple[str, ...], network: Path, tmp_path: Path) -> None:
+    done = hwflow("emulate", "--network", str(network), "--plain", "--json", *fit, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    values = json.loads(done.stdout)
+    assert values["equal"] is True
+    assert (values["evidence"], values["reference"]) == ("emulator", "numpy")
+    assert all(layer["equal"] for layer in values["layers"])
+    assert len(values["layers"]) == 2 + 6 + 1
 
 
 def images_for(network: Path, folder: Path, count: int) -> Path:

@@ -166,6 +166,8 @@ def test_every_problem_is_named(tmp_path: Path) -> None:
         (lambda path: path.write_bytes(b"\x93\x01"), "damaged or no msgpack"),
         (lambda path: path.write_bytes(b"\x81\xa1a\x01"), "no arrays of a residual block"),
         (lambda path: (path.mkdir(), (path / "_METADATA").write_text("{")), "damaged or no Orbax"),
+        (lambda path: (path.mkdir(), (path / "_METADATA").write_text("{}")), "holds no arrays"),
+        (lambda path: (path.mkdir(), (path / "checkpoint").touch()), "holds no arrays"),
     ],
 )
 def test_what_is_no_checkpoint(make: Callable[[Path], Any], message: str, tmp_path: Path) -> None:
