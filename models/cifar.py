@@ -43,13 +43,19 @@ Arrays = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]
 
 
 def is_cifar10(folder: Path) -> bool:
-    """Whether `folder` holds the test batch in either form."""
-    return any((folder / f"test_batch{suffix}").is_file() for suffix in (".bin", ".png"))
+    """Whether `folder` holds a batch of either split in either form."""
+    return _holds(folder, ".bin") or _holds(folder, ".png")
+
+
+def _holds(folder: Path, suffix: str) -> bool:
+    return any(
+        (folder / f"{name}{suffix}").is_file() for names in BATCHES.values() for name in names
+    )
 
 
 def load_cifar10(folder: Path, split: Literal["train", "test"]) -> Arrays:
     """Images uint8 (N, 32, 32, 3) and labels int32 (N,); FlowError names a missing or bad file."""
-    if (folder / "test_batch.bin").is_file():
+    if _holds(folder, ".bin"):
         parts = [_binary_batch(folder / f"{name}.bin") for name in BATCHES[split]]
         images = np.concatenate([part[0] for part in parts])
         labels = np.concatenate([part[1] for part in parts])
@@ -72,7 +78,8 @@ def _binary_batch(path: Path) -> Arrays:
         )
     records = data.reshape(-1, RECORD)
     planes = records[:, 1:].reshape(-1, 3, SIZE, SIZE)
-    return np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), records[:, 0].astype(np.int32)
+    labels = _checked_labels(path, records[:, 0].tolist())
+    return np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), labels
 
 
 def _png_batch(path: Path) -> npt.NDArray[np.uint8]:
@@ -89,8 +96,18 @@ def _png_batch(path: Path) -> npt.NDArray[np.uint8]:
 def _json_labels(path: Path) -> npt.NDArray[np.int32]:
     try:
         labels = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise FlowError(f"{path}: cannot be read ({error}); fetch it again") from error
     if not isinstance(labels, list) or not all(type(label) is int for label in labels):
-        raise FlowError(f"{path}: expected a JSON list of class numbers")
+        raise FlowError(f"{path}: expected a JSON list of class numbers; fetch it again")
+    return _checked_labels(path, labels)
+
+
+def _checked_labels(path: Path, labels: list[int]) -> npt.NDArray[np.int32]:
+    last = len(CLASSES) - 1
+    for index, label in enumerate(labels):
+        if not 0 <= label <= last:
+            raise FlowError(
+                f"{path}: label {label} of image {index}, expected 0..{last}; fetch it again"
+            )
     return np.asarray(labels, np.int32)

@@ -171,7 +171,8 @@ def _load_image_folder(folder: Path) -> ImageSet:
                     )
     if not images:
         raise FlowError(
-            f"{folder}: no images; expected IDX files, or one subfolder of images per class"
+            f"{folder}: no images; expected IDX files, CIFAR-10 batches (data_batch_1.bin or .png "
+            "and so on), or one subfolder of images per class"
         )
     return ImageSet(np.stack(images), np.asarray(labels, np.int32), classes)
 

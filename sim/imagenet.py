@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,15 +66,7 @@ class TimedRun:
     @property
     def over(self) -> list[str]:
         """One line for every bar that is not met."""
-        lines = [
-            f"{stage}: {self.seconds[stage]:.1f} s, at most {bar:.0f} s wanted "
-            f"({self.cpu_seconds[stage]:.1f} s of CPU time)"
-            for stage, bar in BARS.items()
-            if self.seconds[stage] > bar
-        ]
-        if self.memory > MEMORY_BAR:
-            lines.append(f"memory: {self.memory / 2**30:.1f} GiB, at most 16 wanted")
-        return lines
+        return bars_missed(self.seconds, self.cpu_seconds, self.memory)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready dictionary."""
@@ -102,6 +94,21 @@ class TimedRun:
             "mismatches": list(result.mismatches),
             "difference": None if result.difference is None else result.difference.describe(),
         }
+
+
+def bars_missed(
+    seconds: Mapping[str, float], cpu_seconds: Mapping[str, float], memory: int
+) -> list[str]:
+    """One line for every bar that seconds by stage and bytes of memory do not meet."""
+    lines = [
+        f"{stage}: {seconds[stage]:.1f} s, at most {bar:.0f} s wanted "
+        f"({cpu_seconds[stage]:.1f} s of CPU time)"
+        for stage, bar in BARS.items()
+        if seconds[stage] > bar
+    ]
+    if memory > MEMORY_BAR:
+        lines.append(f"memory: {memory / 2**30:.1f} GiB, at most {MEMORY_BAR >> 30} wanted")
+    return lines
 
 
 def network_file(preset: str, seed: int, folder: Path) -> Path:

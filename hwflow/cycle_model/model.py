@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from hwflow import isa, timing
@@ -24,7 +24,8 @@ class FrameTiming:
     """Cycles of one frame, evidence level `cycle-model`.
 
     cycles: start to last logit (isa.END_COUNTERS); total: start to `done`; layers and scalars in order
-    of execution; bytes: what was read from memory, by isa.END_COUNTERS.
+    of execution; bytes: what was read from memory, by isa.END_COUNTERS; dense: the cycles from the last
+    CONV's end to the last logit, by what the scalar engine did.
     """
 
     cycles: int
@@ -32,6 +33,28 @@ class FrameTiming:
     layers: tuple[LayerTiming, ...]
     scalars: tuple[ScalarTiming, ...]
     bytes: Mapping[str, int]
+    dense: DenseCycles
+
+
+@dataclass(frozen=True)
+class DenseCycles:
+    """Cycles of the dense layer by what the scalar engine did in them.
+
+    steps: the MAC array worked; memory: constants, weights or the next instruction had not come;
+    chain: the rest, MEAN's channel a cycle first of all.
+    """
+
+    steps: int = 0
+    memory: int = 0
+    chain: int = 0
+
+    def after(self, *, stepping: bool, waits: bool) -> DenseCycles:
+        """The counts one cycle later."""
+        if stepping:
+            return replace(self, steps=self.steps + 1)
+        if waits:
+            return replace(self, memory=self.memory + 1)
+        return replace(self, chain=self.chain + 1)
 
 
 class ConstantRing:
@@ -121,6 +144,8 @@ def simulate_cycles(
     sequencer = Sequencer(config, streams)
     open_convs = 0
     layers_done = 0
+    convs = sum(each["op"] == isa.Op.CONV for each in schedule)
+    now = dense = DenseCycles()
     idle_for = 0
     cycle = 0
     while True:
@@ -153,8 +178,14 @@ def simulate_cycles(
             quiet,
             word_taken,
         )
-        if sequencer.waits_for_scale and scalar.starved(constants.level, macs.level):
+        starved = scalar.starved(constants.level, macs.level)
+        if sequencer.waits_for_scale and starved:
             sequencer.reports[-1].starved += 1
+        if len(sequencer.reports) == convs and 0 < sequencer.reports[-1].end < cycle:
+            unfed = scalar_read and scalar_instruction is None
+            now = now.after(stepping=scalar.stepping, waits=starved or unfed)
+            if scalar.last_logit == cycle:
+                dense = now
         streams.step(cycle, arrival.kind == isa.Ring.LONG, memory)
         loader.step(
             cycle, cycle == 0, free, conv_read, scalar_read, layers_done, sequencer.bytes_stall
@@ -179,6 +210,7 @@ def simulate_cycles(
                 tuple(sequencer.reports),
                 tuple(scalar.reports),
                 {**loader.bytes, "bytes_spill_written": streams.bytes},
+                dense,
             )
         moved = claimed or taken or arrival.kind >= 0 or sequencer.sum_token
         busy = moved or sequencer.issued or scalar.stepping

@@ -10,17 +10,17 @@ from typing import Any
 from hwflow.bound import compute_cycles, frame_bound
 from hwflow.compiler.program import Program
 from hwflow.cycle_model.model import FrameTiming, simulate_cycles
-from hwflow.isa import Op, Ring
+from hwflow.isa import INSTRUCTION_BYTES, Op
 
-CAUSES = ("array", "lanes", "MACs", "memory", "SE", "setup", "drain")
-"""What a cycle is spent on or waits for: binary array, vector lanes, MAC array, memory, chain of channel scales."""
+CAUSES = ("array", "lanes", "MACs", "memory", "scalar", "setup", "drain")
+"""What a cycle is spent on or waits for: binary array, vector lanes, MAC array, memory, scalar engine."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LayerShare:
     """A layer's share of the frame, from the end of the one before to its own.
 
-    bound: c_l, least cycles of its array, lanes or MACs (hwflow/bound.py). beats: what its LOADs read.
+    bound: c_l, least cycles of its array, lanes or MACs (hwflow/bound.py). beats: its instructions and what its LOADs read.
     causes: its cycles by CAUSES, zero ones left out; binds: the largest.
     """
 
@@ -101,7 +101,8 @@ def _layers(program: Program, frame: FrameTiming) -> list[LayerShare]:
     bounds = compute_cycles(program)
     beats = dict.fromkeys(names, 0)
     for each in program.instructions:
-        if each["op"] == Op.LOAD and each["ring"] != Ring.BYTES:
+        beats[each["layer"]] += INSTRUCTION_BYTES // program.config.memory_bytes
+        if each["op"] == Op.LOAD:
             beats[each["layer"]] += each["beats"]
     shares: list[LayerShare] = []
     before = 0
@@ -118,7 +119,7 @@ def _layers(program: Program, frame: FrameTiming) -> list[LayerShare]:
         causes = {
             compute: spent["issue"] + spent["stall_interval"],
             "memory": spent["stall_weights"] + spent["stall_stream"] + layer.starved + waited,
-            "SE": spent["stall_scale"] - layer.starved,
+            "scalar": spent["stall_scale"] - layer.starved,
             "setup": spent["setup"],
             "drain": spent["drain"] + gap - waited,
         }
@@ -133,17 +134,16 @@ def _layers(program: Program, frame: FrameTiming) -> list[LayerShare]:
             )
         )
         before = layer.end
-    dense = frame.scalars[-1]
-    steps = min(dense.steps, frame.cycles - before)
-    causes = {"MACs": steps, "memory": frame.cycles - before - steps}
+    number, dense = frame.scalars[-1].layer, frame.dense
+    causes = {"MACs": dense.steps, "memory": dense.memory, "scalar": dense.chain}
     shares.append(
         LayerShare(
-            layer=dense.layer,
-            name=names[dense.layer],
+            layer=number,
+            name=names[number],
             cycles=frame.cycles - before,
-            bound=max(bounds[dense.layer].values()),
-            beats=beats[dense.layer],
-            causes=causes,
+            bound=max(bounds[number].values()),
+            beats=beats[number],
+            causes={cause: n for cause, n in causes.items() if n},
         )
     )
     return shares

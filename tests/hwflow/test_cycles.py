@@ -35,6 +35,19 @@ def test_every_cycle_has_one_cause(program: Program, bandwidth: Fraction) -> Non
         assert all(count > 0 for count in layer.causes.values())
     assert sum(shares.causes().values()) == shares.cycles
     assert list(shares.causes()) == list(CAUSES)
+    assert sum(layer.beats for layer in shares.layers) == shares.port_beats
+
+
+def test_the_dense_layer_waits_for_its_means_not_for_memory(program: Program) -> None:
+    frames = [simulate_cycles(program.instructions, SIM, latency=latency) for latency in (1, 60)]
+    quick, late = (frame.dense for frame in frames)
+    channels = program.manifest.layers[-1].in_shape[2]
+    assert quick.steps == late.steps == frames[0].scalars[-1].steps
+    assert quick.chain >= channels > quick.memory
+    assert late.memory <= quick.memory + 60
+    dense = frame_shares(program, latency=1).layers[-1]
+    assert dense.binds == "scalar"
+    assert dense.causes["scalar"] == quick.chain
 
 
 def test_a_slow_memory_binds(program: Program) -> None:

@@ -75,6 +75,34 @@ def damage_json(folder: Path) -> None:
     (folder / LABELS["train"]).write_text('{"a": 1}', encoding="utf-8")
 
 
+def damage_huge_label(folder: Path) -> None:
+    write_png(folder)
+    (folder / LABELS["train"]).write_text("[99999999999]", encoding="utf-8")
+
+
+def damage_negative_label(folder: Path) -> None:
+    write_png(folder)
+    (folder / LABELS["train"]).write_text("[-5]", encoding="utf-8")
+
+
+def damage_nested_json(folder: Path) -> None:
+    write_png(folder)
+    (folder / LABELS["train"]).write_text("[" * 100_000 + "]" * 100_000, encoding="utf-8")
+
+
+def damage_long_number(folder: Path) -> None:
+    write_png(folder)
+    (folder / LABELS["train"]).write_text("[" + "9" * 5000 + "]", encoding="utf-8")
+
+
+def damage_binary_label(folder: Path) -> None:
+    write_binary(folder)
+    path = folder / "data_batch_4.bin"
+    data = bytearray(path.read_bytes())
+    data[RECORD] = 10
+    path.write_bytes(data)
+
+
 def damage_png(folder: Path) -> None:
     write_png(folder)
     (folder / "data_batch_3.png").write_bytes(b"no image")
@@ -92,6 +120,11 @@ def damage_width(folder: Path) -> None:
         (damage_missing, "data_batch_5.bin.*add the file"),
         (damage_labels, "15 train images but 2 labels"),
         (damage_json, "expected a JSON list"),
+        (damage_huge_label, "train_lables.json: label 99999999999 of image 0, expected 0..9"),
+        (damage_negative_label, "train_lables.json: label -5 of image 0"),
+        (damage_nested_json, "train_lables.json: cannot be read"),
+        (damage_long_number, "train_lables.json: cannot be read"),
+        (damage_binary_label, "data_batch_4.bin: label 10 of image 1"),
         (damage_png, "data_batch_3.png.*fetch it again"),
         (damage_width, "1000 pixels a row"),
     ],
@@ -100,3 +133,21 @@ def test_damaged_files(tmp_path: Path, damage: Callable[[Path], None], message: 
     damage(tmp_path)
     with pytest.raises(FlowError, match=message):
         load_images(tmp_path, "train")
+
+
+@pytest.mark.parametrize("write", [write_binary, write_png])
+@pytest.mark.parametrize("split", SPLITS)
+def test_a_folder_of_one_split(tmp_path: Path, write: Callable[[Path], None], split: Split) -> None:
+    write(tmp_path)
+    other: Split = "test" if split == "train" else "train"
+    for name in BATCHES[other]:
+        for path in tmp_path.glob(f"{name}.*"):
+            path.unlink()
+    assert len(load_images(tmp_path, split).images) == COUNT * len(BATCHES[split])
+    with pytest.raises(FlowError, match=f"{BATCHES[other][0]}.*(add the file|fetch it again)"):
+        load_images(tmp_path, other)
+
+
+def test_an_empty_folder_names_the_form(tmp_path: Path) -> None:
+    with pytest.raises(FlowError, match=r"no images.*CIFAR-10 batches"):
+        load_images(tmp_path)

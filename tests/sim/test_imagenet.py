@@ -34,10 +34,21 @@ def test_network_is_drawn_once_and_bars_are_named(
     assert [run.prepared.drawn for run in runs] == [True, False]
     assert [run.kept for run in runs] == [0, 2]
     assert runs[0].expected_seconds == runs[1].expected_seconds
-    assert runs[1].over == []
 
     slow = dataclasses.replace(
-        runs[1], seconds={**runs[1].seconds, "lowering": 31.0}, memory=17 << 30
+        runs[1], seconds={**runs[1].seconds, **imagenet.BARS, "lowering": 31.0}, memory=17 << 30
     )
     assert [line.split(":")[0] for line in slow.over] == ["lowering", "memory"]
     assert slow.to_dict()["bars_missed"] == slow.over
+
+
+@pytest.mark.parametrize("stage", imagenet.BARS)
+def test_a_bar_is_missed_above_its_seconds(stage: str) -> None:
+    met = dict(imagenet.BARS)
+    assert imagenet.bars_missed(met, met, imagenet.MEMORY_BAR) == []
+    missed = met | {stage: met[stage] + 1.5}
+    lines = imagenet.bars_missed(missed, met | {stage: 2.0}, imagenet.MEMORY_BAR + 1)
+    assert [line.split(":")[0] for line in lines] == [stage, "memory"]
+    assert lines[0].endswith(
+        f"{met[stage] + 1.5:.1f} s, at most {met[stage]:.0f} s wanted (2.0 s of CPU time)"
+    )
