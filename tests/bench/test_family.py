@@ -13,6 +13,8 @@ from hwflow.compiler.allocate import CapacityError
 from hwflow.compiler.fit import TooLargeError
 from hwflow.config import load_target
 from hwflow.errors import FlowError
+from models.config import PRESETS
+from models.integer.random import small_config
 from sim import imagenet
 
 
@@ -55,6 +57,7 @@ def test_only_want_of_room_is_a_row(
         raise raised
 
     monkeypatch.setattr(imagenet, "prepare_run", refuse)
+    monkeypatch.setitem(PRESETS, "pokebnn-0.5x", small_config())
     config = load_target("zu7ev")
 
     def row() -> family.Row:
