@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hwflow.cli.main import run as run_command
 from hwflow.cli.output import Json, Target, console, number, print_json, progress_console, table
 from hwflow.errors import FlowError
 from hwflow.files import write_atomically
@@ -52,6 +53,8 @@ def measure(
     """The row of one width: cycles from start to last logit, seconds of wall time unless they say CPU."""
     from hwflow.ace import count
     from hwflow.bound import frame_bound
+    from hwflow.compiler.allocate import CapacityError
+    from hwflow.compiler.fit import TooLargeError
     from models.config import preset as named
     from sim.cycles import predicted_frame
     from sim.imagenet import prepare_run, timed_run
@@ -63,7 +66,7 @@ def measure(
     stages = Stages()
     try:
         prepared = prepare_run(preset, seed, 1, config, folder, stages, status)
-    except FlowError as error:
+    except (CapacityError, TooLargeError) as error:
         return {**row, "refused": str(error)}
     program = prepared.program
     traffic: Counter[str] = Counter()
@@ -115,7 +118,8 @@ def markdown(report: dict[str, Any]) -> str:
         "",
         f"`python -m bench.family --target {report['target']}{' --rtl' if report['rtl'] else ''}`; random",
         f"networks of seed {report['seed']} at 224x224x3 and 1000 classes (docs/random-networks.md). Cycles from start",
-        "to last logit with empty buffers; utilisation is frame bound / cycles. Seconds are wall time on",
+        "to last logit with empty buffers; utilisation is frame bound / cycles. The bound counts no activation",
+        "traffic: utilisation of a width that spills is against a bound without it. Seconds are wall time on",
         f"{report['processors']} cores with a load of {report['load']} when the table was finished, unless they say CPU.",
         "A target other than the table's is that one with its memory shared out for the network (`hwflow fit`).",
         "",
@@ -192,16 +196,18 @@ def main(
         for row in rows:
             if "refused" in row:
                 console().print(f"{row['width']}x refused: {row['refused']}")
-    if any(row.get("equal") is False for row in rows):
+    if failed(rows):
         raise typer.Exit(1)
 
 
+def failed(rows: Sequence[Row]) -> bool:
+    """Whether a width was refused or differs from its integer network."""
+    return any("refused" in row or row.get("equal") is False for row in rows)
+
+
 def run() -> None:
-    """The command line; bad input ends with one line and status 2."""
-    try:
-        typer.run(main)
-    except FlowError as error:
-        raise SystemExit(f"error: {error}") from error
+    """The command line: status 1 when a width is refused or differs, 2 with one line for bad input."""
+    run_command(lambda: typer.run(main))
 
 
 if __name__ == "__main__":

@@ -102,7 +102,8 @@ class ChannelAlign(wiring.Component):
         m.d.comb += turn.eq(-self.offset)
         following, again = Signal(cols), Signal(cols)
         m.d.comb += [
-            following.eq(Cat(column < self.offset for column in range(cols))),
+            # The offset never exceeds the last column, which is therefore always of `here`.
+            following.eq(Cat(column < self.offset for column in range(cols - 1))),
             again.eq(
                 Mux(self.last, following | beyond, Mux(self.before_last, following & beyond, 0))
             ),

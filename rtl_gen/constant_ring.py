@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -47,7 +47,7 @@ class ConstantRing(wiring.Component):
             isa.CONSTANT_BITS * records, words, granule=config.beat_bits
         )
 
-        beat = Signal(range(beats))
+        beat = Signal(range(beats)) if beats > 1 else Const(0)
         tail = Signal(range(words))
         written_now = self.write.valid & (beat == beats - 1)
         m.d.comb += [
@@ -55,14 +55,15 @@ class ConstantRing(wiring.Component):
             memory.write_data.eq(self.write.data.replicate(beats)),
             memory.write_enable.eq(Cat(self.write.valid & (beat == n) for n in range(beats))),
         ]
-        with m.If(self.write.valid):
-            m.d.sync += beat.eq(successor(beat, beats))
+        if beats > 1:
+            with m.If(self.write.valid):
+                m.d.sync += beat.eq(successor(beat, beats))
         with m.If(written_now):
             m.d.sync += tail.eq(successor(tail, words))
 
         head = Signal(range(words))
         following = Signal(range(words))
-        index = Signal(range(records))  # of the head in its word
+        index = Signal(range(records)) if records > 1 else Const(0)  # of the head in its word
         word_done = Signal()
         m.d.comb += [
             word_done.eq(self.take & (self.last | (index == records - 1))),
@@ -72,8 +73,9 @@ class ConstantRing(wiring.Component):
             self.record.eq(memory.read_data.word_select(index, isa.CONSTANT_BITS)),
         ]
         m.d.sync += head.eq(following)
-        with m.If(self.take):
-            m.d.sync += index.eq(Mux(word_done, 0, index + 1))
+        if records > 1:
+            with m.If(self.take):
+                m.d.sync += index.eq(Mux(word_done, 0, index + 1))
 
         # A record written in this cycle is read one cycle later at the earliest, and seen one after that.
         written = Signal()

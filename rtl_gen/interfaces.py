@@ -10,7 +10,7 @@ from amaranth.hdl import signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hwflow import isa
+from hwflow import bit_fields, isa
 from hwflow.config import AcceleratorConfig
 
 SLOT_BITS = 16
@@ -37,7 +37,7 @@ def index_shape(count: int) -> range:
     return range(max(2, count))
 
 
-def fields_layout(fields: tuple[isa.Field, ...]) -> data.StructLayout:
+def fields_layout(fields: tuple[bit_fields.Field, ...]) -> data.StructLayout:
     """Layout of an instruction or constant record, first field in the lowest bits."""
     return data.StructLayout(
         {f.name: signed(f.bits) if f.signed else unsigned(f.bits) for f in fields}

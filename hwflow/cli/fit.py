@@ -9,7 +9,6 @@ import typer
 
 from hwflow.cli.output import Json, Target, console, number, print_json, progress_console, table
 from hwflow.cli.plan import Network, Preset, network_geometry
-from hwflow.errors import FlowError
 
 
 def fit(
@@ -25,12 +24,9 @@ def fit(
     from hwflow.compiler.explain import explain
     from hwflow.compiler.fit import fit as share_out
     from hwflow.config import load_target
-    from hwflow.files import write_atomically
+    from hwflow.files import check_file, write_atomically
 
-    if out.is_dir():
-        raise FlowError(f"--out {out} is a folder; name a file in it, as {out / 'fitted.yaml'}")
-    if not out.parent.is_dir():
-        raise FlowError(f"--out {out}: folder {out.parent} does not exist; make it first")
+    check_file(out)
     config = load_target(target)
     shapes = network_geometry(preset, network)
     with progress_console().status(f"fitting {config.name} to {shapes.name}"):

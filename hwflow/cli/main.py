@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 import typer
 
@@ -52,10 +53,10 @@ app.command("ace")(ace.ace)
 app.command("reconcile")(reconcile.reconcile)
 
 
-def run() -> None:
-    """Runs the command line; bad input ends with one line on stderr and exit status 2."""
+def run(command: Callable[[], object] = app) -> None:
+    """Runs the command line, or another; bad input ends with one line on stderr and exit status 2."""
     try:
-        app()
+        command()
     except FlowError as error:
         _refuse(str(error))
     except OSError as error:

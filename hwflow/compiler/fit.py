@@ -21,6 +21,10 @@ LEAST_GROUPS = 4
 """Channel groups of the largest layer that the binary weight ring must still hold when it gives up memory."""
 
 
+class TooLargeError(FlowError):
+    """The network does not fit the target's memory, however it is shared out."""
+
+
 def fit(network: NetworkGeometry, config: AcceleratorConfig) -> AcceleratorConfig:
     """The target with rows chosen for `network`: bit, byte, side and pool get what they need, main what is left.
 
@@ -167,12 +171,12 @@ def _beyond_rows(
 
 def _too_large(
     network: NetworkGeometry, config: AcceleratorConfig, rows: dict[str, int], short: int
-) -> FlowError:
+) -> TooLargeError:
     sizes = {m: _size(config, m) * rows[f"{m.value}_rows"] for m in OTHERS}
     largest = max(sizes, key=lambda memory: sizes[memory])
     missing = short * _size(config, Memory.MAIN)
     shares = ", ".join(f"{memory.value} {size:,}" for memory, size in sizes.items())
-    return FlowError(
+    return TooLargeError(
         f"{network.name} does not fit target {config.name}: of its {config.on_chip_bytes:,} bytes {shares} are taken by "
         f"what must be on chip, the {largest.value} memory most, and the main memory lacks {missing:,}; "
         f"raise main_rows of the target by {short}, or lower mac_words"

@@ -22,15 +22,12 @@ from dataclasses import dataclass, field, replace
 
 from hwflow import numerics
 from hwflow.compiler.allocate import Allocator, CapacityError
-from hwflow.compiler.geometry import ConvGeometry, NetworkGeometry
+from hwflow.compiler.geometry import NetworkGeometry
+from hwflow.compiler.uses import Uses, starts_block, unsupported, uses_of
 from hwflow.config import AcceleratorConfig
 from hwflow.errors import FlowError
-from hwflow.heads import head_rows
 from hwflow.memories import Memory, Tensor, ceil_div, group_beats, pixel_words, tensor_rows
 from models.integer.params import Shape
-
-MEAN_GROUPS = (2, 4, 8)
-"""Numbers of channels the back end can average."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,136 +70,6 @@ class LayerPlan:
         """Every tensor this layer writes."""
         tensors = (self.output, self.bits, self.mean, self.pool)
         return tuple(t for t in tensors if t is not None)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Uses:
-    """Last reader of each form of a stored tensor; None: that form is not needed.
-
-    stored: of means of stored_group channels in its own place, of itself where that is 1.
-    mean: of means of mean_group channels beside it.
-    """
-
-    stored: int | None = None
-    bits: int | None = None
-    mean: int | None = None
-    pool: int | None = None
-    mean_group: int = 1
-    stored_group: int = 1
-
-
-def _unsupported(name: str, reason: str, remedy: str) -> FlowError:
-    return FlowError(f"{name}: {reason}; {remedy}")
-
-
-def _uses(network: NetworkGeometry, producer: int, config: AcceleratorConfig) -> _Uses:
-    """Who reads the output of layer `producer` (1 or more), and in which form."""
-    index = producer - 1
-    if index >= len(network.convs):
-        return _Uses()
-    consumer = network.convs[index]
-    averaged = consumer.local == "mean" and consumer.local_group > 1
-    if averaged:
-        _check_mean(consumer, starts_block=_starts_block(network, index), config=config)
-    plain = None if averaged or consumer.pool_local else producer + 1
-    pool = producer + 1 if consumer.pool_local else None
-    stored_group = 1
-    if _starts_block(network, index):
-        for later, conv in enumerate(network.convs[index:], producer + 1):
-            if conv.block != consumer.block:
-                break
-            if conv.long_channels is None:
-                continue
-            _check_long(conv, config)
-            stored_group = _long_group(conv)
-            if stored_group > 1 and plain is not None:
-                raise _unsupported(
-                    conv.name,
-                    "its block's input is needed as it is and averaged for the long shortcut",
-                    "let the block's first convolution reduce the channels",
-                )
-            if conv.pool_long:
-                pool = later
-            else:
-                plain = later
-    return _Uses(
-        stored=plain,
-        bits=producer + 1,
-        mean=producer + 1 if averaged else None,
-        pool=pool,
-        mean_group=consumer.local_group if averaged else 1,
-        stored_group=stored_group,
-    )
-
-
-def _starts_block(network: NetworkGeometry, index: int) -> bool:
-    return index == 0 or network.convs[index].block != network.convs[index - 1].block
-
-
-def _long_group(conv: ConvGeometry) -> int:
-    """Channels that the long shortcut averages."""
-    return max((conv.long_channels or 0) // conv.out_shape[2], 1)
-
-
-def _check_group(name: str, shortcut: str, group: int, config: AcceleratorConfig) -> None:
-    if group not in MEAN_GROUPS:
-        raise _unsupported(
-            name,
-            f"its {shortcut} shortcut averages {group} channels, the hardware 2, 4 or 8",
-            "choose widths whose ratio is a power of two up to 8",
-        )
-    if config.cols % group:
-        raise _unsupported(
-            name,
-            f"its {shortcut} shortcut averages {group} channels of a group of {config.cols}",
-            f"raise cols of target {config.name} to a multiple",
-        )
-
-
-def _check_mean(conv: ConvGeometry, *, starts_block: bool, config: AcceleratorConfig) -> None:
-    _check_group(conv.name, "local", conv.local_group, config)
-    if not starts_block:
-        raise _unsupported(
-            conv.name,
-            "its local shortcut averages the output of a layer of the same block",
-            "let only the first convolution of a block reduce the channels",
-        )
-    if conv.pool_local:
-        raise _unsupported(
-            conv.name,
-            "its local shortcut is averaged over channels and pooled",
-            "put the stride into another convolution of the block",
-        )
-
-
-def _check_long(conv: ConvGeometry, config: AcceleratorConfig) -> None:
-    channels, cout = conv.long_channels or 0, conv.out_shape[2]
-    if channels > cout:
-        if conv.pool_long:
-            raise _unsupported(
-                conv.name,
-                f"its long shortcut of {channels} channels is cut to {cout} and pooled",
-                "let a strided block's output be at least as wide as its input",
-            )
-        if (group := _long_group(conv)) > 1:
-            _check_group(conv.name, "long", group, config)
-        return
-    if channels == cout or channels % config.cols == 0:
-        return
-    tiles = f"its long shortcut tiles {channels} channels, not a multiple of {config.cols} columns"
-    if channels < config.cols or not conv.pool_long:
-        raise _unsupported(
-            conv.name,
-            f"{tiles}, and is {'narrower than them' if conv.pool_long else 'not pooled'}",
-            f"use a width that is one, or lower cols of target {config.name}",
-        )
-    if not config.head_rows:
-        needed = head_rows(config, *conv.out_shape[:2])
-        raise _unsupported(
-            conv.name,
-            f"{tiles}, and target {config.name} keeps no heads",
-            f"set head_rows to {needed} or more, or use a width that is one",
-        )
 
 
 class _Planner:
@@ -274,7 +141,7 @@ class _Planner:
         block_input = plans[-1]
         for index, conv in enumerate(network.convs):
             before = plans[-1]
-            if _starts_block(network, index):
+            if starts_block(network, index):
                 block_input = before
             r = before.pool if conv.pool_local else before.mean or before.output
             r1 = None
@@ -283,7 +150,7 @@ class _Planner:
             assert before.bits is not None and r is not None
             assert r.stored and (r1 is None or r1.stored)
             if r1 is not None and r1.memory is r.memory:
-                raise _unsupported(
+                raise unsupported(
                     conv.name,
                     f"both shortcuts lie in the {r.memory.value} memory",
                     "give the long shortcut to a later convolution of the block",
@@ -297,7 +164,7 @@ class _Planner:
     ) -> LayerPlan:  # fmt: skip
         network, place = self._network, self._allocator.place
         height, width, channels = shape
-        uses = _uses(network, number, self._config)
+        uses = uses_of(network, number, self._config)
         output = self._output(number, name, shape, uses, (r, r1))
         bits = mean = pool = None
         if uses.bits is not None:
@@ -320,7 +187,7 @@ class _Planner:
         number: int,
         name: str,
         shape: Shape,
-        uses: _Uses,
+        uses: Uses,
         shortcuts: tuple[Tensor | None, Tensor | None],
     ) -> Tensor:
         """A layer's output: not stored when nobody reads it, else in place over a shortcut if possible.
@@ -333,7 +200,7 @@ class _Planner:
             name = f"{name} mean of {group}"
             return self._allocator.place(self.tensor(name, Memory.MAIN, means, number, last))
         index = number - 1
-        inside = index < len(self._network.convs) and not _starts_block(self._network, index)
+        inside = index < len(self._network.convs) and not starts_block(self._network, index)
         memory = Memory.SIDE if inside else Memory.MAIN
         if number == 1 and self._choices.init_in_pool:
             memory = Memory.POOL

@@ -19,7 +19,8 @@ from hwflow.config import AcceleratorConfig
 from hwflow.isa import Store
 from rtl_gen.interfaces import CONSTANTS_WRITE, CONV, group_layout, store_layout, tap_layout
 from sim.bench_tools import Monitor, cycles, number, pack, start, wait_for
-from sim.benches.back_end_model import Expected, Layer, Model, draw, fill, group_fields
+from sim.benches.back_end_layers import draw, fill
+from sim.benches.back_end_model import Expected, Layer, Model, group_fields
 
 CONFIG = AcceleratorConfig.from_dict(json.loads(os.environ["HWFLOW_BENCH_CONFIG"]), source="bench")
 LAYERS = int(os.environ["HWFLOW_BENCH_LAYERS"])

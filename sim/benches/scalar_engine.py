@@ -8,7 +8,7 @@ import random
 from collections import deque
 from typing import Any
 
-from hwflow import isa, timing
+from hwflow import bit_fields, isa, timing
 from hwflow.config import AcceleratorConfig
 from rtl_gen.scalar_engine import ScalarEngine
 from sim.benches.scalar_engine_model import Model
@@ -177,7 +177,7 @@ class Bench:
 
 
 def _fields(word: int) -> dict[str, int]:
-    return isa.unpack(isa.CONSTANT_FIELDS, word)
+    return bit_fields.unpack(isa.CONSTANT_FIELDS, word)
 
 
 def random_program(pace: float, mac_depth: int) -> UnitBench:

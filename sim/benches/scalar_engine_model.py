@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from hwflow import isa, numerics
+from hwflow import bit_fields, isa, numerics
 from hwflow.config import AcceleratorConfig
 from rtl_gen.scalar_engine import VECTOR_FIELDS
 
@@ -96,7 +96,7 @@ class Model:
             "shift": 11,
         }
         record = random_record(self.rng, 1, None) | {f"scalar_{k}": v for k, v in own.items()}
-        self.records.append(isa.pack(isa.CONSTANT_FIELDS, record))
+        self.records.append(bit_fields.pack(isa.CONSTANT_FIELDS, record))
         return values | own
 
     def fc(self, layer: int, outputs: int, dest: isa.FcDest, *, hidden: bool) -> None:
@@ -127,7 +127,7 @@ class Model:
         results = []
         for o in range(outputs):
             record = random_record(rng, limit, dest)
-            self.records.append(isa.pack(isa.CONSTANT_FIELDS, record))
+            self.records.append(bit_fields.pack(isa.CONSTANT_FIELDS, record))
             total = sum(x * weights[k][o] for k, x in enumerate(inputs))
             value = scalar(
                 total,
@@ -159,7 +159,7 @@ class Model:
         self._add(isa.Op.AFFINE, layer=layer, count=count)
         for o in range(count):
             record = random_record(self.rng, 1, None)
-            self.records.append(isa.pack(isa.CONSTANT_FIELDS, record))
+            self.records.append(bit_fields.pack(isa.CONSTANT_FIELDS, record))
             self._constants(o, record, numerics.SE_ONE)
         self.tokens += math.ceil(count / self.config.cols)
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwflow import isa
+from hwflow import bit_fields, isa
 from hwflow.errors import FlowError
 
 
-def values_of(fields: tuple[isa.Field, ...]) -> st.SearchStrategy[dict[str, int]]:
+def values_of(fields: tuple[bit_fields.Field, ...]) -> st.SearchStrategy[dict[str, int]]:
     return st.fixed_dictionaries({f.name: st.integers(f.low, f.high) for f in fields})
 
 
@@ -33,9 +33,9 @@ def test_decode_inverts_encode(values: dict[str, int]) -> None:
 
 @given(values_of(isa.CONSTANT_FIELDS))
 def test_constant_records_round_trip(values: dict[str, int]) -> None:
-    word = isa.pack(isa.CONSTANT_FIELDS, values)
+    word = bit_fields.pack(isa.CONSTANT_FIELDS, values)
     assert word < 1 << isa.CONSTANT_BITS
-    assert isa.unpack(isa.CONSTANT_FIELDS, word) == values
+    assert bit_fields.unpack(isa.CONSTANT_FIELDS, word) == values
 
 
 def test_every_instruction_fits_and_starts_with_opcode_and_layer() -> None:
@@ -54,12 +54,12 @@ def test_first_field_is_in_the_lowest_bits() -> None:
 
 
 @given(st.sampled_from([f for fields in isa.FIELDS.values() for f in fields if f.name != "op"]))
-def test_values_beyond_a_field_are_refused(field: isa.Field) -> None:
+def test_values_beyond_a_field_are_refused(field: bit_fields.Field) -> None:
     fields = next(fields for fields in isa.FIELDS.values() if field in fields)
     values = {f.name: max(f.low, 0) for f in fields}
     for bad in (field.low - 1, field.high + 1):
         with pytest.raises(FlowError, match=f"{field.name} = {bad} does not fit"):
-            isa.pack(fields, {**values, field.name: bad})
+            bit_fields.pack(fields, {**values, field.name: bad})
 
 
 def test_missing_unknown_and_stray_are_named() -> None:

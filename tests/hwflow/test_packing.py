@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hwflow import isa
+from hwflow import bit_fields, isa
 from hwflow.compiler import container, weights
 from hwflow.compiler.image import pack_image
 from hwflow.compiler.manifest import ImageInfo
@@ -115,10 +115,10 @@ def test_constant_records_are_packed_like_instructions() -> None:
     records = weights.constant_records(scalar, vector, DEEP)
     assert records.shape == (3, 1, 32)
     word = int.from_bytes(records[1, 0].tobytes(), "little")
-    values = isa.unpack(isa.CONSTANT_FIELDS, word)
+    values = bit_fields.unpack(isa.CONSTANT_FIELDS, word)
     assert values["scalar_alpha"] == values["beta"] == values["scalar_beta"] == -7
     assert (values["scalar_shift"], values["alpha_shift"]) == (3, 5)
-    assert isa.pack(isa.CONSTANT_FIELDS, values) == word
+    assert bit_fields.pack(isa.CONSTANT_FIELDS, values) == word
 
 
 def test_constants_that_do_not_fit_are_refused() -> None:

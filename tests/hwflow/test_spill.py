@@ -266,7 +266,10 @@ def test_a_network_beyond_the_most_rows_is_refused_with_the_target() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (["fit", "--preset", "fmnist-small", "--out", "{}"], "{} is a folder; name a file in it"),
+        (
+            ["fit", "--preset", "fmnist-small", "--out", "{}"],
+            "{} is a folder; give a file to write",
+        ),
         (
             ["fit", "--preset", "fmnist-small", "--out", "{}/no/a.yaml"],
             "folder {}/no does not exist; make it",
