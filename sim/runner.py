@@ -210,6 +210,8 @@ def _build_verilator(model: BuiltModel, work: Path, files: list[str], options: l
         "model",
         "-f",
         "Vtop.mk",
+        # The wheel's makefile names the interpreter of its own build, or plain `python`, which may not exist.
+        f"PYTHON3={sys.executable}",
         *simulator.make_flags,
         *MAKE.split(),
     ]

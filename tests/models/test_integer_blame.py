@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hwflow.cli.blame import _recorded  # pyright: ignore[reportPrivateUsage]
+from hwflow.cli.blame import recorded_inputs
 from hwflow.errors import FlowError
 from models.float import Mode, PokeBNN
 from models.integer.blame import block_blame
@@ -51,10 +51,10 @@ def test_a_forced_value_keeps_its_sign() -> None:
 def test_recorded_inputs(tmp_path: Path) -> None:
     path = tmp_path / "inputs.npz"
     with pytest.raises(FlowError, match="not found"):
-        _recorded(path, CONFIG)
+        recorded_inputs(path, CONFIG)
     np.savez(path, poke_init_out=np.zeros((2, 3, 3, 16), np.float32))
     with pytest.raises(FlowError, match="poke_init_out has"):
-        _recorded(path, CONFIG)
+        recorded_inputs(path, CONFIG)
     shape = CONFIG.init_out_shape
     np.savez(path, poke_init_out=np.ones((2, *shape), np.float32))
-    assert _recorded(path, CONFIG)[0].shape == (2, *shape)
+    assert recorded_inputs(path, CONFIG)[0].shape == (2, *shape)
