@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import zipfile
+import zlib
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +13,20 @@ from pathlib import Path
 from hwflow.errors import FlowError
 
 LOCK = ".lock"
+DAMAGED_ARCHIVE = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What zipfile, and numpy through it, raise for a file that is no archive, cut short or altered.
+
+NotImplementedError is zipfile's for a compression method it cannot read: what altered bytes of an entry's
+header look like.
+"""
 
 
 def check_file(path: Path, *, makes_folder: bool = False) -> None:

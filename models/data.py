@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from hwflow.errors import FlowError
+from hwflow.files import DAMAGED_ARCHIVE
 from models.cifar import CLASSES, is_cifar10, load_cifar10
 
 Split = Literal["train", "test"]
@@ -25,16 +25,6 @@ IMAGE_SUFFIXES = frozenset(
 )
 DEEP_MODES = frozenset({"I", "F"})
 """Pillow's modes of 32-bit pixels: 8 bits of them would be a guess at their range."""
-DAMAGED_NPZ = (
-    OSError,
-    EOFError,
-    ValueError,
-    KeyError,
-    NotImplementedError,  # zipfile: a compression it does not know
-    zipfile.BadZipFile,
-    zlib.error,
-)
-"""What reading an .npz file raises where it is none, cut short or altered."""
 FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 """Where Debian's package dataset-fashion-mnist puts its files."""
 
@@ -152,7 +142,7 @@ def _load_npz(path: Path, split: Split) -> ImageSet:
             if missing := [name for name in names if name not in arrays.files]:
                 raise FlowError(f"{path}: array {missing[0]!r} is missing; add it")
             images, labels = (arrays[name] for name in names)
-    except DAMAGED_NPZ as error:
+    except DAMAGED_ARCHIVE as error:
         raise FlowError(f"{path}: cannot be read as .npz ({error}); write it again") from error
     return _checked(path, images[..., None] if images.ndim == 3 else images, labels)
 

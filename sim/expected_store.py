@@ -10,7 +10,6 @@ import hashlib
 import io
 import json
 import time
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hwflow.files import write_atomically
+from hwflow.files import DAMAGED_ARCHIVE, write_atomically
 from models.integer.params import IntegerNetwork
 from sim.definition import definition_digest
 from sim.expected import ExpectedImage, ExpectedLayer, Instruction, Ints, expected_images
@@ -111,7 +110,7 @@ def _load(path: Path) -> tuple[ExpectedImage, float] | None:
                 layers=layers, logits=file["logits"], signature=int(meta["signature"])
             )
             return image, float(meta["seconds"])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except DAMAGED_ARCHIVE:
         return None
 
 

@@ -20,6 +20,7 @@ from hwflow.cli.network import (
 )
 from hwflow.cli.output import Json, console, counted_progress, number, print_json, table
 from hwflow.errors import FlowError
+from hwflow.files import DAMAGED_ARCHIVE
 from hwflow.paths import CALIBRATION, TEST_IMAGES, TRAINED
 
 if TYPE_CHECKING:
@@ -117,8 +118,6 @@ def recorded_inputs(path: Path, config: PokeBNNConfig) -> list[Floats]:
     Raises:
         FlowError: no such file, or an array that is missing, misshapen or not of finite numbers.
     """
-    from models.data import DAMAGED_NPZ
-
     names = [INIT_OUTPUT, *(f"block{block}_out" for block in range(config.blocks - 1))]
     shapes = [spec.in_shape for spec in config.poke_convs() if spec.j == 1]
     if not path.is_file():
@@ -129,7 +128,7 @@ def recorded_inputs(path: Path, config: PokeBNNConfig) -> list[Floats]:
             if not isinstance(stored, np.lib.npyio.NpzFile):
                 raise ValueError("it holds one array without a name")
             arrays = {name: stored[name] for name in names if name in stored.files}
-    except DAMAGED_NPZ as error:
+    except DAMAGED_ARCHIVE as error:
         raise FlowError(f"{path}: cannot be read as .npz ({error}); write it again") from error
     for name, shape in zip(names, shapes, strict=True):
         if name not in arrays:

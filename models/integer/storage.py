@@ -15,7 +15,6 @@ import math
 import types
 import typing
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwflow.errors import FlowError
-from hwflow.files import write_atomically
+from hwflow.files import DAMAGED_ARCHIVE, write_atomically
 
 FORMAT = "hwflow-integer-network-1"
 TREE, ARRAYS = "tree.json", "arrays.bin"
@@ -153,16 +152,7 @@ def load(kind: type[T], path: Path) -> T:
         if _digest(header["tree"], data) != header["sha256"]:
             raise ValueError("its content does not match its checksum")
         return _decode(kind, header["tree"], _Reader(data), "")
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        KeyError,
-        TypeError,
-        NotImplementedError,  # zipfile: a compression it does not know
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+    except (*DAMAGED_ARCHIVE, TypeError) as error:
         raise FlowError(
             f"{path}: not a usable integer network ({error}); export it again"
         ) from error

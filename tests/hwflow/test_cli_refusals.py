@@ -1,4 +1,4 @@
-"""What blame, cycles and reconcile refuse, before they start on the work."""
+"""Options that exclude each other, and inputs of blame and reconcile: refused before the work starts."""
 
 from __future__ import annotations
 
@@ -24,13 +24,6 @@ def refused(*arguments: str) -> str:
     assert done.stdout == ""
     assert "\n" not in str(done.exception)
     return str(done.exception)
-
-
-@pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("network") / "small.network"
-    random_network(5).save(path)
-    return path
 
 
 @pytest.mark.parametrize(
