@@ -212,3 +212,20 @@ class MemoryPort(wiring.Signature):
                 "data": In(stream.Signature(memory_data_layout(config))),
             }
         )
+
+
+class MemoryBinding(wiring.Signature):
+    """What stands behind the accelerator's memory ports, seen from the memory: block RAM, a chip, a bus.
+
+    `read` is the other side of the accelerator's `memory`; `write` takes a beat to write, and `written` pulses once for
+    each in their order, from when on reads that are requested see it. Both sides may be used in the same cycle.
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        super().__init__(
+            {
+                "read": In(MemoryPort(config)),
+                "write": In(stream.Signature(memory_write_layout(config))),
+                "written": Out(1),
+            }
+        )

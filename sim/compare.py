@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hwflow.config import AcceleratorConfig
+from hwflow.host.results import FrameRecords
 from sim.expected import ExpectedImage, ExpectedLayer, Instruction, Ints
-from sim.host import FrameRecords
 from sim.taps import SCALAR_KINDS, ScalarTap, StoreTap, Taps
 
 WINDOW_BEFORE = 400

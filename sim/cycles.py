@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from hwflow.compiler.program import Program
 from hwflow.cycle_model import FrameTiming, simulate_cycles
-from sim.host import FrameRecords, LayerRecord, ScalarRecord
+from hwflow.host.results import FrameRecords, LayerRecord, ScalarRecord
 from sim.memory import MemoryTiming
 
 

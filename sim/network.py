@@ -14,6 +14,7 @@ import numpy.typing as npt
 from hwflow.compiler.program import Program
 from hwflow.cycle_model import FrameTiming
 from hwflow.errors import FlowError
+from hwflow.host.results import FrameRecords, decode_results
 from hwflow.isa import Op
 from hwflow.timing import MEMORY_PATIENCE
 from models.integer.params import IntegerNetwork
@@ -22,7 +23,6 @@ from sim.accelerator import accelerator_sources
 from sim.compare import Difference, first_difference, record_differences
 from sim.cycles import cycle_differences, predicted_frame
 from sim.expected import ExpectedImage, expected_images
-from sim.host import FrameRecords, decode_results
 from sim.memory import MemoryTiming, for_fread
 from sim.model import build_model, tap_bits
 from sim.stages import Stages

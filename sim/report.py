@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.table import Table
 
-from sim.host import LayerRecord
+from hwflow.host.results import LayerRecord
 from sim.network import FrameResult, SimResult, conv_instructions
 
 EVIDENCE = "rtl-sim"

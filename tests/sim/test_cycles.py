@@ -12,9 +12,9 @@ from hwflow.compiler.lower import lower
 from hwflow.cycle_model import FrameTiming, LayerTiming
 from hwflow.cycle_model import model as cycle_model
 from hwflow.errors import FlowError
+from hwflow.host.results import FrameRecords, LayerRecord, ScalarRecord
 from models.integer.random import random_network
 from sim.cycles import cycle_differences, predicted_frame
-from sim.host import FrameRecords, LayerRecord, ScalarRecord
 from sim.memory import MemoryTiming
 from tests.sim.configs import SMALL
 

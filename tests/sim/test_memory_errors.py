@@ -11,6 +11,7 @@ from hwflow import isa
 from hwflow.compiler.lower import lower
 from hwflow.compiler.program import Program
 from hwflow.errors import FlowError
+from hwflow.host.results import FrameRecords, PortError, decode_results
 from hwflow.timing import MEMORY_PATIENCE
 from models.integer.params import IntegerNetwork
 from models.integer.random import random_images, random_network
@@ -18,7 +19,6 @@ from sim import runner
 from sim.accelerator import accelerator_sources
 from sim.compare import record_differences
 from sim.expected import expected_images
-from sim.host import FrameRecords, PortError, decode_results
 from sim.memory import MemoryTiming
 from sim.model import build_model
 from sim.network import BENCH, conv_instructions, plusargs, prepare, simulate

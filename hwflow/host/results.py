@@ -1,6 +1,6 @@
 """The host's side of the accelerator: decode the result stream.
 
-Nothing here knows of a simulator: a board's host runs the same code. `Program.pack_image` encodes images.
+Nothing here knows of a simulator or of a link: both run this code. `Program.pack_image` encodes images.
 """
 
 from __future__ import annotations

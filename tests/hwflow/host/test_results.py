@@ -8,7 +8,7 @@ import pytest
 
 from hwflow import isa
 from hwflow.errors import FlowError
-from sim.host import FrameRecords, decode_results
+from hwflow.host.results import FrameRecords, decode_results
 
 
 def record(kind: isa.Record, tag: int, value: int, counters: list[int], wide: int = 0) -> bytes:
