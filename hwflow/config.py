@@ -174,6 +174,16 @@ class AcceleratorConfig:
         return self.rows | 1
 
     @property
+    def shared_features(self) -> bool:
+        """Whether bit planes and 8-bit features lie in one memory, bytes after bits: words of both are as wide."""
+        return self.popcount_width == 8 * self.cols
+
+    @property
+    def byte_origin(self) -> int:
+        """First row of the 8-bit features in their memory."""
+        return self.bit_rows if self.shared_features else 0
+
+    @property
     def row_groups(self) -> int:
         """R/G: cycles a tile needs to leave an array."""
         return self.rows // self.pixel_lanes

@@ -21,12 +21,11 @@ async def _drive(ctx: Any, dut: Any, steps: list[Step | None]) -> list[int]:
     seen: list[int] = []
     before: Step | None = None
     for step in [*steps, None, None]:
-        for name in ("first", "last"):
-            ctx.set(getattr(dut, f"{name}_next"), before[name] if before else 0)
+        ctx.set(dut.last_next, before["last"] if before else 0)
         ctx.set(dut.step_next, int(before is not None))
         ctx.set(dut.step, int(step is not None))
         for name, value in (step or {}).items():
-            if name not in ("first", "last"):
+            if name != "last":
                 ctx.set(getattr(dut, name), value)
         before = step
         await ctx.tick()
@@ -38,10 +37,10 @@ def _tiles(rng: random.Random, names: dict[str, int]) -> list[list[Step]]:
     tiles: list[list[Step]] = []
     for length in [1, 1, 3, 1, 5, 2, 8]:
         tile = [
-            {name: rng.getrandbits(bits) for name, bits in names.items()} | {"first": 0, "last": 0}
+            {name: rng.getrandbits(bits) for name, bits in names.items()} | {"last": 0}
             for _ in range(length)
         ]
-        tile[0]["first"] = tile[-1]["last"] = 1
+        tile[-1]["last"] = 1
         tiles.append(tile)
     return tiles
 
@@ -77,11 +76,10 @@ def _bench(
 def binary_pe(seed: int = 3) -> UnitBench:
     """The binary array's element, its popcount included."""
     config = small_config()
-    names = {"act": config.popcount_width, "weight": config.popcount_width, "add": 1}
-    mask = (1 << config.popcount_width) - 1
+    names = {"act": config.popcount_width, "opposed": config.popcount_width, "add": 1}
 
     def agreeing(step: Step) -> int:
-        return (~(step["act"] ^ step["weight"]) & mask).bit_count()
+        return (step["act"] ^ step["opposed"]).bit_count()
 
     return _bench(BinaryPE(config), names, agreeing, holds=False, seed=seed)
 
