@@ -17,6 +17,7 @@ from amaranth.lib.wiring import In, Out
 
 from hwflow.config import AcceleratorConfig
 from rtl_gen import instances
+from rtl_gen.delay import delayed
 from rtl_gen.pe import BinaryPE, popcount_bits
 from rtl_gen.ram import Ram
 
@@ -75,6 +76,12 @@ class BinaryColumn(wiring.Component):
         ]
         opposed: Value = weights.read_data
         results: list[list[Signal]] = [[] for _ in range(lanes)]
+        # A step's controls when the popcount is there, and a cycle later.
+        wait = config.popcount_stages - 1
+        steps, adds, lasts = (
+            delayed(m, getattr(self, f"{name}_in"), wait + 1, name)[wait:]
+            for name in ("step", "add", "last")
+        )
         for group in range(config.row_groups):
             for lane in range(lanes):
                 row = group * lanes + lane
@@ -82,10 +89,10 @@ class BinaryColumn(wiring.Component):
                 m.d.comb += [
                     pe.act.eq(self.act_in.word_select(row, width)),
                     pe.opposed.eq(opposed),
-                    pe.step.eq(self.step_in[group]),
-                    pe.add.eq(self.add_in[row]),
-                    pe.step_next.eq(self.step_out[group]),
-                    pe.last_next.eq(self.last_out[group]),
+                    pe.step.eq(steps[0][group]),
+                    pe.add.eq(adds[0][row]),
+                    pe.step_next.eq(steps[1][group]),
+                    pe.last_next.eq(lasts[1][group]),
                 ]
                 results[lane].append(pe.result)
             if group + 1 < config.row_groups:
@@ -95,7 +102,7 @@ class BinaryColumn(wiring.Component):
                 opposed = below
 
         done = Signal()
-        m.d.sync += done.eq((self.step_out & self.last_out).any())
+        m.d.sync += done.eq((steps[1] & lasts[1]).any())
         m.submodules.deskew = deskew = Ram(len(self.sums), 2 * config.cols)
         m.d.comb += [
             deskew.write_enable.eq(done),
@@ -120,7 +127,7 @@ class BinaryArray(wiring.Component):
         act: In, R words of K bits; add: In, R bits; step, last: In: this cycle's step.
         read_en, read_addr: In: the step's weight word, one cycle before `act`.
         write_en (C bits), write_addr, write_data (one beat): In: words of beat_bits/K columns.
-        collect: In, for R/G consecutive cycles from C + `timing.PE` cycles after a tile's last step on.
+        collect: In, for R/G consecutive cycles from C + `timing.binary_pe_latency` cycles after a tile's last step on.
         sums: Out, G*C popcounts (pixel-major), one cycle after `collect`.
     """
 

@@ -20,7 +20,7 @@ class MacPE(wiring.Component):
         operands, weights: In, Km bytes (s8) each, operands of this cycle's step.
         step, add: In: a step is there; it counts (else it adds 0).
         step_next, last_next: In: step, last of the step one cycle earlier.
-        result: Out, s32: the sum of the last finished tile, `timing.PE` cycles after its last step, kept until the next.
+        result: Out, s32: the sum of the last finished tile, `timing.MAC_PE` cycles after its last step, kept until the next.
     """
 
     operands: Signal

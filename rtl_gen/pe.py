@@ -27,9 +27,9 @@ class BinaryPE(wiring.Component):
     ```
     Members:
         act, opposed: In, K bits, activations and complemented weights of this cycle's step: agreeing bits differ here.
-        step, add: In: a step is there; it counts (else the step adds 0).
-        step_next, last_next: In: step, last of the step one cycle earlier.
-        result: Out: the tile's sum for one cycle, `timing.PE` cycles after its last step; else 0.
+        step, add: In, `popcount_stages` - 1 cycles after the operands: a step is there; it counts (else it adds 0).
+        step_next, last_next: In: step, last of the step, a cycle later.
+        result: Out: the tile's sum for one cycle, `timing.binary_pe_latency` cycles after its last step; else 0.
     """
 
     act: Signal
@@ -42,6 +42,7 @@ class BinaryPE(wiring.Component):
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._width = config.popcount_width
+        self._delay = config.popcount_stages - 1
         super().__init__(
             {
                 "act": In(self._width),
@@ -55,9 +56,9 @@ class BinaryPE(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Two stages: count, accumulate."""
+        """Count, accumulate."""
         m = Module()
-        m.submodules.differences = differences = Differences(self._width)
+        m.submodules.differences = differences = Differences(self._width, delay=self._delay)
         count = Signal.like(differences.n, reset_less=True)
         total = Signal.like(self.result)
         following = Signal.like(self.result)

@@ -1,14 +1,15 @@
-"""Counting ones: of a word, and of the difference of two words. Combinational."""
+"""Counting ones: of a word, and of the difference of two words."""
 
 from __future__ import annotations
 
 import importlib.resources
 
-from amaranth.hdl import Instance, Module, Signal, Value
+from amaranth.hdl import ClockSignal, Instance, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from rtl_gen import instances
+from rtl_gen.delay import delayed
 
 
 class Popcount(wiring.Component):
@@ -44,9 +45,10 @@ class Popcount(wiring.Component):
 
 
 class Differences(wiring.Component):
-    """`n` = number of bits in which `a` and `b` differ.
+    """`n` = number of bits in which `a` and `b` differ, `delay` (0 or 1) cycles later.
 
-    A module of its own (differences.sv) in Verilog, so that a technology can have a better one (rtl_gen/ecp5).
+    A module of its own (differences.sv) in Verilog, so that a technology can have a better one
+    (rtl_gen/synthesis/carry_popcount.py, whose register is half way).
 
     Members:
         a, b: In, `width` bits.
@@ -57,8 +59,8 @@ class Differences(wiring.Component):
     b: Signal
     n: Signal
 
-    def __init__(self, width: int) -> None:
-        self.width = width
+    def __init__(self, width: int, *, delay: int = 0) -> None:
+        self.width, self.delay = width, delay
         super().__init__({"a": In(width), "b": In(width), "n": Out(range(width + 1))})
 
     def elaborate(self, platform: object) -> Module:
@@ -71,12 +73,18 @@ class Differences(wiring.Component):
                 "hwflow_differences",
                 p_WIDTH=self.width,
                 p_OUT=len(self.n),
+                p_DELAY=self.delay,
+                i_clk=ClockSignal(),
                 i_a=self.a,
                 i_b=self.b,
                 o_n=self.n,
             )
             return m
-        m.d.comb += self.n.eq(_tree(m, list(self.a ^ self.b)))
+        count = Signal.like(self.n)
+        m.d.comb += [
+            count.eq(_tree(m, list(self.a ^ self.b))),
+            self.n.eq(delayed(m, count, self.delay, "count")[-1]),
+        ]
         return m
 
 
