@@ -159,7 +159,9 @@ class ScalarEngine(wiring.Component):
         take_token = Signal()
         has_sum = (sum_tokens != 0) | (column != 0)
         has_record = self.record_level != 0
-        room = self._words.level <= RESULT_WORDS - timing.scalar_output_latency() - 1
+        # Known a cycle late, in which one more word may have come.
+        room = Signal()
+        m.d.sync += room.eq(self._words.level < RESULT_WORDS - timing.scalar_output_latency() - 1)
         records = Signal()
         m.d.comb += [
             records.eq(~self._is_mean | self._mean.records),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -266,8 +266,16 @@ class Sequencer(wiring.Component):
         m.d.sync += span.eq(
             Mux(conv.stride2, 2 * (rows - 1), rows - 1) + (conv.kernel - 1) * (conv.in_w + 1)
         )
-        written = self.image_slots + slot_offset(self._config.banks)
-        m.d.comb += image_here.eq(self.image_done | ~conv.mac | (origin + span < written))
+        # `reach` is a cycle late, and the slots written are at most one more by now.
+        reach, before = Signal(signed(READ_SLOT_BITS + 1)), Signal()
+        m.d.sync += [
+            reach.eq(self.image_slots + slot_offset(self._config.banks) - span),
+            before.eq(self.image_slots[0]),
+        ]
+        more = before ^ self.image_slots[0]
+        m.d.comb += image_here.eq(
+            self.image_done | ~conv.mac | (origin << 1 < Cat(more, reach).as_signed())
+        )
         with m.If(self.issue & last_x):
             m.d.sync += tap_row.eq(Mux(self.tile_end, 0, tap_row + conv.in_w))
         with m.If(self.tile_end):
