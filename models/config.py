@@ -328,6 +328,9 @@ FMNIST_SMALL = PokeBNNConfig(
     std=(0.3530,),
 )
 
+FMNIST_TINY = dataclasses.replace(FMNIST_SMALL, name="fmnist-tiny", width=0.25)
+"""Half the channels of fmnist-small: with its weights it fits into the block RAM of an ECP5-85F."""
+
 CIFAR10_SMALL = dataclasses.replace(
     FMNIST_SMALL,
     name="cifar10-small",
@@ -342,6 +345,7 @@ PRESETS: dict[str, PokeBNNConfig] = {
     for config in (
         *(_imagenet(width) for width in (0.5, 0.75, 1.0, 1.25, 1.4, 1.5, 1.75, 2.0)),
         FMNIST_SMALL,
+        FMNIST_TINY,
         CIFAR10_SMALL,
     )
 }

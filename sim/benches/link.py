@@ -25,7 +25,10 @@ def uart_receiver(divisor: int, error: float = 0.0, seed: int = 1) -> UnitBench:
     got: list[int] = []
 
     async def line(ctx: Any) -> None:
+        # Before the first drive the line may have been low, which is a start bit.
         ctx.set(dut.rx, 1)
+        await ctx.tick().repeat(14 * divisor)
+        got.clear()
         now, due = 0, 10.0
         for index, byte in enumerate(sent):
             bits = [0, *(byte >> i & 1 for i in range(8)), int(index not in broken)]
@@ -282,9 +285,7 @@ def result_keeper(keep: int, depth: int = 256, seed: int = 1) -> UnitBench:
             assert [memory[at] for at in sorted(memory)] == expected[:depth]
 
     async def buffer(ctx: Any) -> None:
-        async for _, _, write, address, word in ctx.tick().sample(
-            dut.write, dut.address, dut.data
-        ):
+        async for _, _, write, address, word in ctx.tick().sample(dut.write, dut.address, dut.data):
             if write:
                 assert address == len(memory)
                 memory[address] = word

@@ -50,13 +50,13 @@ class EngineOnRam(wiring.Component):
             {
                 "valid": In(1),
                 "byte": In(8),
-                "bytes": Out(stream.Signature(8)),
+                "bytes": Out(stream.Signature(8)),  # pyright: ignore[reportArgumentType]
                 "start": Out(1),
                 "schedule_address": Out(32),
                 "busy": In(1),
                 "done": In(1),
                 "error": In(1),
-                "results": In(stream.Signature(64)),
+                "results": In(stream.Signature(64)),  # pyright: ignore[reportArgumentType]
                 "reset": Out(1),
                 "deaf": In(1),
             }
@@ -205,11 +205,13 @@ def command_engine(memory_bytes: int = 8, seed: int = 1) -> UnitBench:
 
     async def runs(ctx: Any) -> None:
         image = beats(3)
+        crc = zlib.crc32(image)
         assert (await host.ask(ctx, Kind.WRITE, image, address=40))[0] is Status.OK
-        values = {"schedule": 77, "address": 40, "beats": 3, "keep": int(Keep.LAYERS)}
-        status, _, _ = await host.ask(ctx, Kind.RUN, run=5, crc=zlib.crc32(image) ^ 1, **values)
-        assert (status, host.starts) == (Status.MISMATCH, [])
-        run = host.frame(Kind.RUN, run=6, crc=zlib.crc32(image), **values)
+        keep = int(Keep.LAYERS)
+        wrong = host.frame(Kind.RUN, run=5, schedule=7, address=40, beats=3, crc=crc ^ 1, keep=keep)
+        assert (await host.send(ctx, wrong))[0] is Status.MISMATCH
+        assert host.starts == []
+        run = host.frame(Kind.RUN, run=6, schedule=77, address=40, beats=3, crc=crc, keep=keep)
         assert (await host.send(ctx, run))[0] is Status.OK
         ctx.set(dut.busy, 1)
         assert (await host.send(ctx, run))[0] is Status.OK
@@ -275,7 +277,9 @@ def block_ram(beats: int, memory_bytes: int = 8, seed: int = 1) -> UnitBench:
         edges = [0, beats - 1, *(sum(bank_depths(beats)[: i + 1]) for i in range(3))]
         stored = 0
         for _ in range(60):
-            first = min(max(0, rng.choice([*edges, rng.randrange(beats)]) - rng.randrange(4)), beats)
+            first = min(
+                max(0, rng.choice([*edges, rng.randrange(beats)]) - rng.randrange(4)), beats
+            )
             for address in range(first, min(first + rng.randrange(1, 6), beats)):
                 word = rng.getrandbits(8 * memory_bytes)
                 ctx.set(dut.write.payload, {"address": address, "data": word})

@@ -1,0 +1,115 @@
+"""Synthesis for ECP5: netlists, their cells by unit, and what Yosys complains about."""
+
+import json
+import sys
+
+import pytest
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hwflow.errors import FlowError
+from rtl_gen import instances
+from rtl_gen.ram import Ram
+from rtl_gen.synthesis.ecp5 import Options, synthesise
+from rtl_gen.synthesis.resources import Resources, by_unit
+
+
+class Adder(wiring.Component):
+    a: In(8)
+    b: Out(8)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.d.sync += self.b.eq(self.a + self.b)
+        return m
+
+
+class Design(wiring.Component):
+    """An adder behind a block RAM, and a multiplier."""
+
+    read: In(10)
+    write: In(10)
+    enable: In(1)
+    a: In(8)
+    b: Out(8)
+    product: Out(16)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.ram = ram = Ram(8, 1024)
+        m.submodules.adder = adder = Adder()
+        doubled = Signal(8)
+        m.d.comb += [
+            ram.read_enable.eq(1),
+            ram.read_address.eq(self.read),
+            ram.write_address.eq(self.write),
+            ram.write_enable.eq(self.enable),
+            ram.write_data.eq(self.a),
+            adder.a.eq(ram.read_data),
+            self.b.eq(adder.b),
+            doubled.eq(self.a ^ 0x55),
+        ]
+        m.d.sync += self.product.eq(doubled * self.a)
+        return m
+
+
+def test_cells_by_unit_and_the_same_bytes() -> None:
+    text = instances.emit(Design(), "example")
+    steps: list[str] = []
+    first = synthesise(text, "example", progress=steps.append)
+    assert first == synthesise(text, "example")
+    assert steps
+    assert first.top == "example"
+    assert first.resources.ebr == 1
+    assert first.resources.mult == 1
+    units = by_unit(first.cells, 1)
+    assert set(units) == {"", "adder", "ram"}
+    assert sum(units.values(), Resources()) == first.resources
+    adder = units["adder"]
+    assert (adder.ff, adder.carry, adder.ebr) == (8, 4, 0)
+    assert adder.luts == adder.lut4 + 2 * adder.carry
+    assert units["ram"].ebr == 1
+    netlist = json.loads(first.json)
+    assert list(netlist["modules"]) == ["example"]
+    assert "module example(" in first.verilog
+    assert sum(first.total.values()) == sum(
+        cell["type"] != "$scopeinfo" for cell in netlist["modules"]["example"]["cells"].values()
+    )
+    for place in (sys.prefix, "/tmp/"):
+        assert place.encode() not in first.json
+        assert place not in first.verilog
+
+
+def test_options() -> None:
+    text = instances.emit(Design(), "example")
+    plain = synthesise(text, "example")
+    free = synthesise(text, "example", Options(no_rw_check=True))
+    # Without the old word of a collision neither the written word nor the comparison is kept.
+    assert free.resources.ff < plain.resources.ff
+    kept = synthesise(text, "example", Options(keep=("*adder*",)))
+    assert len(json.loads(kept.json)["modules"]) == 2
+    adder = by_unit(kept.cells, 1)["adder"]
+    assert (adder.ff, adder.carry) == (8, 4)
+    prepared = synthesise(text, "example", Options(prepare=("setattr -set no_rw_check 1 */m:*",)))
+    assert prepared.resources == free.resources
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("module example(input a, output b); assign b = foo(a); endmodule", "foo"),
+        ("module other(input a, output b); assign b = a; endmodule", "example.*not found"),
+        ("module example(input a, output b); absent u(a, b); endmodule", "absent"),
+    ],
+)
+def test_complaints_are_one_line(text: str, complaint: str) -> None:
+    with pytest.raises(FlowError, match=f"Yosys failed: .*{complaint}") as caught:
+        synthesise(text, "example")
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_yosys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyosys", None)
+    with pytest.raises(FlowError, match=r"install hwflow\[board\]"):
+        synthesise("module example; endmodule", "example")
