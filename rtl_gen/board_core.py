@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import amaranth
 from amaranth.hdl import ClockDomain, ClockSignal, DomainRenamer, Module, Mux, ResetSignal, Signal
@@ -25,9 +25,14 @@ MOST_OWED = 1024
 
 
 class Binding(Protocol):
-    """A component with the members of interfaces.MemoryBinding, and how many beats it holds."""
+    """A component whose member `port` is interfaces.MemoryBinding, and how many beats it holds."""
 
-    beats: int
+    port: Any
+
+    @property
+    def beats(self) -> int:
+        """Beats of the memory."""
+        ...
 
 
 class BoardCore(wiring.Component):
@@ -79,14 +84,14 @@ class BoardCore(wiring.Component):
         m = Module()
         m.submodules.link = link = HostLink(self._config, self._link)
         accelerator = Accelerator(self._config)
-        memory = self._binding
+        memory = self._binding.port
         m.domains += ClockDomain("run", local=True)
         m.d.comb += [
             ClockSignal("run").eq(ClockSignal()),
             ResetSignal("run").eq(ResetSignal() | link.reset),
         ]
         m.submodules.accelerator = DomainRenamer("run")(accelerator)
-        m.submodules.memory = DomainRenamer("run")(memory)
+        m.submodules.memory = DomainRenamer("run")(self._binding)
         m.d.comb += [
             link.rx.eq(self.rx),
             self.tx.eq(link.tx),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
+from amaranth.lib.wiring import Out
 
 from hwflow.config import AcceleratorConfig
 from rtl_gen.bindings.single_port import SinglePortRam
@@ -28,25 +29,26 @@ def bank_depths(beats: int) -> list[int]:
 
 
 class BlockRam(wiring.Component):
-    """A MemoryBinding of block RAMs with one port: a beat a cycle, written ones first.
+    """A memory binding of block RAMs that have one port: a beat a cycle, written ones first.
 
     Args:
         config: the accelerator.
         beats: how many the memory holds.
 
-    A beat beyond comes with `error`; one that is written there is not acknowledged. The reader must take every beat at
+    Members: `port`, the accelerator's side (interfaces.MemoryBinding). A beat beyond comes with `error`; one that is written there is not acknowledged. The reader must take every beat at
     once, as the accelerator does.
     """
 
     def __init__(self, config: AcceleratorConfig, beats: int) -> None:
         self._config = config
         self.beats = beats
-        super().__init__(MemoryBinding(config))
+        super().__init__({"port": Out(MemoryBinding(config))})
 
     def elaborate(self, platform: object) -> Module:
         """The circuit."""
         m = Module()
-        request, answer, write = self.read.request, self.read.data, self.write
+        port = self.port
+        request, answer, write = port.read.request, port.read.data, port.write
         address, left = Signal(32), Signal(5)
         # A cycle's access: a write takes precedence over the reads of a request under way.
         reading = Signal()
@@ -96,7 +98,7 @@ class BlockRam(wiring.Component):
         m.d.sync += [
             read2.eq(read1),
             inside2.eq(inside1),
-            self.written.eq(write1 & inside1),
+            port.written.eq(write1 & inside1),
             answer.valid.eq(read2),
             answer.payload.eq(Cat(Array(words)[selected], ~inside2)),
         ]

@@ -66,7 +66,8 @@ class EngineOnRam(wiring.Component):
         """The circuit."""
         m = Module()
         m.submodules.engine = engine = self._engine
-        m.submodules.memory = memory = BlockRam(self.config, BEATS)
+        m.submodules.memory = block_ram = BlockRam(self.config, BEATS)
+        memory = block_ram.port
         wiring.connect(m, engine.bytes, wiring.flipped(self.bytes))
         wiring.connect(m, wiring.flipped(self.results), engine.results)
         wiring.connect(m, engine.write, memory.write)
@@ -265,9 +266,9 @@ def block_ram(beats: int, memory_bytes: int = 8, seed: int = 1) -> UnitBench:
     acknowledged = [0]
 
     async def monitor(ctx: Any) -> None:
-        ctx.set(dut.read.data.ready, 1)
+        ctx.set(dut.port.read.data.ready, 1)
         async for _, _, valid, data, written in ctx.tick().sample(
-            dut.read.data.valid, dut.read.data.payload, dut.written
+            dut.port.read.data.valid, dut.port.read.data.payload, dut.port.written
         ):
             if valid:
                 got.append((data.data, data.error))
@@ -282,28 +283,28 @@ def block_ram(beats: int, memory_bytes: int = 8, seed: int = 1) -> UnitBench:
             )
             for address in range(first, min(first + rng.randrange(1, 6), beats)):
                 word = rng.getrandbits(8 * memory_bytes)
-                ctx.set(dut.write.payload, {"address": address, "data": word})
-                ctx.set(dut.write.valid, 1)
-                await ctx.tick().until(dut.write.ready)
+                ctx.set(dut.port.write.payload, {"address": address, "data": word})
+                ctx.set(dut.port.write.valid, 1)
+                await ctx.tick().until(dut.port.write.ready)
                 contents[address] = word
                 stored += 1
-            ctx.set(dut.write.valid, 0)
+            ctx.set(dut.port.write.valid, 0)
             for _ in range(rng.randrange(1, 3)):
                 count = rng.randrange(1, 17)
-                ctx.set(dut.read.request.payload, {"address": first, "beats": count})
-                ctx.set(dut.read.request.valid, 1)
-                await ctx.tick().until(dut.read.request.ready)
+                ctx.set(dut.port.read.request.payload, {"address": first, "beats": count})
+                ctx.set(dut.port.read.request.valid, 1)
+                await ctx.tick().until(dut.port.read.request.ready)
                 expected.extend(
                     (contents.get(at), at >= beats) for at in range(first, first + count)
                 )
-            ctx.set(dut.read.request.valid, 0)
+            ctx.set(dut.port.read.request.valid, 0)
             await ctx.tick().repeat(20)
             assert acknowledged[0] == stored
         # Nobody is told that a beat outside was written.
-        ctx.set(dut.write.payload, {"address": beats, "data": 1})
-        ctx.set(dut.write.valid, 1)
+        ctx.set(dut.port.write.payload, {"address": beats, "data": 1})
+        ctx.set(dut.port.write.valid, 1)
         await ctx.tick()
-        ctx.set(dut.write.valid, 0)
+        ctx.set(dut.port.write.valid, 0)
         await ctx.tick().repeat(6)
         assert acknowledged[0] == stored
 
@@ -324,17 +325,17 @@ def block_ram_rate(beats: int = 700) -> UnitBench:
 
     async def monitor(ctx: Any) -> None:
         now = 0
-        async for _, _, valid in ctx.tick().sample(dut.read.data.valid):
+        async for _, _, valid in ctx.tick().sample(dut.port.read.data.valid):
             if valid:
                 arrivals.append(now)
             now += 1
 
     async def bench(ctx: Any) -> None:
         for burst in range(4):
-            ctx.set(dut.read.request.payload, {"address": 16 * burst, "beats": 16})
-            ctx.set(dut.read.request.valid, 1)
-            await ctx.tick().until(dut.read.request.ready)
-        ctx.set(dut.read.request.valid, 0)
+            ctx.set(dut.port.read.request.payload, {"address": 16 * burst, "beats": 16})
+            ctx.set(dut.port.read.request.valid, 1)
+            await ctx.tick().until(dut.port.read.request.ready)
+        ctx.set(dut.port.read.request.valid, 0)
         await ctx.tick().repeat(40)
 
     def check() -> None:
