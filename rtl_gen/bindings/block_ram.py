@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
@@ -35,9 +37,11 @@ class BlockRam(wiring.Component):
         config: the accelerator.
         beats: how many the memory holds.
 
-    Members: `port`, the accelerator's side (interfaces.MemoryBinding). A beat beyond comes with `error`; one that is written there is not acknowledged. The reader must take every beat at
-    once, as the accelerator does.
+    Members: `port`, the accelerator's side (interfaces.MemoryBinding). A beat beyond the memory comes with `error`; one
+    that is written there is not acknowledged. The reader must take every beat at once, as the accelerator does.
     """
+
+    port: Any
 
     def __init__(self, config: AcceleratorConfig, beats: int) -> None:
         self._config = config
