@@ -80,10 +80,14 @@ def build(
     seed: int,
     progress: Callable[[str], Progress],
 ) -> Bitstream:
-    """Everything; intermediate files and logs stay in `folder`.
+    """A bitstream from nothing but the parameters; intermediate files and logs stay in `folder`.
 
     Args:
+        board: where it runs.
+        config: the accelerator.
+        folder: for what the tools read and write.
         beats: size of the memory image in beats of the target.
+        clock_hz: clock of the design.
         seed: of place and route; same seed, same bytes.
         progress: given the stage's name, makes what is told how far it is.
 

@@ -69,9 +69,7 @@ def tool(name: str) -> str:
     beside = shutil.which(f"yowasp-{name}", path=str(Path(sys.executable).parent))
     found = beside or shutil.which(f"yowasp-{name}")
     if found is None:
-        raise FlowError(
-            f"{name} is missing; install hwflow[board], or name one: {variable}=PATH"
-        )
+        raise FlowError(f"{name} is missing; install hwflow[board], or name one: {variable}=PATH")
     return found
 
 

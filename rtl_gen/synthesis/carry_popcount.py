@@ -199,7 +199,7 @@ def with_carry_cells(text: str, width: int, *, delay: int) -> str:
     Raises:
         ValueError: `text` has no such module.
     """
-    module = re.compile(r"^(//.*\n)*module hwflow_differences\b.*?^endmodule\n?", re.M | re.S)
+    module = re.compile(r"^(?://[^\n]*\n)*module hwflow_differences\b.*?^endmodule\n?", re.M | re.S)
     replaced, count = module.subn(lambda _: differences(width, delay=delay), text)
     if count != 1:
         raise ValueError(f"the Verilog has {count} modules hwflow_differences, expected 1")
