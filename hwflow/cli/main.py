@@ -14,6 +14,7 @@ from hwflow.cli import (
     cycles,
     doctor,
     emulate,
+    estimate,
     fit,
     import_aqt,
     lower,
@@ -49,6 +50,7 @@ app.command("random")(random.random)
 app.command("lower")(lower.lower)
 app.command("verilog")(verilog.verilog)
 app.command("bitstream")(bitstream.bitstream)
+app.command("estimate")(estimate.estimate)
 app.command("emulate")(emulate.emulate)
 app.command("cycles")(cycles.cycles)
 app.command("sim")(sim.sim)
