@@ -77,7 +77,7 @@ def test_classifies_and_keeps_its_memory(model: BuiltModel, case: Case, tmp_path
             assert board.load(case.program) > 0
             result = board.classify(case.images)
             case.check(result)
-            assert board.statistics.retries == 0
+            assert board.statistics.damaged == 0
             everything = board.classify(case.images, keep=EVERYTHING)
             case.check(everything)
             assert everything.cycles == result.cycles
