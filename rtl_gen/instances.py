@@ -143,6 +143,20 @@ def copies(m: Module, make: Callable[[], wiring.Component], name: str, count: in
     return units
 
 
+def alone(name: str) -> str:
+    """What `emit` returns for the component that was repeated as `name`; nothing may have been repeated before it.
+
+    Raises:
+        RuntimeError: called outside `emit`.
+    """
+    library = _library.get()
+    if library is None:
+        raise RuntimeError(f"the text of {name} is asked for outside rtl_gen.instances.emit")
+    top = library.modules[name]
+    others = (module.text for module in library.modules.values() if module is not top)
+    return "\n".join([top.text, *others, *library.sources.values()])
+
+
 def source(name: str, text: str) -> None:
     """Append hand-written (System)Verilog `text`, known as `name`, once to what `emit` returns.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -29,7 +29,7 @@ TOP = "accelerator"
 
 @dataclass(frozen=True)
 class GeneratedVerilog:
-    """SystemVerilog text of the module `accelerator`, and its description (JSON types only)."""
+    """SystemVerilog text of a top module, and its description (JSON types only)."""
 
     text: str
     description: dict[str, Any]
@@ -43,8 +43,16 @@ def generate(config: AcceleratorConfig) -> GeneratedVerilog:
     """The Verilog of `config` and its description: target, ports, memories, queues, latencies, counters."""
     top = Accelerator(config)
     text = emit(top, TOP)
-    description = {
-        "top": TOP,
+    clock = [{"name": name, "direction": "in", "bits": 1} for name in ("clk", "rst")]
+    return GeneratedVerilog(text, describe(config, TOP, text, [*clock, *ports(top)]))
+
+
+def describe(
+    config: AcceleratorConfig, top: str, text: str, ports: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Description of the module `top` with `ports`, the accelerator of `config` or one around it."""
+    return {
+        "top": top,
         "schedule_version": isa.VERSION,
         "sha256": hashlib.sha256(text.encode()).hexdigest(),
         "target": config.to_dict(),
@@ -55,11 +63,7 @@ def generate(config: AcceleratorConfig) -> GeneratedVerilog:
             "vector_lanes": config.vector_lanes,
             "beat_bits": config.beat_bits,
         },
-        "ports": [
-            {"name": "clk", "direction": "in", "bits": 1},
-            {"name": "rst", "direction": "in", "bits": 1},
-            *_ports(top),
-        ],
+        "ports": ports,
         "memories": memories(config),
         "queues": {
             "conv": timing.CONV_QUEUE,
@@ -74,7 +78,6 @@ def generate(config: AcceleratorConfig) -> GeneratedVerilog:
             "end": list(isa.END_COUNTERS),
         },
     }
-    return GeneratedVerilog(text, description)
 
 
 def write(config: AcceleratorConfig, folder: Path) -> tuple[Path, Path]:
@@ -86,16 +89,26 @@ def write(config: AcceleratorConfig, folder: Path) -> tuple[Path, Path]:
         FlowError: the folder cannot be written.
     """
     generated = generate(config)
-    verilog, description = folder / f"{TOP}.sv", folder / f"{TOP}.json"
+    files = {f"{TOP}.sv": generated.text, f"{TOP}.json": generated.json()}
+    verilog, description = write_files(files, folder)
+    return verilog, description
+
+
+def write_files(files: Mapping[str, str], folder: Path) -> list[Path]:
+    """Write texts by file name into `folder` (made if absent); returns their paths, each complete or not there.
+
+    Raises:
+        FlowError: the folder cannot be written.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(verilog, generated.text.encode())
-        write_atomically(description, generated.json().encode())
+        for name, text in files.items():
+            write_atomically(folder / name, text.encode())
     except OSError as error:
         raise FlowError(
             f"cannot write {folder}: {error.strerror}; choose a writable folder"
         ) from error
-    return verilog, description
+    return [folder / name for name in files]
 
 
 def memories(config: AcceleratorConfig) -> dict[str, dict[str, int]]:
@@ -154,7 +167,7 @@ def latencies(config: AcceleratorConfig) -> dict[str, int]:
     }
 
 
-def _ports(top: wiring.Component) -> Iterator[dict[str, Any]]:
+def ports(top: wiring.Component) -> Iterator[dict[str, Any]]:
     """Ports as the Verilog names them; a struct's fields with their lowest bits."""
     for path, member, value in top.signature.flatten(top):
         shape = member.shape

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from hwflow.errors import FlowError
+from hwflow.sdram import SdramTiming
 
 MAXIMUM_STALL = 240
 """Stalls are chances out of 256; more would hardly ever answer."""
@@ -78,6 +79,12 @@ class MemoryTiming:
         """Whether nothing is left to chance and nothing fails, so that a model can know every cycle."""
         regular = not self.stall and not self.result_stall
         return regular and self.error_at < 0 and self.silent_at < 0
+
+
+def about(sdram: SdramTiming) -> MemoryTiming:
+    """A memory of fixed latency that is about as fast as an SDRAM: latency of an open row, bandwidth of a stream."""
+    bandwidth = sdram.stream_bandwidth.limit_denominator(10_000)
+    return MemoryTiming(latency=sdram.open_latency, bandwidth=bandwidth)
 
 
 def for_fread(image: bytes, beat_bytes: int) -> bytes:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hwflow.errors import FlowError
 from sim import runner
+from sim.sdram import SdramModel
 
 HARNESS = Path(__file__).parent / "verilog" / "harness.sv"
 TAPS = ("tap_store", "tap_mean", "tap_pool", "tap_scalar")
@@ -42,6 +43,7 @@ def build_model(
     memory_bytes: int,
     memory_beats: int,
     waves: bool = False,
+    sdram: SdramModel | None = None,
 ) -> runner.BuiltModel:
     """Compile the harness around the module `accelerator` of `sources` (file name -> text).
 
@@ -51,6 +53,7 @@ def build_model(
         memory_bytes: B, bytes of a beat.
         memory_beats: beats the memory must hold; rounded up to one of DEPTHS, beyond them to a power of two.
         waves: compile waveform tracing in.
+        sdram: instead of the memory of fixed latency.
 
     Raises:
         FlowError: a tap is missing, or the simulator's compiler complains.
@@ -60,16 +63,23 @@ def build_model(
     text = "\n".join(sources.values())
     bits = tap_bits(text)
     defines = ["-DWAVES"] if waves else []
+    parts = {**sources, HARNESS.name: HARNESS.read_text()}
+    begin: dict[str, int] = {}
+    if sdram is not None:
+        defines.append(f"-DSDRAM={sdram.connections()}")
+        parts |= sdram.sources()
+        begin = {"BEGIN": sdram.ready}
     if re.search(r"\boutput\s.*\bwrite__valid\b", text):
         defines.append("-DWRITES")
     parameters = {
         "BYTES": memory_bytes,
         "DEPTH": depth,
+        **begin,
         **{f"{tap.removeprefix('tap_').upper()}_BITS": width for tap, width in bits.items()},
     }
     return runner.build(
         name,
-        {**sources, HARNESS.name: HARNESS.read_text()},
+        parts,
         "harness",
         waves=waves,
         parameters=parameters,

@@ -23,8 +23,9 @@ from sim.accelerator import accelerator_sources
 from sim.compare import Difference, first_difference, record_differences
 from sim.cycles import cycle_differences, predicted_frame
 from sim.expected import ExpectedImage, expected_images
-from sim.memory import MemoryTiming, for_fread
+from sim.memory import MemoryTiming, about, for_fread
 from sim.model import build_model, tap_bits
+from sim.sdram import SdramModel
 from sim.stages import Stages
 
 BENCH = "sim.benches.whole_network"
@@ -114,6 +115,7 @@ def simulate(
     trace: bool = False,
     timing: MemoryTiming | None = None,
     sources: Mapping[str, str] | None = None,
+    sdram: SdramModel | None = None,
     jobs: int = 1,
     predicted: FrameTiming | None = None,
     expected: Sequence[ExpectedImage] | None = None,
@@ -129,6 +131,7 @@ def simulate(
         trace: record every stored value and name the first wrong one.
         timing: of the memory; default MemoryTiming().
         sources: Verilog instead of the generated one (file name -> text).
+        sdram: the memory instead of one with `timing`; cycles are then not predicted.
         jobs: processes to share the images.
         predicted: the cycle model's frame of this program and timing, where it is known; else it is computed.
         expected: what the images must give, where it is known; else `network` is evaluated.
@@ -137,19 +140,25 @@ def simulate(
     Raises:
         FlowError: images of a wrong shape, Verilog that does not compile, a run that hangs or dies.
     """
+    if sdram is not None:
+        timing = about(sdram.timing)
     timing = timing or MemoryTiming()
     config = program.config
     if not len(images):
         raise FlowError("no images to simulate; give at least one")
     stages = Stages()
     with stages.stage("inputs"):
-        prepare(program, images, folder, timing, sources)
+        prepare(program, images, folder, timing, sources, sdram)
     with stages.stage("Verilog"):
         verilog = sources or accelerator_sources(config)
     beats = len(program.memory) // config.memory_bytes
     with stages.stage("model", children=True):
         model = build_model(
-            config.name, verilog, memory_bytes=config.memory_bytes, memory_beats=beats
+            config.name,
+            verilog,
+            memory_bytes=config.memory_bytes,
+            memory_beats=beats,
+            sdram=sdram,
         )
     chunks = [chunk for chunk in np.array_split(np.arange(len(images)), jobs) if len(chunk)]
     folders = [folder / f"run{i}" for i in range(len(chunks))]
@@ -176,7 +185,8 @@ def simulate(
             if expected is None and network is not None:
                 expected = expected_images(network, conv_instructions(program), images)
         with stages.stage("cycle model"):
-            predicted = predicted or predicted_frame(program, timing)
+            if sdram is None:
+                predicted = predicted or predicted_frame(program, timing)
         finished = [each.result() for each in running]
     frames = [frame for part, _ in finished for frame in part]
     seconds = max(each.seconds for _, each in finished)
@@ -204,6 +214,7 @@ def prepare(
     folder: Path,
     timing: MemoryTiming,
     sources: Mapping[str, str] | None,
+    sdram: SdramModel | None = None,
 ) -> None:
     """Write everything a run or a replay reads into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -218,6 +229,7 @@ def prepare(
         **asdict(timing),
         "bandwidth": str(timing.bandwidth),
         "sources": dict(sources) if sources else None,
+        "sdram": sdram and asdict(sdram),
     }
     (folder / "run.json").write_text(json.dumps(settings, indent=1, sort_keys=True) + "\n")
 

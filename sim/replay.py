@@ -72,6 +72,7 @@ def _settings(folder: Path) -> tuple[MemoryTiming, dict[str, str] | None, int]:
     try:
         settings: dict[str, Any] = json.loads((folder / "run.json").read_text())
         sources = settings.pop("sources")
+        sdram = settings.pop("sdram", None)
         bandwidth = Fraction(settings.pop("bandwidth"))
         timing = MemoryTiming(bandwidth=bandwidth, **settings)
         images = len(np.load(folder / "images.npy", mmap_mode="r"))
@@ -79,6 +80,8 @@ def _settings(folder: Path) -> tuple[MemoryTiming, dict[str, str] | None, int]:
         raise FlowError(
             f"{folder}: run.json or images.npy is damaged ({error}); run the simulation again"
         ) from error
+    if sdram is not None:
+        raise FlowError(f"{folder}: a run with SDRAM cannot be replayed; run it without --sdram")
     return timing, sources, images
 
 

@@ -364,7 +364,8 @@ def _cases(results: Path) -> tuple[TestCase, ...]:
             if bad is None
             else bad.get("message") or bad.get("error_msg") or bad.text or "failed"
         )
-        nanoseconds = float(case.get("sim_time_ns", 0))
+        recorded = {each.get("name"): each.get("value") for each in case.iter("property")}
+        nanoseconds = float(recorded.get("sim_time_duration") or 0)
         cases.append(TestCase(case.get("name", "?"), bad is None, message, nanoseconds))
     return tuple(cases)
 

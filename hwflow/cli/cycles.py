@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hwflow.cli.memory import SdramClock, sdram_timing
 from hwflow.cli.network import (
     QUANTISED_BY,
     Calibration,
@@ -32,6 +33,7 @@ from hwflow.paths import CALIBRATION, TRAINED
 if TYPE_CHECKING:
     from hwflow.compiler.program import Program
     from hwflow.cycle_model.shares import FrameShares
+    from hwflow.sdram import SdramTiming
 
 
 def cycles(
@@ -53,19 +55,23 @@ def cycles(
     bandwidth: Annotated[
         str, typer.Option(help="beats a cycle, at most 1, as 1, 0.5 or 3/4")
     ] = "1",
+    sdram: SdramClock = None,
     calibration: Calibration = CALIBRATION,
     se_bits: SEBits = 4,
     json: Json = False,
 ) -> None:
     """Report a frame's cycles, its bound, and what binds every layer.
 
-    Evidence: cycle-model, which equals the RTL in every cycle with a memory of fixed latency.
+    Evidence: cycle-model, which equals the RTL in every cycle with a memory of fixed latency; with --sdram it is an
+    estimate, some percent below the RTL (docs/sdram.md).
     """
     from hwflow.cycle_model.shares import frame_shares
 
     beats = _bandwidth(bandwidth)
     if program is not None:
         refuse_beside(context, "program", ("preset", "checkpoint", "target", *QUANTISED_BY))
+    if sdram is not None:
+        refuse_beside(context, "sdram", ("latency", "bandwidth"))
     if preset is not None:
         refuse_beside(context, "preset", ("checkpoint", *QUANTISED_BY))
     if program is None:
@@ -76,8 +82,11 @@ def cycles(
         if memory_bytes is not None:
             raise FlowError("--memory-bytes needs another build; give it without --program")
         compiled = Program.load(program)
+    memory = None if sdram is None else sdram_timing(sdram, compiled.config.memory_bytes)
+    if memory is not None:
+        latency, beats = memory.open_latency, memory.stream_bandwidth
     with progress_console().status(f"simulating the control of {compiled.config.name}"):
-        shares = frame_shares(compiled, latency=latency, bandwidth=beats)
+        shares = frame_shares(compiled, latency=latency, bandwidth=beats, steady=memory is not None)
     if json:
         about = {
             "network": compiled.manifest.network,
@@ -85,10 +94,13 @@ def cycles(
             "memory_bytes": compiled.config.memory_bytes,
             "latency": latency,
             "bandwidth": str(beats),
+            "sdram_megahertz": sdram,
         }
+        if memory is not None:
+            about["milliseconds"] = round(1000 * shares.total / memory.clock_hz, 3)
         print_json(about | shares.to_dict())
     else:
-        _print(compiled, shares)
+        _print(compiled, shares, memory)
 
 
 def _bandwidth(text: str) -> Fraction:
@@ -129,7 +141,7 @@ def _compile(
         return lower(network, config)
 
 
-def _print(program: Program, shares: FrameShares) -> None:
+def _print(program: Program, shares: FrameShares, memory: SdramTiming | None) -> None:
     from hwflow.cycle_model.shares import CAUSES
 
     config = program.config
@@ -152,3 +164,9 @@ def _print(program: Program, shares: FrameShares) -> None:
         f"{shares.utilisation:.3f} of a frame bound of {number(shares.bound)}, array occupancy "
         f"{shares.occupancy:.3f}, memory port busy {shares.port_beats / shares.cycles:.3f} (evidence: cycle-model)"
     )
+    if memory is not None:
+        seconds = shares.total / memory.clock_hz
+        screen.print(
+            f"{1000 * seconds:.2f} ms and {sum(shares.bytes.values()) / 1e6:.2f} MB a frame, {1 / seconds:.1f} frames/s "
+            f"at {memory.clock_hz / 1e6:g} MHz in front of SDRAM (estimate)"
+        )

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import typer
 
+from hwflow.cli.memory import SdramClock, sdram_timing
 from hwflow.cli.network import Calibration, Checkpoint, SEBits, integer_network, network_input
 from hwflow.cli.output import (
     Json,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from models.data import ImageSet
     from models.integer.params import IntegerNetwork
     from sim.network import SimResult
+    from sim.sdram import SdramModel
 
 CHUNK = 250
 """Images of one run of the compiled model; a longer job is several runs."""
@@ -51,6 +53,7 @@ class Job:
     folder: Path
     trace: bool
     jobs: int
+    sdram: SdramModel | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +89,7 @@ def sim(
         typer.Option(help=f"compare every stored value; default for up to {TRACED} images"),
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="simulations side by side")] = 1,
+    sdram: SdramClock = None,
     json: Json = False,
 ) -> None:
     """Run real images through the whole accelerator in RTL simulation.
@@ -111,7 +115,15 @@ def sim(
             "checkpoint or run `hwflow lower` again"
         )
     tracing = images <= TRACED if trace is None else trace
-    job = Job(program=compiled, network=network, data=chosen, folder=out, trace=tracing, jobs=jobs)
+    job = Job(
+        program=compiled,
+        network=network,
+        data=chosen,
+        folder=out,
+        trace=tracing,
+        jobs=jobs,
+        sdram=None if sdram is None else _sdram_model(config, sdram),
+    )
     outcome = run(job)
     summary = _summary(outcome, chosen)
     _write(outcome, summary, compiled, out)
@@ -121,6 +133,12 @@ def sim(
         _print(outcome, summary, out)
     if outcome.failed is not None:
         raise typer.Exit(1)
+
+
+def _sdram_model(config: AcceleratorConfig, megahertz: float) -> SdramModel:
+    from sim.sdram import SdramModel
+
+    return SdramModel(config=config, timing=sdram_timing(megahertz, config.memory_bytes))
 
 
 def _compile(network: IntegerNetwork, config: AcceleratorConfig) -> Program:
@@ -167,6 +185,7 @@ def run(job: Job) -> Outcome:
                 folder=_run_folder(job.folder, start, len(chunk)),
                 network=job.network,
                 trace=job.trace,
+                sdram=job.sdram,
                 jobs=job.jobs,
                 predicted=first and first.predicted,
                 progress=report.from_image(start, sum(cycles)),
@@ -211,7 +230,14 @@ def _locate(job: Job, failed: SimResult, start: int) -> tuple[SimResult, int]:
         wanted = expected_images(job.network, convs, image)[0]
         if record_differences(0, frame.records, wanted):
             folder = _run_folder(job.folder, at, 1)
-            traced = simulate(job.program, image, folder=folder, network=job.network, trace=True)
+            traced = simulate(
+                job.program,
+                image,
+                folder=folder,
+                network=job.network,
+                trace=True,
+                sdram=job.sdram,
+            )
             return traced, at
     return failed, start
 
@@ -282,9 +308,8 @@ def _print(outcome: Outcome, summary: dict[str, Any], out: Path) -> None:
         f"{number(summary['images_per_second'], 2)} images/s (evidence: rtl-sim)"
     )
     if outcome.failed is None:
-        screen.print(
-            f"every image equals the integer network, every cycle count the cycle model; results in {out}"
-        )
+        cycles = ", every cycle count the cycle model" if summary["cycle_model"] else ""
+        screen.print(f"every image equals the integer network{cycles}; results in {out}")
         return
     screen.print(f"NOT EQUAL, in the run that starts at image {outcome.failed_from}:")
     for line in outcome.failed.mismatches[:10]:

@@ -42,6 +42,7 @@ class FrameShares:
     """A frame's cycles from start to last logit, shared out.
 
     total: start to `done`, after which the next frame may begin. occupancy: useful binary MACs / (P*cycles).
+    bytes: read and written, by isa.END_COUNTERS.
     """
 
     cycles: int
@@ -49,6 +50,7 @@ class FrameShares:
     bound: int
     occupancy: float
     port_beats: int
+    bytes: Mapping[str, int]
     layers: tuple[LayerShare, ...]
 
     @property
@@ -71,17 +73,22 @@ class FrameShares:
             "utilisation": round(self.utilisation, 4),
             "array_occupancy": round(self.occupancy, 4),
             "port_beats": self.port_beats,
+            "bytes": dict(self.bytes),
             "causes": self.causes(),
             "layers": layers,
         }
 
 
 def frame_shares(
-    program: Program, *, latency: int = 8, bandwidth: Fraction = Fraction(1)
+    program: Program,
+    *,
+    latency: int = 8,
+    bandwidth: Fraction = Fraction(1),
+    steady: bool = False,
 ) -> FrameShares:
-    """Simulates a frame's control and shares out its cycles."""
+    """Simulates a frame's control and shares out its cycles; steady: see `hwflow.cycle_model.parts.MemoryPort`."""
     frame = simulate_cycles(
-        program.instructions, program.config, latency=latency, bandwidth=bandwidth
+        program.instructions, program.config, latency=latency, bandwidth=bandwidth, steady=steady
     )
     config = program.config
     useful = sum(each.useful for each in program.counts() if each.macs_class == "1x1")
@@ -92,6 +99,7 @@ def frame_shares(
         bound=frame_bound(program),
         occupancy=useful / (config.binary_macs * frame.cycles),
         port_beats=(sum(frame.bytes.values()) - spilled) // config.memory_bytes,
+        bytes=frame.bytes,
         layers=tuple(_layers(program, frame)),
     )
 

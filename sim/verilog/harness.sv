@@ -18,6 +18,8 @@
 //   wave, wave_image, wave_from, wave_to
 //                            waveform file and the window of frame cycles; the run ends after it
 // With WRITES defined the accelerator has a write port; both ports share the bandwidth, and writes go first.
+// With SDRAM defined the memory is that of sdram_memory.sv, with parameters SDRAM; it knows nothing of latency, beats,
+// per, stall, error_at and silent_at. The first image starts when the chip is ready, in cycle BEGIN.
 // Tap file records are 32-bit little-endian words: the tap from bit 0 upwards, the image number, the frame's cycle.
 // Cycle 0 is the one in which the accelerator sees `start`.
 module harness #(
@@ -26,7 +28,8 @@ module harness #(
   parameter int STORE_BITS = 32,   // widths of the taps
   parameter int MEAN_BITS = 32,
   parameter int POOL_BITS = 32,
-  parameter int SCALAR_BITS = 32
+  parameter int SCALAR_BITS = 32,
+  parameter int BEGIN = 8
 ) (
   output logic finished,
   output logic failed
@@ -47,10 +50,14 @@ module harness #(
   logic busy, done, error;
   logic [39:0] request;
   logic request_valid;
+`ifdef SDRAM
+  logic request_ready, beat_error, beat_valid;
+`else
   logic request_ready = 0;
-  logic [BEAT-1:0] beat;
   logic beat_error = 0;
   logic beat_valid = 0;
+`endif
+  logic [BEAT-1:0] beat;
   logic beat_ready;
   logic [63:0] result;
   logic result_valid;
@@ -63,8 +70,12 @@ module harness #(
 `ifdef WRITES
   logic [BEAT+31:0] write;
   logic write_valid;
+`ifdef SDRAM
+  logic write_ready, written;
+`else
   logic write_ready = 0;
   logic written = 0;
+`endif
 `endif
 
   accelerator dut (
@@ -96,6 +107,30 @@ module harness #(
     failed <= 1;
     finished <= 1;
   endtask
+
+`ifdef SDRAM
+  logic violated;
+  sdram_memory #(`SDRAM) external (
+    .clk(clk), .rst(rst),
+    .request(request), .request_valid(request_valid), .request_ready(request_ready),
+    .beat({beat_error, beat}), .beat_valid(beat_valid),
+`ifdef WRITES
+    .write(write), .write_valid(write_valid), .write_ready(write_ready), .written(written),
+`else
+    .write('0), .write_valid(1'b0), .write_ready(), .written(),
+`endif
+    .violated(violated)
+  );
+
+  // Beats first..first+count-1 of what was read from a file.
+  task automatic into_chip(input int first, input int count);
+    for (int n = first; n < first + count; n++)
+      for (int word = 0; word < BYTES / 2; word++)
+        external.chip.memory[n * (BYTES / 2) + word] = memory[n][16 * word +: 16];
+  endtask
+
+  always @(posedge clk) if (violated) complain("the SDRAM was used wrongly");
+`endif
 
   int got;
   initial begin
@@ -138,6 +173,9 @@ module harness #(
       complain("the memory is too small for the program");
     got = $fread(memory, memory_file, 0, memory_beats);
     if (got != memory_beats * BYTES) complain("the memory file is too short");
+`ifdef SDRAM
+    into_chip(0, memory_beats);
+`endif
     if (tracing) begin
       store_file = $fopen({trace_name, "store.bin"}, "wb");
       mean_file = $fopen({trace_name, "mean.bin"}, "wb");
@@ -167,6 +205,9 @@ module harness #(
         complain("the images file is too short");
       got = $fread(memory, images_file, image_address, image_beats);
       if (got != image_beats * BYTES) complain("the images file is too short");
+`ifdef SDRAM
+      into_chip(image_address, image_beats);
+`endif
       start <= 1;
       running <= 1;
       frame_cycle <= 0;
@@ -183,7 +224,7 @@ module harness #(
     frame_cycle <= start ? 32'd1 : frame_cycle + 1;
     start <= 0;
     if (cycle == 4) rst <= 0;
-    if (cycle == 8) next_image();
+    if (cycle == 64'(BEGIN)) next_image();
     if (cycle[16:0] == 0) report_progress();
     if (running && done) begin
       $fwrite(frames_file, "%u", {frame_cycle, image_first + image});
@@ -201,6 +242,7 @@ module harness #(
 
   // Memory: requests wait in order; a beat is answered when it is due and bandwidth and stalls allow it ----------
   logic [63:0] random;
+`ifndef SDRAM
   logic [31:0] queue_address [0:QUEUE-1];
   logic [31:0] queue_beats [0:QUEUE-1];
   logic [63:0] queue_due [0:QUEUE-1];
@@ -221,11 +263,13 @@ module harness #(
   logic [63:0] landing_due [0:WRITES-1];
   int landing_head = 0, landing_tail = 0;
 `endif
+`endif
 
   always @(posedge clk) begin
     random = random ^ (random << 13);
     random = random ^ (random >> 7);
     random = random ^ (random << 17);
+`ifndef SDRAM
     next_credit = credit + beats > per ? per : credit + beats;
     silent = answered == silent_at && silence < silent_for;
     if (silent) silence = silence + 1;
@@ -278,6 +322,7 @@ module harness #(
     credit = next_credit;
 `ifdef WRITES
     write_ready <= credit + beats >= per && int'(random[31:24]) >= stall && !silent;
+`endif
 `endif
     result_ready <= int'(random[23:16]) >= result_stall;
     if (result_valid && result_ready) $fwrite(result_file, "%u", result);

@@ -108,6 +108,14 @@ def test_verilog_lints(tmp_path: Path) -> None:
     assert names == sorted(values["bytes"]) == ["accelerator.json", "accelerator.sv", "waivers.vlt"]
 
 
+def test_verilog_of_the_axi_top_lints(tmp_path: Path) -> None:
+    done = hwflow("verilog", "--top", "axi", "--lint", "--out", "made", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    values = json.loads(done.stdout)
+    assert values["warnings"] == []
+    assert {"accelerator_axi.sv", "accelerator_axi.svd", "registers.md"} < set(values["bytes"])
+
+
 def test_lint_sees_what_is_not_waived(tmp_path: Path) -> None:
     path = tmp_path / "accelerator.sv"
     path.write_text("module accelerator(input clk, output logic q); always_comb q = q; endmodule\n")

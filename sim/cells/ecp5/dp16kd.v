@@ -7,7 +7,7 @@
 // output, WRITETHROUGH gives the new word, READBEFOREWRITE the old one.
 // The part does not define what a port reads of a word that the other one writes at the same edge: here the inverse of
 // the old bits, so that who uses them is seen. Two writes of one word at one edge end the simulation.
-// INITVAL_xx: 16 words, each in 18 of 20 bits.
+// INITVAL_xx: 16 words, each in 18 of 20 bits; undefined bits start as a pattern, since one X spreads through gates.
 // Not modelled: output registers (REGMODE other than NOREG), chip select decoding other than 0b000, the global reset.
 // Sources: Lattice FPGA-TN-02204, sysMEM, and the FPGA libraries reference guide, DP16KD.
 module DP16KD #(
@@ -137,10 +137,12 @@ module DP16KD #(
         INITVAL_09, INITVAL_08, INITVAL_07, INITVAL_06, INITVAL_05, INITVAL_04, INITVAL_03, INITVAL_02, INITVAL_01,
         INITVAL_00
     };
-    integer at;
+    localparam [17:0] PATTERN = 18'h2d3a9;
+    integer at, bit_at;
     initial
         for (at = 0; at < 1024; at = at + 1)
-            words[at] = INIT[20*at +: 18];
+            for (bit_at = 0; bit_at < 18; bit_at = bit_at + 1)
+                words[at][bit_at] = INIT[20*at + bit_at] === 1'bx ? PATTERN[bit_at] : INIT[20*at + bit_at];
 
     wire [13:0] address_a = {
         ADA13, ADA12, ADA11, ADA10, ADA9, ADA8, ADA7, ADA6, ADA5, ADA4, ADA3, ADA2, ADA1, ADA0

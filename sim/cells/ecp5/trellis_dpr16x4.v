@@ -1,5 +1,6 @@
 // ECP5 distributed memory of 16 words of 4 bits as Yosys and nextpnr name it: written at the clock edge, read at once.
-// INITVAL: word i in bits 4*i+3..4*i. Source: Lattice FPGA libraries reference guide, DPR16X4C.
+// INITVAL: word i in bits 4*i+3..4*i; undefined bits start as a pattern, since one X spreads through gates that hide it.
+// Source: Lattice FPGA libraries reference guide, DPR16X4C.
 module TRELLIS_DPR16X4 #(
     parameter WCKMUX = "WCK",
     parameter WREMUX = "WRE",
@@ -22,10 +23,11 @@ module TRELLIS_DPR16X4 #(
     wire clock = WCKMUX == "INV" ? ~WCK : WCK;
     wire enable = WREMUX == "INV" ? ~WRE : WRE;
 
+    localparam [63:0] PATTERN = 64'h9e3779b97f4a7c15;
     integer at;
     initial
-        for (at = 0; at < 16; at = at + 1)
-            words[at] = INITVAL[4*at +: 4];
+        for (at = 0; at < 64; at = at + 1)
+            words[at / 4][at % 4] = INITVAL[at] === 1'bx ? PATTERN[at] : INITVAL[at];
 
     always @(posedge clock)
         if (enable)
