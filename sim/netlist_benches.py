@@ -65,7 +65,9 @@ def benches() -> dict[str, NetlistBench]:
     found: dict[str, NetlistBench] = {}
     for table, units in TABLES.items():
         for name, makers in units.items():
-            if name == "popcount":  # without a clock it has no bench of its own; it is a part of binary_pe
+            if (
+                name == "popcount"
+            ):  # without a clock it has no bench of its own; it is a part of binary_pe
                 continue
             found[name] = NetlistBench(
                 name,
@@ -119,9 +121,7 @@ def run_bench(
         sources[first] = change(sources[first])
     if progress is not None:
         progress("compiling")
-    model = runner.build(
-        f"netlist-{bench.name}", sources, bench.top, simulator=netlist_simulator()
-    )
+    model = runner.build(f"netlist-{bench.name}", sources, bench.top, simulator=netlist_simulator())
     result = runner.run(
         model,
         bench.module,

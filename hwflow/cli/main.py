@@ -16,6 +16,7 @@ from hwflow.cli import (
     fit,
     import_aqt,
     lower,
+    netlist,
     plan,
     quantise,
     random,
@@ -44,6 +45,7 @@ app.command("random")(random.random)
 app.command("lower")(lower.lower)
 app.command("verilog")(verilog.verilog)
 app.command("emulate")(emulate.emulate)
+app.command("netlist")(netlist.netlist)
 app.command("cycles")(cycles.cycles)
 app.command("sim")(sim.sim)
 app.command("sim-imagenet")(sim_imagenet.sim_imagenet)

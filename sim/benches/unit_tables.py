@@ -16,6 +16,7 @@ from sim.benches import (
     loader,
     memories,
     pooling,
+    rams,
     records,
     rings,
     scalar,
@@ -67,6 +68,10 @@ CONTROL: Table = {
 """The scalar engine and its parts, the records, the loader and its guard."""
 
 MEMORIES: Table = {
+    "ram_distributed": [partial(rams.ram, 8, 32, 8)],
+    "ram_narrow": [partial(rams.ram, 8, 2048, 8)],
+    "ram_wide": [partial(rams.ram, 64, 600, 64)],
+    "ram_parts": [partial(rams.ram, 64, 1024, 16)],
     "tap_address": [partial(memories.tap_address, 4)],
     "feature_memory": [partial(memories.feature_memory, 2, 2)],
     "residual_memory": [partial(memories.residual_memory, 2, False)],

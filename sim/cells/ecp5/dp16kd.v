@@ -8,7 +8,8 @@
 // The part does not define what a port reads of a word that the other one writes at the same edge: here the inverse of
 // the old bits, so that who uses them is seen. Two writes of one word at one edge end the simulation.
 // INITVAL_xx: 16 words, each in 18 of 20 bits; undefined bits start as a pattern, since one X spreads through gates.
-// Not modelled: output registers (REGMODE other than NOREG), chip select decoding other than 0b000, the global reset.
+// Not modelled: inverted clocks, asynchronous reset (RST stays 0 with RESETMODE "ASYNC"), output registers (REGMODE
+// other than NOREG), chip select decoding other than 0b000, the global reset.
 // Sources: Lattice FPGA-TN-02204, sysMEM, and the FPGA libraries reference guide, DP16KD.
 module DP16KD #(
     parameter DATA_WIDTH_A = 18,
@@ -117,8 +118,8 @@ module DP16KD #(
             DP16KD_WRITEMODE_A_is_not_modelled refused ();
         if (WRITEMODE_B != "NORMAL" && WRITEMODE_B != "WRITETHROUGH" && WRITEMODE_B != "READBEFOREWRITE")
             DP16KD_WRITEMODE_B_is_not_modelled refused ();
-        if (CLKAMUX != "CLKA" && CLKAMUX != "INV") DP16KD_CLKAMUX_is_not_modelled refused ();
-        if (CLKBMUX != "CLKB" && CLKBMUX != "INV") DP16KD_CLKBMUX_is_not_modelled refused ();
+        if (CLKAMUX != "CLKA") DP16KD_CLKAMUX_is_not_modelled refused ();
+        if (CLKBMUX != "CLKB") DP16KD_CLKBMUX_is_not_modelled refused ();
         if (GSR != "DISABLED" && GSR != "AUTO") DP16KD_GSR_is_not_modelled refused ();
     endgenerate
 
@@ -156,8 +157,6 @@ module DP16KD #(
         DIA3, DIA2, DIA1, DIA0
     };
     wire [17:0] data_b = data_a[35:18];
-    wire clock_a = CLKAMUX == "INV" ? ~CLKA : CLKA;
-    wire clock_b = CLKBMUX == "INV" ? ~CLKB : CLKB;
     wire writing_a = CEA && WEA && !CSA0 && !CSA1 && !CSA2;
     wire writing_b = CEB && WEB && !CSB0 && !CSB1 && !CSB2;
     wire active_a = CEA && !CSA0 && !CSA1 && !CSA2;
@@ -211,13 +210,13 @@ module DP16KD #(
     wire [35:0] read_a = (WRITEMODE_A == "WRITETHROUGH" ? next_a : pair_a) ^ (same ? mask_b : 36'd0);
     wire [35:0] read_b = (WRITEMODE_B == "WRITETHROUGH" ? next_b : pair_b) ^ (same ? mask_a : 36'd0);
 
-    always @(posedge clock_a)
+    always @(posedge CLKA)
         if (writing_a) begin
             if (|mask_a[17:0]) words[{address_a[13:5], 1'b0}] <= next_a[17:0];
             if (|mask_a[35:18]) words[{address_a[13:5], 1'b1}] <= next_a[35:18];
             if (same && |(mask_a & mask_b)) $fatal(1, "DP16KD: both ports write one word at the same edge");
         end
-    always @(posedge clock_b)
+    always @(posedge CLKB)
         if (writing_b) begin
             if (WIDE_READ) $fatal(1, "DP16KD: a port B of 36 bits can only read");
             if (|mask_b[17:0]) words[{address_b[13:5], 1'b0}] <= next_b[17:0];
@@ -230,23 +229,14 @@ module DP16KD #(
     wire show_b = active_b && (!WEB || WRITEMODE_B != "NORMAL");
     wire [35:0] shown_a = taken(READ_A, address_a, read_a);
     wire [35:0] shown_b = taken(DATA_WIDTH_B, address_b, read_b);
-    generate
-        if (RESETMODE == "ASYNC") begin : asynchronous
-            always @(posedge clock_a or posedge RSTA)
-                if (RSTA) out_a <= 18'd0;
-                else if (show_a) out_a <= shown_a[17:0];
-            always @(posedge clock_b or posedge RSTB)
-                if (RSTB) out_b <= 36'd0;
-                else if (show_b) out_b <= shown_b;
-        end else begin : synchronous
-            always @(posedge clock_a)
-                if (RSTA) out_a <= 18'd0;
-                else if (show_a) out_a <= shown_a[17:0];
-            always @(posedge clock_b)
-                if (RSTB) out_b <= 36'd0;
-                else if (show_b) out_b <= shown_b;
-        end
-    endgenerate
+    always @(posedge CLKA)
+        if (RSTA) out_a <= 18'd0;
+        else if (show_a) out_a <= shown_a[17:0];
+    always @(posedge CLKB)
+        if (RSTB) out_b <= 36'd0;
+        else if (show_b) out_b <= shown_b;
+    always @(posedge RSTA or posedge RSTB)
+        if (RESETMODE == "ASYNC") $fatal(1, "DP16KD: an asynchronous reset is not modelled");
 
     assign {
         DOA17, DOA16, DOA15, DOA14, DOA13, DOA12, DOA11, DOA10, DOA9, DOA8, DOA7, DOA6, DOA5, DOA4, DOA3, DOA2,

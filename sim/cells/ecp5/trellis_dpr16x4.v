@@ -15,13 +15,11 @@ module TRELLIS_DPR16X4 #(
 );
     // A module that does not exist refuses what is not modelled, and names it.
     generate
-        if (WCKMUX != "WCK" && WCKMUX != "INV") TRELLIS_DPR16X4_WCKMUX_is_not_modelled refused ();
-        if (WREMUX != "WRE" && WREMUX != "INV") TRELLIS_DPR16X4_WREMUX_is_not_modelled refused ();
+        if (WCKMUX != "WCK") TRELLIS_DPR16X4_WCKMUX_is_not_modelled refused ();
+        if (WREMUX != "WRE") TRELLIS_DPR16X4_WREMUX_is_not_modelled refused ();
     endgenerate
 
     reg [3:0] words [0:15];
-    wire clock = WCKMUX == "INV" ? ~WCK : WCK;
-    wire enable = WREMUX == "INV" ? ~WRE : WRE;
 
     localparam [63:0] PATTERN = 64'h9e3779b97f4a7c15;
     integer at;
@@ -29,8 +27,8 @@ module TRELLIS_DPR16X4 #(
         for (at = 0; at < 64; at = at + 1)
             words[at / 4][at % 4] = INITVAL[at] === 1'bx ? PATTERN[at] : INITVAL[at];
 
-    always @(posedge clock)
-        if (enable)
+    always @(posedge WCK)
+        if (WRE)
             words[WAD] <= DI;
 
     assign DO = words[RAD];
