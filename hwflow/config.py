@@ -43,6 +43,7 @@ class AcceleratorConfig:
     rows: int  # R: output pixels of a tile
     cols: int  # C: output channels of a group; a power of two
     popcount_width: int  # K: input channels one PE reduces per cycle; a power of two
+    popcount_stages: int  # pipeline stages of a popcount, 1 or 2
     pixel_lanes: int  # G: pixels leaving the arrays per cycle; vector lanes V = G*C
     mac_depth: int  # Km: 8-bit products one MAC PE adds per cycle; M = R*C*Km
     memory_bytes: int  # B: bytes per beat of the memory port
@@ -69,6 +70,7 @@ class AcceleratorConfig:
         self._power_of_two("mac_depth", 1, 8)
         self._power_of_two("memory_bytes", 8, 64)
         self._in_range("rows", 2, 32)
+        self._in_range("popcount_stages", 1, 2)
         for field in ("weight_words", "mac_words", "constant_words", "bit_rows", "byte_rows"):
             self._in_range(field, 16, 65536)
         for field in ("main_rows", "side_rows", "pool_rows"):
@@ -172,6 +174,16 @@ class AcceleratorConfig:
         distinct banks with one raster layout (docs/decisions.md).
         """
         return self.rows | 1
+
+    @property
+    def shared_features(self) -> bool:
+        """Whether bit planes and 8-bit features lie in one memory, bytes after bits: words of both are as wide."""
+        return self.popcount_width == 8 * self.cols
+
+    @property
+    def byte_origin(self) -> int:
+        """First row of the 8-bit features in their memory."""
+        return self.bit_rows if self.shared_features else 0
 
     @property
     def row_groups(self) -> int:

@@ -105,8 +105,8 @@ FEATURE_READ = 3
 RING_READ = 2
 """Matrix-vector step at the 8-bit ring to its word: address, memory."""
 
-PE = 2
-"""Operands at a processing element to its sum: product or count, accumulator."""
+MAC_PE = 2
+"""Operands at an element of the MAC array to its sum: product, accumulator."""
 
 ROW_TEST = 2
 """Tap to the rows whose pixel exists, and whose tap lies inside the input."""
@@ -147,17 +147,22 @@ def conv_setup_cycles(config: AcceleratorConfig) -> int:
     return config.rows + 1
 
 
+def binary_pe_latency(config: AcceleratorConfig) -> int:
+    """Operands at a binary processing element to its sum: stages of the popcount, accumulator."""
+    return config.popcount_stages + 1
+
+
 def binary_group_latency(config: AcceleratorConfig) -> int:
     """Issue of a tile's last step to `group` with its row group 0: PE, last column, deskew and S = 2*pop - N (2).
 
     Row group g follows g cycles later.
     """
-    return ACTIVATIONS + PE + config.cols + 2
+    return ACTIVATIONS + binary_pe_latency(config) + config.cols + 2
 
 
 def mac_array_latency() -> int:
     """Operands and weights at the MAC array to its accumulators: operand registers, elements."""
-    return 1 + PE
+    return 1 + MAC_PE
 
 
 def mac_group_latency() -> int:

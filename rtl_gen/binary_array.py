@@ -17,17 +17,17 @@ from amaranth.lib.wiring import In, Out
 
 from hwflow.config import AcceleratorConfig
 from rtl_gen import instances
+from rtl_gen.delay import delayed
 from rtl_gen.pe import BinaryPE, popcount_bits
 from rtl_gen.ram import Ram
 
 
 def _systolic_members(config: AcceleratorConfig) -> dict[str, int]:
-    """What hops from column to column, with widths: one bit per row group of step, first, last; one per row of add."""
+    """What hops from column to column, with widths: one bit per row group of step, last; one per row of add."""
     return {
         "act": config.rows * config.popcount_width,
         "add": config.rows,
         "step": config.row_groups,
-        "first": config.row_groups,
         "last": config.row_groups,
         "read_en": 1,
         "read_addr": (config.weight_words - 1).bit_length(),
@@ -40,7 +40,7 @@ class BinaryColumn(wiring.Component):
 
     Members:
         <name>_in, <name>_out: the hopping signals, `out` one cycle after `in`; `read_*` leads `act` by one cycle.
-        write_en, write_addr, write_data: In: one word of this column's weights.
+        write_en, write_addr, write_data: In: one word of this column's weights, complemented.
         collect, collect_addr: In: read the deskew memory; `sums` follows one cycle later.
         sums: Out: G sums of a row group, whose stamp was `collect_addr`.
     """
@@ -74,30 +74,35 @@ class BinaryColumn(wiring.Component):
             weights.read_enable.eq(self.read_en_in),
             weights.read_address.eq(self.read_addr_in),
         ]
-        weight: Value = weights.read_data
+        opposed: Value = weights.read_data
         results: list[list[Signal]] = [[] for _ in range(lanes)]
+        # A step's controls when the popcount is there, and a cycle later.
+        wait = config.popcount_stages - 1
+        steps, adds, lasts = (
+            delayed(m, getattr(self, f"{name}_in"), wait + 1, name)[wait:]
+            for name in ("step", "add", "last")
+        )
         for group in range(config.row_groups):
             for lane in range(lanes):
                 row = group * lanes + lane
                 m.submodules[f"pe_{row}"] = pe = BinaryPE(config)
                 m.d.comb += [
                     pe.act.eq(self.act_in.word_select(row, width)),
-                    pe.weight.eq(weight),
-                    pe.step.eq(self.step_in[group]),
-                    pe.add.eq(self.add_in[row]),
-                    pe.step_next.eq(self.step_out[group]),
-                    pe.first_next.eq(self.first_out[group]),
-                    pe.last_next.eq(self.last_out[group]),
+                    pe.opposed.eq(opposed),
+                    pe.step.eq(steps[0][group]),
+                    pe.add.eq(adds[0][row]),
+                    pe.step_next.eq(steps[1][group]),
+                    pe.last_next.eq(lasts[1][group]),
                 ]
                 results[lane].append(pe.result)
             if group + 1 < config.row_groups:
-                below = Signal(width, name=f"weight_{group + 1}", reset_less=True)
+                below = Signal(width, name=f"opposed_{group + 1}", reset_less=True)
                 with m.If(self.step_in[group]):
-                    m.d.sync += below.eq(weight)
-                weight = below
+                    m.d.sync += below.eq(opposed)
+                opposed = below
 
         done = Signal()
-        m.d.sync += done.eq((self.step_out & self.last_out).any())
+        m.d.sync += done.eq((steps[1] & lasts[1]).any())
         m.submodules.deskew = deskew = Ram(len(self.sums), 2 * config.cols)
         m.d.comb += [
             deskew.write_enable.eq(done),
@@ -110,7 +115,7 @@ class BinaryColumn(wiring.Component):
         ]
         with m.If(self.step_in.any()):
             m.d.sync += [self.act_out.eq(self.act_in), self.add_out.eq(self.add_in)]
-        for name in ("step", "first", "last", "read_en", "read_addr", "stamp"):
+        for name in ("step", "last", "read_en", "read_addr", "stamp"):
             m.d.sync += getattr(self, f"{name}_out").eq(getattr(self, f"{name}_in"))
         return m
 
@@ -119,10 +124,10 @@ class BinaryArray(wiring.Component):
     """C columns, the skew of the row groups in front of them and the deskew behind.
 
     Members (rows and lanes low first):
-        act: In, R words of K bits; add: In, R bits; step, first, last: In: this cycle's step.
+        act: In, R words of K bits; add: In, R bits; step, last: In: this cycle's step.
         read_en, read_addr: In: the step's weight word, one cycle before `act`.
         write_en (C bits), write_addr, write_data (one beat): In: words of beat_bits/K columns.
-        collect: In, for R/G consecutive cycles from C + `timing.PE` cycles after a tile's last step on.
+        collect: In, for R/G consecutive cycles from C + `timing.binary_pe_latency` cycles after a tile's last step on.
         sums: Out, G*C popcounts (pixel-major), one cycle after `collect`.
     """
 
@@ -133,7 +138,6 @@ class BinaryArray(wiring.Component):
                 "act": In(config.rows * config.popcount_width),
                 "add": In(config.rows),
                 "step": In(1),
-                "first": In(1),
                 "last": In(1),
                 "read_en": In(1),
                 "read_addr": In(range(config.weight_words)),
@@ -161,9 +165,9 @@ class BinaryArray(wiring.Component):
         for group in range(config.row_groups):
             act: Value = self.act[group * lanes * width : (group + 1) * lanes * width]
             add: Value = self.add[group * lanes : (group + 1) * lanes]
-            control: Value = Cat(self.step, self.first, self.last) if group == 0 else controls[-1]
+            control: Value = Cat(self.step, self.last) if group == 0 else controls[-1]
             if group > 0:
-                later = Signal(3, name=f"control_{group}")
+                later = Signal(2, name=f"control_{group}")
                 m.d.sync += later.eq(control)
                 control = later
             for hop in range(group):
@@ -179,8 +183,7 @@ class BinaryArray(wiring.Component):
             first.act_in.eq(Cat(rows)),
             first.add_in.eq(Cat(adds)),
             first.step_in.eq(Cat(control[0] for control in controls)),
-            first.first_in.eq(Cat(control[1] for control in controls)),
-            first.last_in.eq(Cat(control[2] for control in controls)),
+            first.last_in.eq(Cat(control[1] for control in controls)),
             first.read_en_in.eq(self.read_en),
             first.read_addr_in.eq(self.read_addr),
             first.stamp_in.eq(stamp),
@@ -195,7 +198,7 @@ class BinaryArray(wiring.Component):
             m.d.comb += [
                 column.write_en.eq(self.write_en[index]),
                 column.write_addr.eq(self.write_addr),
-                column.write_data.eq(self.write_data.word_select(index % beat_columns, width)),
+                column.write_data.eq(~self.write_data.word_select(index % beat_columns, width)),
                 column.collect.eq(self.collect),
                 # The stamp of the cycle in which column 0 had this row group, C cycles ago.
                 column.collect_addr.eq(stamp ^ config.cols),

@@ -42,18 +42,30 @@ class FeatureMemory(wiring.Component):
         base, words: In, of the stored tensor (row of slot 0, words per pixel), stable while stores are under way.
         direct: In {valid, bank, row, data}: one whole word, never in the cycle after `hold`.
         hold: Out: a store is about to be written.
+        whole: In, with `store`, if `whole_stores`: the store's words are whole, chunk by chunk, and `cg` counts words;
+            else every chunk of `data` holds the same and chunk cg is written.
         busy: Out: a store is under way; when it falls, reads issued from then on see it.
     """
 
     def __init__(
-        self, name: str, config: AcceleratorConfig, *, depth: int, chunk: int, chunks: int
+        self,
+        name: str,
+        config: AcceleratorConfig,
+        *,
+        depth: int,
+        chunk: int,
+        chunks: int,
+        whole_stores: bool = False,
     ) -> None:
         self._name = name
         self._config = config
         self._depth, self._chunk, self._chunks = depth, chunk, chunks
+        self._whole = whole_stores
         word = chunk * chunks
+        self._stored = word if whole_stores else chunk
         super().__init__(
             {
+                **({"whole": In(1)} if whole_stores else {}),
                 "read_en": In(1),
                 "read_addr": In(config.banks * ROW_BITS),
                 "rem": In(range(config.banks)),
@@ -61,7 +73,7 @@ class FeatureMemory(wiring.Component):
                 "fill": In(1),
                 "fill_mask": In(word),
                 "rows": Out(config.rows * word),
-                "store": In(self.store_layout(config, chunk)),
+                "store": In(self.store_layout(config, self._stored)),
                 "base": In(ROW_BITS),
                 "words": In(GROUP_BITS),
                 "direct": In(
@@ -149,15 +161,18 @@ class FeatureMemory(wiring.Component):
         slot = Signal(SLOT_BITS)
         masks = [Signal(lanes, name=f"mask_{n}") for n in range(2)]
         values = [
-            Signal(lanes * self._chunk, name=f"values_{n}", reset_less=True) for n in range(2)
+            Signal(lanes * self._stored, name=f"values_{n}", reset_less=True) for n in range(2)
         ]
         groups = [Signal(GROUP_BITS, name=f"cg_{n}") for n in range(2)]
         origin = Signal(ROW_BITS)
+        wholes = [Signal(name=f"whole_{n}") for n in range(2)]
+        whole = self.whole if self._whole else Const(0)
         with m.If(store.valid):
             m.d.sync += [
                 q.eq(quotient(store.slot, count)),
                 slot.eq(store.slot),
-                origin.eq(self.base + (store.cg >> chunk_bits)),
+                origin.eq(self.base + Mux(whole, store.cg, store.cg >> chunk_bits)),
+                wholes[0].eq(whole),
                 masks[0].eq(store.mask),
                 values[0].eq(store.data.as_value()),
                 groups[0].eq(store.cg),
@@ -171,14 +186,15 @@ class FeatureMemory(wiring.Component):
                 masks[1].eq(masks[0]),
                 values[1].eq(values[0]),
                 groups[1].eq(groups[0]),
+                wholes[1].eq(wholes[0]),
             ]
         # Bank b takes pixel (b - rem) mod NB: the pixels turned up by rem, which is down by NB - rem.
         back = Signal(range(count + 1))
         m.d.comb += back.eq(count - rem)
         pixels = [
-            Cat(masks[1][lane], values[1].word_select(lane, self._chunk))
+            Cat(masks[1][lane], values[1].word_select(lane, self._stored))
             if lane < lanes
-            else Const(0, 1 + self._chunk)
+            else Const(0, 1 + self._stored)
             for lane in range(count)
         ]
         turned = rotated(m, pixels, back, "spread")
@@ -189,7 +205,8 @@ class FeatureMemory(wiring.Component):
             address = Signal.like(bank.write_address, name=f"write_addr_{index}")
             content = Signal.like(bank.write_data, name=f"write_data_{index}", reset_less=True)
             selected = Cat(
-                (groups[1][:chunk_bits] == chunk) if chunks > 1 else 1 for chunk in range(chunks)
+                wholes[1] | (groups[1][:chunk_bits] == chunk) if chunks > 1 else 1
+                for chunk in range(chunks)
             )
             m.d.sync += enable.eq(0)
             with m.If(self.direct.valid):
@@ -201,7 +218,7 @@ class FeatureMemory(wiring.Component):
                     m.d.sync += enable.eq(selected)
                 m.d.sync += [
                     address.eq(Mux(index < rem, next_row, row)),
-                    content.eq(Cat(turned[index][1:] for _ in range(chunks))),
+                    content.eq(turned[index][1:].replicate(1 if self._whole else chunks)),
                 ]
             m.d.comb += [
                 bank.write_enable.eq(enable),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -11,7 +11,7 @@ from hwflow.config import AcceleratorConfig
 from rtl_gen import interfaces
 from rtl_gen.binary_array import BinaryArray
 from rtl_gen.delay import delayed
-from rtl_gen.feature_memory import FeatureMemory
+from rtl_gen.features import Features
 from rtl_gen.group_drain import GroupDrain
 from rtl_gen.mac_array import MacArray
 from rtl_gen.mac_ring import MacRing
@@ -119,16 +119,14 @@ class FrontEnd(wiring.Component):
             data.View(STEP, s) for s in delayed(m, sequencer.step, timing.ACTIVATIONS - 1, "step")
         ]
         taps = delayed(m, sequencer.unmasked, timing.ACTIVATIONS - 2, "unmasked")
-        bits, octets, stores_busy = self._memories(m, steps)
+        features = self._features(m, steps)
         drain = self._drain(m, sequencer, steps)
-        self._arrays(m, steps, taps[-1], bits, octets, weight_ring, mac_ring, drain)
-        self._report(m, sequencer, steps, drain, stores_busy)
+        self._arrays(m, steps, taps[-1], features, weight_ring, mac_ring, drain)
+        self._report(m, sequencer, steps, drain, features.busy)
         return m
 
-    def _memories(
-        self, m: Module, steps: list[data.View[data.StructLayout]]
-    ) -> tuple[FeatureMemory, FeatureMemory, Value]:
-        """Feature memories and the addresses both share."""
+    def _features(self, m: Module, steps: list[data.View[data.StructLayout]]) -> Features:
+        """Feature memories and the addresses of a tap in them."""
         config, conv = self._config, self.current
         cols = config.cols
         m.submodules.tap_address = tap = TapAddress(config)
@@ -140,43 +138,24 @@ class FrontEnd(wiring.Component):
         m.d.comb += [
             tap.slot.eq(step.slot),
             tap.word.eq(word),
-            tap.base.eq(conv.src_base),
+            tap.base.eq(conv.src_base + Mux(conv.mac, config.byte_origin, 0)),
             tap.words.eq(conv.src_words),
             tap.stride2.eq(conv.stride2),
         ]
-        width = config.popcount_width
-        m.submodules.bit_memory = bits = FeatureMemory(
-            "bit", config, depth=config.bit_rows, chunk=cols, chunks=width // cols
-        )
-        m.submodules.byte_memory = octets = FeatureMemory(
-            "byte", config, depth=config.byte_rows, chunk=8 * cols, chunks=1
-        )
+        m.submodules.features = features = Features(config)
         here = steps[timing.BANK_ADDRESS - 1]
-        for memory, chosen, store in (
-            (bits, ~conv.mac, self.bits_store),
-            (octets, conv.mac, self.bytes_store),
-        ):
-            m.d.comb += [
-                memory.read_en.eq(here.valid & chosen),
-                memory.read_addr.eq(tap.addresses),
-                memory.rem.eq(tap.rem),
-                memory.stride2.eq(conv.stride2),
-                memory.store.eq(store),
-            ]
-        # Bits beyond the last channel read as 1; their weights are 0, so XNOR gives 0.
-        mask = Signal(width)
-        m.d.sync += mask.eq(Cat(conv.last_k <= bit for bit in range(width)))
         m.d.comb += [
-            bits.fill.eq(here.last_word),
-            bits.fill_mask.eq(mask),
-            bits.base.eq(conv.bits_base),
-            bits.words.eq(conv.bits_words),
-            octets.base.eq(conv.store_base),
-            octets.words.eq(conv.groups),
-            octets.direct.eq(self.bytes_write),
-            self.bytes_stall.eq(octets.hold),
+            features.conv.eq(conv),
+            features.read.eq(here.valid),
+            features.last_word.eq(here.last_word),
+            features.addresses.eq(tap.addresses),
+            features.rem.eq(tap.rem),
+            features.bits_store.eq(self.bits_store),
+            features.bytes_store.eq(self.bytes_store),
+            features.image.eq(self.bytes_write),
+            self.bytes_stall.eq(features.image_stall),
         ]
-        return bits, octets, bits.busy | octets.busy
+        return features
 
     def _drain(
         self, m: Module, sequencer: Sequencer, steps: list[data.View[data.StructLayout]]
@@ -212,8 +191,7 @@ class FrontEnd(wiring.Component):
         m: Module,
         steps: list[data.View[data.StructLayout]],
         unmasked: Signal,
-        bits: FeatureMemory,
-        octets: FeatureMemory,
+        features: Features,
         weight_ring: WeightRing,
         mac_ring: MacRing,
         drain: GroupDrain,
@@ -225,10 +203,9 @@ class FrontEnd(wiring.Component):
         m.submodules.mac_array = macs = MacArray(config)
         step = steps[timing.ACTIVATIONS - 1]
         m.d.comb += [
-            binary.act.eq(bits.rows),
+            binary.act.eq(features.bits),
             binary.add.eq(unmasked),
             binary.step.eq(step.valid & ~conv.mac),
-            binary.first.eq(step.first),
             binary.last.eq(step.last),
             binary.collect.eq(drain.collect & ~conv.mac),
         ]
@@ -240,7 +217,6 @@ class FrontEnd(wiring.Component):
         m.d.comb += [
             macs.step.eq((step.valid & conv.mac) | request.valid),
             macs.matvec.eq(request.valid),
-            macs.first.eq(Mux(request.valid, request.first, step.first)),
             macs.last.eq(Mux(request.valid, request.last, step.last)),
             macs.slice.eq(mac_ring.slice),
             macs.lane.eq(step.word[: (cols // config.mac_depth - 1).bit_length()]),
@@ -248,7 +224,7 @@ class FrontEnd(wiring.Component):
             macs.cg.eq(step.cg),
             macs.grouped.eq(conv.grouped),
             macs.group_shift.eq(conv.group_shift),
-            macs.rows.eq(octets.rows),
+            macs.rows.eq(features.octets),
             macs.vector.eq(request.operands.as_value()),
             macs.word.eq(mac_ring.word),
             macs.narrow.eq(mac_ring.word_narrow),

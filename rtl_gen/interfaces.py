@@ -128,7 +128,6 @@ def matvec_layout(config: AcceleratorConfig) -> data.StructLayout:
     return data.StructLayout(
         {
             "valid": 1,
-            "first": 1,
             "last": 1,
             "release": 1,
             "narrow": 1,

@@ -21,7 +21,7 @@ class MacColumn(wiring.Component):
         step, matvec, narrow, slice, word, nibbles: In, stage 0; word: R*Km bytes of the ring's word, row-major;
         nibbles: as many 4-bit weights, for matrix-vector steps with `narrow`.
         operands: In, R*Km bytes, stage 1. steps: In, `step` of stages 1 and 2; adds: In, R bits, stage 1;
-        first, last: In, stage 2.
+        last: In, stage 2.
         finished: In, one bit per register of the row tree: a matrix-vector sum enters it.
         phase: In; sums: Out, G x s24: results of row group `phase`, combinational.
         total: Out, s32: sum over the rows.
@@ -41,7 +41,6 @@ class MacColumn(wiring.Component):
                 "operands": In(bits),
                 "steps": In(2),
                 "adds": In(config.rows),
-                "first": In(1),
                 "last": In(1),
                 "finished": In(timing.matvec_tree_latency(config)),
                 "phase": In(index_shape(config.row_groups)),
@@ -77,7 +76,6 @@ class MacColumn(wiring.Component):
                 pe.step.eq(self.steps[0]),
                 pe.add.eq(self.adds[row]),
                 pe.step_next.eq(self.steps[1]),
-                pe.first_next.eq(self.first),
                 pe.last_next.eq(self.last),
             ]
             results.append(pe.result)
@@ -111,7 +109,7 @@ class MacArray(wiring.Component):
     """C columns behind R operand selectors; both modes share them, one at a time.
 
     Members:
-        step, first, last, matvec, narrow, slice, lane, adds (R bits), cg, grouped, group_shift: In, of this cycle's
+        step, last, matvec, narrow, slice, lane, adds (R bits), cg, grouped, group_shift: In, of this cycle's
             step; narrow: the low half of `word` holds 4-bit weights.
         rows: In, R words of C bytes (convolution); vector: In, R*Km bytes (matrix-vector); word: In, ring word.
         phase: In; sums: Out, G*C x s24 (pixel-major) of row group `phase`; results appear
@@ -124,7 +122,6 @@ class MacArray(wiring.Component):
         super().__init__(
             {
                 "step": In(1),
-                "first": In(1),
                 "last": In(1),
                 "matvec": In(1),
                 "narrow": In(1),
@@ -153,13 +150,13 @@ class MacArray(wiring.Component):
         columns = instances.copies(m, lambda: MacColumn(config), "mac_column", cols)
         steps = Signal(2)
         adds = Signal(rows)
-        controls = [Signal(3, name=f"control_{n + 1}") for n in range(2)]
+        controls = [Signal(2, name=f"control_{n + 1}") for n in range(2)]
         finished = Signal(timing.matvec_tree_latency(config) + 1)
         m.d.sync += [
             steps.eq(Cat(self.step, steps[0])),
-            controls[0].eq(Cat(self.first, self.last, self.matvec)),
+            controls[0].eq(Cat(self.last, self.matvec)),
             controls[1].eq(controls[0]),
-            finished.eq(Cat(steps[1] & controls[1][1] & controls[1][2], finished[:-1])),
+            finished.eq(Cat(steps[1] & controls[1].all(), finished[:-1])),
             adds.eq(Mux(self.matvec, ~0, self.adds)),
         ]
         m.d.comb += self.finished.eq(finished[-1])
@@ -192,8 +189,7 @@ class MacArray(wiring.Component):
                 ),
                 column.steps.eq(steps),
                 column.adds.eq(adds),
-                column.first.eq(controls[1][0]),
-                column.last.eq(controls[1][1]),
+                column.last.eq(controls[1][0]),
                 column.finished.eq(finished[:-1]),
                 column.phase.eq(self.phase),
                 self.totals.word_select(index, SUM_BITS).eq(column.total),

@@ -19,8 +19,8 @@ class MacPE(wiring.Component):
     Members:
         operands, weights: In, Km bytes (s8) each, operands of this cycle's step.
         step, add: In: a step is there; it counts (else it adds 0).
-        step_next, first_next, last_next: In: step, first, last of the step one cycle earlier.
-        result: Out, s32: the sum of the last finished tile, `timing.PE` cycles after its last step, kept until the next.
+        step_next, last_next: In: step, last of the step one cycle earlier.
+        result: Out, s32: the sum of the last finished tile, `timing.MAC_PE` cycles after its last step, kept until the next.
     """
 
     operands: Signal
@@ -28,7 +28,6 @@ class MacPE(wiring.Component):
     step: Signal
     add: Signal
     step_next: Signal
-    first_next: Signal
     last_next: Signal
     result: Signal
 
@@ -41,7 +40,6 @@ class MacPE(wiring.Component):
                 "step": In(1),
                 "add": In(1),
                 "step_next": In(1),
-                "first_next": In(1),
                 "last_next": In(1),
                 "result": Out(signed(SUM_BITS)),
             }
@@ -60,13 +58,13 @@ class MacPE(wiring.Component):
             )
             products.append(product)
         partial = Signal(signed(16 + (depth - 1).bit_length()), reset_less=True)
-        total = Signal(signed(SUM_BITS), reset_less=True)
+        total = Signal(signed(SUM_BITS))
         following = Signal(signed(SUM_BITS))
-        m.d.comb += following.eq(Mux(self.first_next, 0, total) + partial)
+        m.d.comb += following.eq(total + partial)
         with m.If(self.step):
             m.d.sync += partial.eq(Mux(self.add, reduce(add, products), 0))
         with m.If(self.step_next):
-            m.d.sync += total.eq(following)
+            m.d.sync += total.eq(Mux(self.last_next, 0, following))
             with m.If(self.last_next):
                 m.d.sync += self.result.eq(following)
         return m

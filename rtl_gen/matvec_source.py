@@ -87,7 +87,6 @@ class MatvecSource(wiring.Component):
         # The memory's read register holds the operands of the step issued in the cycle before.
         controls = {
             "valid": issuing,
-            "first": step == 0,
             "last": last_step,
             "release": issuing & last_step,
             "narrow": ~self.wide,

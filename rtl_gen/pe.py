@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hwflow.config import AcceleratorConfig
-from rtl_gen.popcount import Popcount
+from rtl_gen.popcount import Differences
 
 KERNEL_LIMIT = 7
 """Largest kernel the instruction's 3-bit field holds."""
@@ -22,54 +22,54 @@ class BinaryPE(wiring.Component):
     """Counts agreeing bits of one pixel and one output channel over the steps of a tile.
 
     ```
-    act -xnor-> popcount -> [count] -> + -> [sum] -> [result]     [x] = register
-    weight ^                            ^-- first ? 0 : sum
+    act -xor-> popcount -> [count] -> + -> [total], 0 after the last step     [x] = register
+    opposed ^                         ^-- total  `-> [result]
     ```
     Members:
-        act, weight: In, K bits, operands of this cycle's step.
-        step, add: In: a step is there; it counts (else the step adds 0).
-        step_next, first_next, last_next: In: step, first, last of the step one cycle earlier.
-        result: Out: the tile's sum for one cycle, `timing.PE` cycles after its last step; else 0.
+        act, opposed: In, K bits, activations and complemented weights of this cycle's step: agreeing bits differ here.
+        step, add: In, `popcount_stages` - 1 cycles after the operands: a step is there; it counts (else it adds 0).
+        step_next, last_next: In: step, last of the step, a cycle later.
+        result: Out: the tile's sum for one cycle, `timing.binary_pe_latency` cycles after its last step; else 0.
     """
 
     act: Signal
-    weight: Signal
+    opposed: Signal
     step: Signal
     add: Signal
     step_next: Signal
-    first_next: Signal
     last_next: Signal
     result: Signal
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._width = config.popcount_width
+        self._delay = config.popcount_stages - 1
         super().__init__(
             {
                 "act": In(self._width),
-                "weight": In(self._width),
+                "opposed": In(self._width),
                 "step": In(1),
                 "add": In(1),
                 "step_next": In(1),
-                "first_next": In(1),
                 "last_next": In(1),
                 "result": Out(popcount_bits(config)),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Two stages: count, accumulate."""
+        """Count, accumulate."""
         m = Module()
-        m.submodules.popcount = popcount = Popcount(self._width)
-        count = Signal.like(popcount.n, reset_less=True)
-        total = Signal.like(self.result, reset_less=True)
+        m.submodules.differences = differences = Differences(self._width, delay=self._delay)
+        count = Signal.like(differences.n, reset_less=True)
+        total = Signal.like(self.result)
         following = Signal.like(self.result)
         m.d.comb += [
-            popcount.a.eq(~(self.act ^ self.weight)),
-            following.eq(Mux(self.first_next, 0, total) + count),
+            differences.a.eq(self.act),
+            differences.b.eq(self.opposed),
+            following.eq(total + count),
         ]
         with m.If(self.step):
-            m.d.sync += count.eq(Mux(self.add, popcount.n, 0))
+            m.d.sync += count.eq(Mux(self.add, differences.n, 0))
         with m.If(self.step_next):
-            m.d.sync += total.eq(following)
+            m.d.sync += total.eq(Mux(self.last_next, 0, following))
         m.d.sync += self.result.eq(Mux(self.step_next & self.last_next, following, 0))
         return m

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from importlib import resources
 
-from amaranth.hdl import ClockSignal, Instance, Module, unsigned
+from amaranth.hdl import ClockSignal, Instance, Module, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -25,7 +25,8 @@ class Ram(wiring.Component):
         granule: bits per bit of `write_enable`; must divide `width`; default: the word.
 
     Ports: `read_data` is the word at `read_address` one cycle after `read_enable`, and is kept until the
-    next; a read of the address being written returns the old word.
+    next; a read of the address being written must not be relied on: it returns the complement of the old word, to
+    show that nobody does.
     """
 
     def __init__(self, width: int, depth: int, *, granule: int | None = None) -> None:
@@ -66,10 +67,15 @@ class Ram(wiring.Component):
         m.submodules.memory = memory = Memory(shape=unsigned(self.width), depth=self.depth, init=[])
         read = memory.read_port()
         write = memory.write_port(granularity=self.granule)
+        collision = Signal()
+        with m.If(self.read_enable):
+            m.d.sync += collision.eq(
+                self.write_enable.any() & (self.write_address == self.read_address)
+            )
         m.d.comb += [
             read.en.eq(self.read_enable),
             read.addr.eq(self.read_address),
-            self.read_data.eq(read.data),
+            self.read_data.eq(read.data ^ collision.replicate(self.width)),
             write.en.eq(self.write_enable),
             write.addr.eq(self.write_address),
             write.data.eq(self.write_data),

@@ -1,4 +1,5 @@
-// One read port and one write port, both synchronous; a read of the address being written returns the old word.
+// One read port and one write port, both synchronous. A read of the address being written returns no defined word:
+// no block RAM promises one at full speed. So that nobody relies on one, simulation returns the complement of the old.
 // Contents start undefined. write_enable has one bit per GRANULE bits of the word.
 module hwflow_ram #(
     parameter integer WIDTH = 16,
@@ -14,11 +15,16 @@ module hwflow_ram #(
     input  wire [ADDRESS-1:0]       write_address,
     input  wire [WIDTH-1:0]         write_data
 );
+    (* no_rw_check *)
     reg [WIDTH-1:0] words [0:DEPTH-1];
 
     always @(posedge clk)
         if (read_enable)
+`ifdef SYNTHESIS
             read_data <= words[read_address];
+`else
+            read_data <= words[read_address] ^ {WIDTH{|write_enable && write_address == read_address}};
+`endif
 
     generate
         if (GRANULE == WIDTH) begin : whole

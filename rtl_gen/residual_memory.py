@@ -30,7 +30,6 @@ class ResidualMemory(wiring.Component):
         read_data: the G lanes' words, one cycle after `read_enable`; lane g in bits g*16C and up.
         read_next: those of the next row, if `paired`.
         write_mask: lanes to write. write_lanes: channels to write, if `partial`.
-        A read of a word being written returns the old word.
     """
 
     def __init__(

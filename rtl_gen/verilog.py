@@ -122,8 +122,7 @@ def memories(config: AcceleratorConfig) -> dict[str, dict[str, int]]:
     # Even and odd rows apart where heads are kept (rtl_gen/residual_memory.py).
     halves = 2 if config.head_rows else 1
     sizes = {
-        "bit": (config.banks, config.bit_rows, config.popcount_width),
-        "byte": (config.banks, config.byte_rows, 8 * config.cols),
+        **_features(config),
         "main": (config.pixel_lanes, config.main_rows, residual_bits),
         "side": (config.pixel_lanes, config.side_rows, residual_bits),
         "pool": (halves * config.pixel_lanes, -(-config.pool_rows // halves), residual_bits),
@@ -147,6 +146,17 @@ def memories(config: AcceleratorConfig) -> dict[str, dict[str, int]]:
         name: {"banks": banks, "words": words, "bits": bits}
         for name, (banks, words, bits) in sizes.items()
         if words
+    }
+
+
+def _features(config: AcceleratorConfig) -> dict[str, tuple[int, int, int]]:
+    if config.shared_features:
+        return {
+            "features": (config.banks, config.bit_rows + config.byte_rows, config.popcount_width)
+        }
+    return {
+        "bit": (config.banks, config.bit_rows, config.popcount_width),
+        "byte": (config.banks, config.byte_rows, 8 * config.cols),
     }
 
 

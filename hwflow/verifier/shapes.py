@@ -183,6 +183,8 @@ def _outputs(context: Context, where: str, conv: Instruction) -> Iterator[str]:
     if conv["bits_en"]:
         expected = {"bits_words": ceil_div(cout, config.popcount_width)}
         yield from _expect(where, conv, expected)
+        if config.shared_features and conv["store"] == Store.BYTES:
+            yield f"{where}: writes bits and bytes, which have one memory on {config.name}"
     if conv["mean_en"]:
         yield from _between(where, "mean_shift", conv["mean_shift"], 1, 3)
         group = config.cols << conv["mean_shift"]

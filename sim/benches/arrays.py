@@ -16,19 +16,20 @@ from sim.benches.unit import UnitBench, small_config
 Step = dict[str, int]
 
 
-async def _drive(ctx: Any, dut: Any, steps: list[Step | None]) -> list[int]:
-    """Present one step (None: a gap) per cycle with its delayed controls; `result` after every cycle."""
+async def _drive(ctx: Any, dut: Any, steps: list[Step | None], wait: int) -> list[int]:
+    """Present one step (None: a gap) per cycle, its controls `wait` cycles later; `result` after every cycle."""
     seen: list[int] = []
-    before: Step | None = None
-    for step in [*steps, None, None]:
-        for name in ("first", "last"):
-            ctx.set(getattr(dut, f"{name}_next"), before[name] if before else 0)
-        ctx.set(dut.step_next, int(before is not None))
-        ctx.set(dut.step, int(step is not None))
+    past: list[Step | None] = [None] * (wait + 2)
+    for step in [*steps, *[None] * (wait + 2)]:
+        past = [step, *past[:-1]]
         for name, value in (step or {}).items():
-            if name not in ("first", "last"):
+            if name not in ("add", "last"):
                 ctx.set(getattr(dut, name), value)
-        before = step
+        now, before = past[wait], past[wait + 1]
+        ctx.set(dut.step, int(now is not None))
+        ctx.set(dut.add, now["add"] if now else 0)
+        ctx.set(dut.step_next, int(before is not None))
+        ctx.set(dut.last_next, before["last"] if before else 0)
         await ctx.tick()
         seen.append(ctx.get(dut.result))
     return seen
@@ -38,10 +39,10 @@ def _tiles(rng: random.Random, names: dict[str, int]) -> list[list[Step]]:
     tiles: list[list[Step]] = []
     for length in [1, 1, 3, 1, 5, 2, 8]:
         tile = [
-            {name: rng.getrandbits(bits) for name, bits in names.items()} | {"first": 0, "last": 0}
+            {name: rng.getrandbits(bits) for name, bits in names.items()} | {"last": 0}
             for _ in range(length)
         ]
-        tile[0]["first"] = tile[-1]["last"] = 1
+        tile[-1]["last"] = 1
         tiles.append(tile)
     return tiles
 
@@ -53,6 +54,7 @@ def _bench(
     *,
     holds: bool,
     seed: int,
+    wait: int = 0,
 ) -> UnitBench:
     rng = random.Random(seed)
     tiles = _tiles(rng, names)
@@ -62,10 +64,10 @@ def _bench(
         for step in tile:
             steps += [None] * rng.choice([0, 0, 0, 2])
             steps.append(step)
-        expected[len(steps)] = sum(value(step) for step in tile if step["add"])
+        expected[len(steps) + wait] = sum(value(step) for step in tile if step["add"])
 
     async def bench(ctx: Any) -> None:
-        seen = await _drive(ctx, dut, steps)
+        seen = await _drive(ctx, dut, steps, wait)
         current = 0
         for cycle, got in enumerate(seen):
             current = expected.get(cycle, current if holds else 0)
@@ -74,16 +76,15 @@ def _bench(
     return UnitBench(dut, [bench])
 
 
-def binary_pe(seed: int = 3) -> UnitBench:
+def binary_pe(seed: int = 3, stages: int = 1) -> UnitBench:
     """The binary array's element, its popcount included."""
-    config = small_config()
-    names = {"act": config.popcount_width, "weight": config.popcount_width, "add": 1}
-    mask = (1 << config.popcount_width) - 1
+    config = small_config(popcount_stages=stages)
+    names = {"act": config.popcount_width, "opposed": config.popcount_width, "add": 1}
 
     def agreeing(step: Step) -> int:
-        return (~(step["act"] ^ step["weight"]) & mask).bit_count()
+        return (step["act"] ^ step["opposed"]).bit_count()
 
-    return _bench(BinaryPE(config), names, agreeing, holds=False, seed=seed)
+    return _bench(BinaryPE(config), names, agreeing, holds=False, seed=seed, wait=stages - 1)
 
 
 def mac_pe(seed: int = 3) -> UnitBench:

@@ -190,7 +190,6 @@ class Bench:
                 last = int(step == len(operands) - 1)
                 item = {
                     "valid": 1,
-                    "first": int(step == 0),
                     "last": last,
                     "release": last,
                     "narrow": 1,

@@ -135,7 +135,13 @@ def residual_memory(lanes: int, partial: bool, paired: bool = False) -> UnitBenc
             ctx.set(unit.write_data, word(values))
             # The last row's next one was never written.
             last = slots - lanes * (1 + paired)
-            source, source_cg = int(rng.integers(0, last)), int(rng.integers(0, groups))
+            # Nor is a word read that is being written: what that gives is not defined.
+            while True:
+                source, source_cg = int(rng.integers(0, last)), int(rng.integers(0, groups))
+                read = [place(source + lane, source_cg) for lane in range(lanes)]
+                read += [(bank, row + 1) for bank, row in read] if paired else []
+                if not any(mask[i] and place(slot + i, cg) in read for i in range(lanes)):
+                    break
             ctx.set(unit.read_enable, 1)
             ctx.set(unit.read_row, place(source - source % lanes, source_cg)[1])
             ctx.set(unit.read_step, groups)

@@ -107,7 +107,6 @@ class Bench:
                 assert step.word < loaded, "a word that is not there"
                 word, halves = waiting[step.word]
                 assert halves == (1 if step.narrow else 2)
-                sums = [0] * config.cols if step.first else sums
                 for i in range(config.rows):
                     for j in range(config.cols):
                         for m in range(config.mac_depth):
@@ -115,7 +114,7 @@ class Bench:
                             weight = word[(i * config.cols + j) * config.mac_depth + m]
                             sums[j] += operand * weight
                 if step.last:
-                    finished = list(sums)
+                    finished, sums = sums, [0] * config.cols
                 if step.release:
                     for _ in range(step.word + 1):
                         released += waiting.popleft()[1]

@@ -31,6 +31,7 @@ def small_config(**changes: int | str) -> AcceleratorConfig:
         "rows": 4,
         "cols": 8,
         "popcount_width": 32,
+        "popcount_stages": 1,
         "pixel_lanes": 2,
         "mac_depth": 2,
         "memory_bytes": 8,

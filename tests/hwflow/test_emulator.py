@@ -42,6 +42,7 @@ TINY = AcceleratorConfig(
     long_words=0,
     store_words=0,
     head_rows=0,
+    popcount_stages=1,
 )
 ODD_ROWS = dataclasses.replace(
     TINY, name="odd-rows", rows=7, popcount_width=64, mac_depth=4, mac_words=64

@@ -41,6 +41,7 @@ EXAMPLE = AcceleratorConfig(
     long_words=0,
     store_words=0,
     head_rows=0,
+    popcount_stages=1,
 )
 DEEP = dataclasses.replace(EXAMPLE, rows=4, mac_depth=2, cols=16)
 
