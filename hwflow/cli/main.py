@@ -22,9 +22,13 @@ from hwflow.cli import (
     random,
     reconcile,
     sim,
+    sim_board,
     sim_imagenet,
     train,
     verilog,
+)
+from hwflow.cli import (
+    run as run_board,
 )
 from hwflow.errors import FlowError
 
@@ -49,6 +53,8 @@ app.command("netlist")(netlist.netlist)
 app.command("cycles")(cycles.cycles)
 app.command("sim")(sim.sim)
 app.command("sim-imagenet")(sim_imagenet.sim_imagenet)
+app.command("sim-board")(sim_board.sim_board)
+app.command("run")(run_board.run)
 app.command("plan")(plan.plan)
 app.command("fit")(fit.fit)
 app.command("ace")(ace.ace)

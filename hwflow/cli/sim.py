@@ -104,11 +104,11 @@ def sim(
     find_simulator()
     built = None if program is None else Program.load(program)
     config = load_target(target) if built is None else built.config
-    chosen = _images(data, images, checkpoint)
+    chosen = chosen_images(data, images, checkpoint)
     check_folder(out / PROGRAM)
     check_staged(out)
     network = integer_network(checkpoint, calibration, se_bits)
-    compiled = _compile(network, config) if built is None else built
+    compiled = compile_network(network, config) if built is None else built
     if compiled.manifest.network_hash != network.content_hash():
         raise FlowError(
             f"{program}: was compiled from another network than the checkpoint gives; name that "
@@ -141,14 +141,20 @@ def _sdram_model(config: AcceleratorConfig, megahertz: float) -> SdramModel:
     return SdramModel(config=config, timing=sdram_timing(megahertz, config.memory_bytes))
 
 
-def _compile(network: IntegerNetwork, config: AcceleratorConfig) -> Program:
+def compile_network(network: IntegerNetwork, config: AcceleratorConfig) -> Program:
+    """The network's program for a target, with a note of what is being done."""
     from hwflow.compiler.lower import lower
 
     with progress_console().status(f"compiling {network.name} for {config.name}"):
         return lower(network, config)
 
 
-def _images(data: Path, wanted: int, checkpoint: Path) -> ImageSet:
+def chosen_images(data: Path, wanted: int, checkpoint: Path) -> ImageSet:
+    """The first `wanted` images of the test split.
+
+    Raises:
+        FlowError: they do not fit what `checkpoint` names, or are too few.
+    """
     from models.data import check_images, load_images
 
     loaded = load_images(data, "test")

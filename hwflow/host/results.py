@@ -28,7 +28,7 @@ DESTINATIONS = {
 
 @dataclass(frozen=True)
 class LayerRecord:
-    """A CONV's record: the stored tensor's signature and isa.LAYER_COUNTERS by name."""
+    """A CONV's record: the stored tensor's signature and isa.LAYER_COUNTERS by name (empty if not kept)."""
 
     layer: int
     signature: int
@@ -96,8 +96,10 @@ class _Frame:
     logits: dict[int, int] = field(default_factory=dict[int, int])
 
 
-def decode_results(stream: bytes, classes: int) -> list[FrameRecords]:
+def decode_results(stream: bytes, classes: int, *, counters: bool = True) -> list[FrameRecords]:
     """The result stream (64-bit little-endian words) -> one FrameRecords an image, of `classes` logits.
+
+    counters: whether LAYER and SCALAR records have theirs; a board may have dropped them (protocol.Keep).
 
     Raises:
         FlowError: an unknown record, a record or frame cut short, a class without a logit, with two, or
@@ -105,6 +107,8 @@ def decode_results(stream: bytes, classes: int) -> list[FrameRecords]:
     """
     if len(stream) % 8:
         raise FlowError(f"the result stream has {len(stream)} bytes, not whole words of 8")
+    layer_names = isa.LAYER_COUNTERS if counters else ()
+    scalar_names = isa.SCALAR_COUNTERS if counters else ()
     words = enumerate(int(word) for word in np.frombuffer(stream, "<u8"))
     frames: list[FrameRecords] = []
     frame = _Frame()
@@ -113,10 +117,10 @@ def decode_results(stream: bytes, classes: int) -> list[FrameRecords]:
         empty = False
         kind, tag, upper = word & 0xFF, word >> 8 & 0xFFFF, word >> 32
         if kind == isa.Record.LAYER:
-            frame.layers.append(LayerRecord(tag, upper, _counters(isa.LAYER_COUNTERS, words, at)))
+            frame.layers.append(LayerRecord(tag, upper, _counters(layer_names, words, at)))
         elif kind == isa.Record.SCALAR:
             wide = bool(word >> 24 & 1)
-            frame.scalars.append(ScalarRecord(tag, wide, _counters(isa.SCALAR_COUNTERS, words, at)))
+            frame.scalars.append(ScalarRecord(tag, wide, _counters(scalar_names, words, at)))
         elif kind == isa.Record.LOGIT:
             if tag >= classes:
                 raise FlowError(f"word {at} is the logit of class {tag}, but there are {classes}")
@@ -124,8 +128,8 @@ def decode_results(stream: bytes, classes: int) -> list[FrameRecords]:
                 raise FlowError(f"word {at} is the second logit of class {tag}")
             frame.logits[tag] = upper - (1 << 32) if upper >> 31 else upper
         elif kind == isa.Record.END:
-            counters = _counters(isa.END_COUNTERS, words, at)
-            frames.append(_finish(frame, classes, upper, counters, at))
+            ended = _counters(isa.END_COUNTERS, words, at)
+            frames.append(_finish(frame, classes, upper, ended, at))
             frame = _Frame()
             empty = True
         elif kind == isa.Record.ERROR:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
@@ -28,6 +30,8 @@ class Sdram(wiring.Component):
         FlowError: `timing` is of another width of beats.
     """
 
+    port: Any
+
     def __init__(self, config: AcceleratorConfig, timing: SdramTiming) -> None:
         if timing.memory_bytes != config.memory_bytes:
             raise FlowError(
@@ -36,6 +40,11 @@ class Sdram(wiring.Component):
             )
         self._timing = timing
         super().__init__({"port": Out(MemoryBinding(config)), "pins": Out(SdramPins(timing))})
+
+    @property
+    def beats(self) -> int:
+        """Beats that the chip holds."""
+        return self._timing.chip.bytes // self._timing.memory_bytes
 
     def elaborate(self, platform: object) -> Module:
         """The parts and their connections."""

@@ -13,6 +13,8 @@ from sim.benches import (
     alignment,
     arrays,
     guard,
+    link,
+    link_engine,
     loader,
     memories,
     pooling,
@@ -88,7 +90,23 @@ MEMORIES: Table = {
     "mac_ring": [partial(rings.mac_ring, seed) for seed in (1, 2)],
 }
 
-TABLES: Mapping[str, Table] = {"datapath": DATAPATH, "control": CONTROL, "memories": MEMORIES}
+LINK: Table = {
+    "uart_receiver": [partial(link.uart_receiver, 8, error) for error in (-0.02, 0.0, 0.02)],
+    "uart_transmitter": [partial(link.uart_transmitter, 4)],
+    "frame_decoder": [partial(link.frame_decoder, seed) for seed in (1, 2)],
+    "frame_encoder": [partial(link.frame_encoder, stall) for stall in (0.0, 0.6)],
+    "result_keeper": [partial(link.result_keeper, keep) for keep in (0, 1, 7)],
+    "command_engine": [link_engine.command_engine],
+    "block_ram": [partial(link_engine.block_ram, 1300)],
+}
+"""The host's link and block RAM as memory."""
+
+TABLES: Mapping[str, Table] = {
+    "datapath": DATAPATH,
+    "control": CONTROL,
+    "memories": MEMORIES,
+    "link": LINK,
+}
 
 
 def top(table: Table) -> UnitTop:

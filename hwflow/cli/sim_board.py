@@ -1,0 +1,57 @@
+"""`hwflow sim-board`: a simulated board at a pseudo-terminal, for any host program."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hwflow.cli.output import Json, Target, console, number, print_json, progress_console
+from hwflow.errors import FlowError
+from hwflow.paths import BUILD
+
+
+def sim_board(
+    target: Target = "ecp5-85f",
+    memory_bytes: Annotated[int, typer.Option(min=1, help="bytes of the board's memory")] = 512
+    * 1024,
+    out: Annotated[
+        Path, typer.Option(help="folder; `port` in it is the serial port to give `hwflow run`")
+    ] = BUILD / "board",
+    divisor: Annotated[int, typer.Option(min=4, help="clock cycles a bit on the line")] = 4,
+    json: Json = False,
+) -> None:
+    """Simulate a board until a file `run/stop` appears in the folder, or until interrupted.
+
+    The board is the RTL of rtl_gen/board_core.py with block RAM behind it; time stands still while nobody
+    talks to it.
+    """
+    from hwflow.config import load_target
+    from sim.board import CLOCK_HZ, build_board, serve
+    from sim.simulators import find_simulator
+
+    config = load_target(target)
+    if find_simulator().kind != "verilator":
+        raise FlowError("a simulated board needs Verilator; unset SIM")
+    screen = progress_console()
+    out.mkdir(parents=True, exist_ok=True)
+    with screen.status(f"compiling the model of {config.name}"):
+        model = build_board(config, -(-memory_bytes // config.memory_bytes), divisor=divisor)
+    port = out / "port"
+    screen.print(
+        f"a board is at {port}: hwflow run --port {port} --baud {CLOCK_HZ // divisor} --target {target} "
+        f"(end with Ctrl-C, or `touch {out / 'run' / 'stop'}`)"
+    )
+    try:
+        report = serve(model, port, out / "run")
+    except KeyboardInterrupt:
+        port.unlink(missing_ok=True)
+        raise typer.Exit(0) from None
+    if json:
+        print_json(report)
+    else:
+        console().print(
+            f"{number(report['cycles'])} cycles, {number(report['bytes_from_host'])} bytes from the host, "
+            f"{number(report['bytes_from_board'])} to it"
+        )

@@ -1,0 +1,436 @@
+"""A board as an image classifier: load a compiled network, classify images, read what the hardware counted.
+
+```
+with Accelerator.open("/dev/ttyUSB0") as board:
+    board.load(Program.load("build/fmnist-small-ecp5-85f"))
+    print(board.classify(images).predictions)
+```
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import zlib
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from hwflow import isa
+from hwflow.compiler.program import Program
+from hwflow.errors import FlowError
+from hwflow.host.link import (
+    MARGIN_SECONDS,
+    Answer,
+    Capabilities,
+    Link,
+    LinkError,
+    LinkStatistics,
+    LongFrameError,
+    SessionLostError,
+)
+from hwflow.host.protocol import ATTEMPTS, BAUD, WORD_BYTES, Flag, Keep, Kind, Status
+from hwflow.host.results import FrameRecords, decode_results
+from hwflow.signature import logits_signature
+
+SESSIONS = 4
+"""Times that an image, or a load, is begun again after the board was reset."""
+RUN_SECONDS = 60.0
+"""Time for a frame before the accelerator is taken for hung; a simulated one needs seconds."""
+POLL_SECONDS = (0.0, 0.0005, 0.002, 0.01, 0.05)
+"""Waits between looks for a run's end; the last one from then on."""
+BEAT_CYCLES = 24
+"""Cycles that the board may need to read a beat, beside one for each of its bytes."""
+
+SIGNATURES = Keep.LAYERS | Keep.SCALARS
+"""Every layer's signature, logits and the frame's counters."""
+EVERYTHING = SIGNATURES | Keep.COUNTERS
+LOGITS = Keep(0)
+"""Logits, their signature and the frame's counters."""
+
+T = TypeVar("T")
+Progress = Callable[[int, int], None]
+"""Called with (done, of how many)."""
+
+
+class OtherProgramError(FlowError):
+    """The board's memory holds another network than it should."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Classification:
+    """What a board made of a batch. records: one an image, in order; seconds: of all, with the link."""
+
+    records: tuple[FrameRecords, ...]
+    seconds: float
+
+    @property
+    def logits(self) -> npt.NDArray[np.int32]:
+        """int32 (N, classes)."""
+        return np.stack([record.logits for record in self.records])
+
+    @property
+    def predictions(self) -> npt.NDArray[np.int64]:
+        """int64 (N,): the class of the largest logit."""
+        return np.argmax(self.logits, axis=1)
+
+    @property
+    def signatures(self) -> list[dict[int, int]]:
+        """An image: signature of its stored tensor by layer number."""
+        return [{layer.layer: layer.signature for layer in each.layers} for each in self.records]
+
+    @property
+    def cycles(self) -> list[int]:
+        """An image: clock cycles from its start to the last logit."""
+        return [record.counters["cycles"] for record in self.records]
+
+
+class Accelerator:
+    """A board that answers; made by `open`. A context manager."""
+
+    def __init__(self, link: Link, capabilities: Capabilities) -> None:
+        self._link = link
+        self.capabilities = capabilities
+        self._program: Program | None = None
+        self._run = int.from_bytes(os.urandom(4), "little")
+
+    @classmethod
+    def open(
+        cls,
+        port: str,
+        *,
+        baud: int = BAUD,
+        margin: float = MARGIN_SECONDS,
+        attempts: int = ATTEMPTS,
+        note: Callable[[str], None] = lambda line: None,
+    ) -> Accelerator:
+        """Opens a serial port and greets the board behind it; arguments as Link's.
+
+        Raises:
+            LinkError: no such port, one in use, no answer, or a board of another version.
+        """
+        link = Link(port, baud=baud, margin=margin, attempts=attempts, note=note)
+        try:
+            return cls(link, link.hello())
+        except BaseException:
+            link.close()
+            raise
+
+    def __enter__(self) -> Accelerator:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Gives the port back; the board keeps what is in its memory."""
+        self._link.close()
+
+    @property
+    def statistics(self) -> LinkStatistics:
+        """What went over the link so far."""
+        return self._link.statistics
+
+    def load(self, program: Program, *, progress: Progress | None = None) -> int:
+        """Brings a program into the board's memory, unless it is there already; returns the bytes that were sent.
+
+        Raises:
+            FlowError: the program is for another target or too large for the memory.
+            LinkError: the board does not answer.
+        """
+        self._check_fits(program)
+        self._program = program
+        return self._again(lambda: self._load(program, progress))
+
+    def attach(self, program: Program) -> None:
+        """Uses a program that is in the board's memory already.
+
+        Raises:
+            OtherProgramError: it is not, or not as it was compiled.
+            FlowError: as `load`.
+        """
+        self._check_fits(program)
+        for first, beats, _ in self._again(lambda: list(self._differing(program))):
+            raise OtherProgramError(
+                f"{self._link.port}: the board's memory holds another network than {program.manifest.network} "
+                f"(beats {first} to {first + beats - 1} differ); run without --no-load to load it"
+            )
+        self._program = program
+
+    def classify(
+        self,
+        images: npt.NDArray[np.uint8],
+        *,
+        keep: Keep = SIGNATURES,
+        progress: Progress | None = None,
+    ) -> Classification:
+        """Runs a batch of images (N, H, W, c) through the loaded program, one after the other.
+
+        Args:
+            images: uint8, of the program's shape.
+            keep: which records the board keeps.
+            progress: called after every image.
+
+        Raises:
+            FlowError: nothing is loaded, images of another shape, a run that ended with a memory error,
+                or more records than the board's buffer holds.
+            LinkError: the board does not answer.
+        """
+        program = self._program
+        if program is None:
+            raise FlowError("no program is loaded; call load() first")
+        wanted = result_words(program, keep)
+        if wanted > self.capabilities.buffer_words:
+            raise FlowError(
+                f"the records of a frame of {program.manifest.network} have {wanted} words, the board keeps "
+                f"{self.capabilities.buffer_words}; ask for fewer with --records"
+            )
+        began = time.monotonic()
+        records: list[FrameRecords] = []
+        for image in images:
+            packed = program.pack_image(image)
+            records.append(self._again(lambda packed=packed: self._frame(program, packed, keep)))
+            if progress is not None:
+                progress(len(records), len(images))
+        return Classification(records=tuple(records), seconds=time.monotonic() - began)
+
+    def reset(self) -> None:
+        """Resets the accelerator and its memory's controller; what is in the memory stays."""
+        self._must(self._link.request(Kind.RESET, {}), Kind.RESET)
+
+    # Programs ------------------------------------------------------------------------------------
+    def _check_fits(self, program: Program) -> None:
+        manifest, board = program.manifest, self.capabilities
+        if manifest.config_hash != board.target_hash:
+            raise FlowError(
+                f"{self._link.port}: the board was built for target {board.target} ({board.target_hash[:12]}), "
+                f"the program for {manifest.config.name} ({manifest.config_hash[:12]}); lower the network for the "
+                "board's target, or program the board with a bitstream of the program's"
+            )
+        if len(program.memory) > board.memory_bytes:
+            raise FlowError(
+                f"{self._link.port}: the program's memory image has {len(program.memory)} bytes, the board's memory "
+                f"{board.memory_bytes}; take a smaller network or a board with external memory"
+            )
+
+    def _differing(self, program: Program) -> Generator[tuple[int, int, bytes]]:
+        """(first beat, beats, bytes) of the parts of a program that the board's memory does not have."""
+        beat = self.capabilities.beat_bytes
+        for first, last in fixed_parts(program):
+            data = program.memory[first * beat : last * beat]
+            if self._check(first, last - first) != zlib.crc32(data):
+                yield first, last - first, data
+
+    def _load(self, program: Program, progress: Progress | None) -> int:
+        self._settle()
+        missing = list(self._differing(program))
+        total, done = sum(len(data) for _, _, data in missing), 0
+        for first, _, data in missing:
+            for sent in self._write(first, data):
+                done += sent
+                if progress is not None:
+                    progress(done, total)
+        if list(self._differing(program)):
+            raise FlowError(
+                f"{self._link.port}: the board's memory does not keep what is written to it; check the memory"
+            )
+        return total
+
+    def _check(self, first: int, beats: int) -> int:
+        """CRC-32 of a part of the board's memory."""
+        answer = self._link.request(
+            Kind.CHECK, {"address": first, "beats": beats}, patience=self._reading(beats)
+        )
+        return int.from_bytes(self._must(answer, Kind.CHECK).data[:4], "little")
+
+    def _reading(self, beats: int) -> float:
+        """Seconds that the board may need to read so many beats."""
+        board = self.capabilities
+        return beats * (board.beat_bytes + BEAT_CYCLES) / board.clock_hz
+
+    def _write(self, first: int, data: bytes) -> Generator[int]:
+        """Writes whole beats in frames; yields the bytes of each."""
+        board = self.capabilities
+        at = 0
+        while at < len(data):
+            most = min(self._link.block, board.data_bytes)
+            part = data[
+                at : at + max(board.beat_bytes, most // board.beat_bytes * board.beat_bytes)
+            ]
+            address = first + at // board.beat_bytes
+            try:
+                answer = self._link.request(
+                    Kind.WRITE, {"address": address}, part, divisible=len(part) > board.beat_bytes
+                )
+            except LongFrameError:
+                continue
+            self._must(answer, Kind.WRITE)
+            at += len(part)
+            yield len(part)
+
+    # Frames --------------------------------------------------------------------------------------
+    def _settle(self) -> None:
+        """A run that another host began is ended."""
+        if self._link.request(Kind.STATUS, {}).flags & Flag.BUSY:
+            self.reset()
+
+    def _frame(self, program: Program, packed: bytes, keep: Keep) -> FrameRecords:
+        """One image, from its bytes to its records.
+
+        The run names the CRC of the image and has a number of its own, and the logits have a signature: results
+        of another image, or of another run, cannot be taken for this one's.
+        """
+        manifest = program.manifest
+        self._run = (self._run + 1) % (1 << 32)
+        for _ in self._write(manifest.image.address, packed):
+            pass
+        beats = len(packed) // self.capabilities.beat_bytes
+        answer = self._link.request(
+            Kind.RUN,
+            {
+                "run": self._run,
+                "schedule": manifest.schedule_address,
+                "address": manifest.image.address,
+                "beats": beats,
+                "crc": zlib.crc32(packed),
+                "keep": int(keep),
+            },
+            patience=self._reading(beats),
+        )
+        if answer.status is Status.MISMATCH:
+            raise SessionLostError(f"{self._link.port}: the board's memory has another image")
+        self._must(answer, Kind.RUN)
+        stream = self._results(result_words(program, keep))
+        counters = bool(keep & Keep.COUNTERS)
+        (frame,) = decode_results(stream, manifest.classes, counters=counters)
+        if frame.error is not None:
+            names = {layer.number: layer.name for layer in manifest.layers}
+            raise FlowError(f"{self._link.port}: {frame.error.describe(names)}")
+        if logits_signature(frame.logits) != frame.signature:
+            raise SessionLostError(f"{self._link.port}: the logits contradict their signature")
+        return frame
+
+    def _results(self, expected: int) -> bytes:
+        """The words of the run when it is over; asks for `expected` in the first place."""
+        block = self.capabilities.data_bytes // WORD_BYTES
+        stream = bytearray()
+        total = expected
+        deadline, looks = time.monotonic() + RUN_SECONDS, 0
+        while len(stream) < total * WORD_BYTES:
+            first = len(stream) // WORD_BYTES
+            count = min(total - first, block, max(1, self._link.block // WORD_BYTES))
+            try:
+                answer = self._link.request(
+                    Kind.RESULTS,
+                    {"run": self._run, "first": first, "count": count},
+                    answer_bytes=count * WORD_BYTES,
+                    divisible=count > 1,
+                )
+            except LongFrameError:
+                continue
+            if answer.flags & Flag.OVERFLOW and answer.flags & Flag.DONE:
+                raise FlowError(
+                    f"{self._link.port}: the run sent more records than the board keeps; ask for fewer with --records"
+                )
+            if answer.status is Status.OK:
+                stream += answer.data
+                total = answer.words
+            elif answer.status is Status.RANGE and answer.words < total:
+                total = answer.words  # a run that ended early
+            elif answer.status is Status.NO_RESULTS and answer.run == self._run:
+                if not answer.flags & Flag.BUSY:
+                    raise SessionLostError(f"{self._link.port}: the results are gone")
+                if time.monotonic() > deadline:
+                    raise LinkError(
+                        f"{self._link.port}: the accelerator has not ended a frame in {RUN_SECONDS:.0f} s; "
+                        "reset the board and run again"
+                    )
+                time.sleep(POLL_SECONDS[min(looks, len(POLL_SECONDS) - 1)])
+                looks += 1
+            else:
+                raise SessionLostError(f"{self._link.port}: the board has results of another run")
+        return bytes(stream)
+
+    # Recovery ------------------------------------------------------------------------------------
+    def _again(self, step: Callable[[], T]) -> T:
+        """`step`, begun again after the board was reset."""
+        reason: SessionLostError | None = None
+        for _ in range(SESSIONS):
+            try:
+                if reason is not None:
+                    self._resume()
+                return step()
+            except SessionLostError as error:
+                reason = error
+        raise LinkError(
+            f"{reason}, {SESSIONS} times; check the board's power and cable"
+        ) from reason
+
+    def _resume(self) -> None:
+        """A new session with the same board, its memory as it was."""
+        found = self._link.hello()
+        if found != self.capabilities:
+            raise LinkError(
+                f"{self._link.port}: another board answers than before; open the port again"
+            )
+        self._settle()
+        if self._program is not None:
+            self._load(self._program, None)
+
+    def _must(self, answer: Answer, kind: Kind) -> Answer:
+        """The answer, if the board did what it was asked.
+
+        Raises:
+            FlowError: it did not; says what to do.
+        """
+        remedies = {
+            Status.REQUEST: "the board does not understand the request; use the bitstream of this version",
+            Status.BUSY: "the accelerator is busy; reset the board",
+            Status.RANGE: "that lies outside the board's memory; take a smaller network",
+            Status.MEMORY: "the board's memory gave no answer; check it and reset the board",
+        }
+        if answer.status is Status.OK:
+            return answer
+        remedy = remedies.get(answer.status, "reset the board")
+        raise FlowError(f"{self._link.port}: {kind.name} failed ({answer.status.name}): {remedy}")
+
+
+def fixed_parts(program: Program) -> list[tuple[int, int]]:
+    """(first, last + 1) beats of what a program has in memory beside the image and the spill area."""
+    manifest = program.manifest
+    end = len(program.memory) // manifest.config.memory_bytes
+    holes = sorted(
+        [
+            (manifest.image.address, manifest.image.beats),
+            (manifest.spill_address, manifest.spill_beats),
+        ]
+    )
+    parts: list[tuple[int, int]] = []
+    at = 0
+    for first, beats in holes:
+        if first > at:
+            parts.append((at, first))
+        at = max(at, first + beats)
+    if at < end:
+        parts.append((at, end))
+    return parts
+
+
+def result_words(program: Program, keep: Keep) -> int:
+    """64-bit words that the board keeps of a frame."""
+    ops = [isa.Op(instruction["op"]) for instruction in program.instructions]
+    counters = bool(keep & Keep.COUNTERS)
+    layer = 1 + counters * len(isa.LAYER_COUNTERS)
+    scalar = 1 + counters * len(isa.SCALAR_COUNTERS)
+    words = ops.count(isa.Op.CONV) * layer * bool(keep & Keep.LAYERS)
+    words += ops.count(isa.Op.FC) * scalar * bool(keep & Keep.SCALARS)
+    return words + program.manifest.classes + 1 + len(isa.END_COUNTERS)
