@@ -10,7 +10,7 @@ from sim.benches.unit import UnitBench
 
 
 def ram(width: int, depth: int, granule: int, seed: int = 1) -> UnitBench:
-    """Every word read is the one before a write of the same cycle, and stays until the next read."""
+    """Every word read stays until the next read; what is read of a word in the cycle of its write is not looked at."""
     dut: Any = Ram(width, depth, granule=granule)
     rng = random.Random(seed)
     used = rng.sample(range(depth), 12)
@@ -38,7 +38,7 @@ def ram(width: int, depth: int, granule: int, seed: int = 1) -> UnitBench:
             ctx.set(dut.write_data, data)
             await ctx.tick()
             if reading:
-                shown = words[read]
+                shown = None if enables and read == write else words[read]
             mask = sum(
                 ((1 << granule) - 1) << part * granule
                 for part in range(parts)

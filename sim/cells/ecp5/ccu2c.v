@@ -29,10 +29,14 @@ module CCU2C #(
     localparam CHAINED0 = INJECT1_0 == "NO";
     localparam CHAINED1 = INJECT1_1 == "NO";
 
-    wire propagate0 = INIT0[{D0, C0, B0, A0}];
-    wire propagate1 = INIT1[{D1, C1, B1, A1}];
-    wire generate0 = CHAINED0 & INIT0[{2'b00, B0, A0}];
-    wire generate1 = CHAINED1 & INIT1[{2'b00, B1, A1}];
+    wire propagate0, propagate1, short0, short1;
+    LUT4 #(.INIT(INIT0)) lut0 (.A(A0), .B(B0), .C(C0), .D(D0), .Z(propagate0));
+    LUT4 #(.INIT(INIT1)) lut1 (.A(A1), .B(B1), .C(C1), .D(D1), .Z(propagate1));
+    LUT4 #(.INIT(INIT0)) lut2 (.A(A0), .B(B0), .C(1'b0), .D(1'b0), .Z(short0));
+    LUT4 #(.INIT(INIT1)) lut3 (.A(A1), .B(B1), .C(1'b0), .D(1'b0), .Z(short1));
+
+    wire generate0 = CHAINED0 & short0;
+    wire generate1 = CHAINED1 & short1;
     wire middle = propagate0 ? CIN : generate0;
 
     assign S0 = propagate0 ^ (CHAINED0 & CIN);
