@@ -13,6 +13,7 @@ from hwflow.cli import (
     cycles,
     doctor,
     emulate,
+    estimate,
     fit,
     import_aqt,
     lower,
@@ -48,6 +49,7 @@ app.command("quantise")(quantise.quantise)
 app.command("random")(random.random)
 app.command("lower")(lower.lower)
 app.command("verilog")(verilog.verilog)
+app.command("estimate")(estimate.estimate)
 app.command("emulate")(emulate.emulate)
 app.command("netlist")(netlist.netlist)
 app.command("cycles")(cycles.cycles)

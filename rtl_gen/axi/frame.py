@@ -72,7 +72,6 @@ class FrameControl(wiring.Component):
             failed.eq(
                 status.error | status.write_error | status.result_error | status.result_overflow
             ),
-            self.lenient.eq(status.error),
             self.latch.eq((state == State.IDLE) & control.start & ~control.reset),
             self.start.eq(state == State.START),
             self.flush.eq(state == State.FLUSH),
@@ -82,7 +81,10 @@ class FrameControl(wiring.Component):
             status.busy.eq(state != State.IDLE),
             status.resetting.eq(self.abandon),
         ]
-        m.d.sync += was_abandoned.eq(self.abandon)
+        m.d.sync += [
+            was_abandoned.eq(self.abandon),
+            self.lenient.eq(self.lenient & ~self.latch & ~self.abandon | self.error),
+        ]
         with m.Switch(state):
             with m.Case(State.IDLE), m.If(self.latch):
                 m.d.sync += state.eq(State.START)

@@ -24,6 +24,7 @@ COMMANDS = (
     "lower",
     "verilog",
     "emulate",
+    "estimate",
     "cycles",
     "sim",
     "sim-imagenet",

@@ -1,9 +1,10 @@
-"""The AXI master's parts in Amaranth's simulator (sim/benches/axi_units.py)."""
+"""The AXI master's parts in Amaranth's simulator (sim/benches/axi_units.py, axi_frame.py)."""
 
 from __future__ import annotations
 
 import pytest
 
+from sim.benches.axi_frame import frame_control
 from sim.benches.axi_units import reader, writer
 from tests.rtl_gen.control_bench import simulate_unit
 
@@ -19,3 +20,7 @@ def test_reader(memory_bytes: int, base: int) -> None:
 @pytest.mark.parametrize("errors", [False, True])
 def test_writer(memory_bytes: int, errors: bool) -> None:
     simulate_unit(writer(memory_bytes, errors=errors))
+
+
+def test_frame_control() -> None:
+    simulate_unit(frame_control())
