@@ -104,6 +104,7 @@ def sim(
     find_simulator()
     built = None if program is None else Program.load(program)
     config = load_target(target) if built is None else built.config
+    memory = None if sdram is None else _sdram_model(config, sdram)
     chosen = chosen_images(data, images, checkpoint)
     check_folder(out / PROGRAM)
     check_staged(out)
@@ -122,7 +123,7 @@ def sim(
         folder=out,
         trace=tracing,
         jobs=jobs,
-        sdram=None if sdram is None else _sdram_model(config, sdram),
+        sdram=memory,
     )
     outcome = run(job)
     summary = _summary(outcome, chosen)

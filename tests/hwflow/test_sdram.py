@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,8 +11,13 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from hwflow.cli.main import app
+from hwflow.compiler.lower import lower
+from hwflow.config import load_target
 from hwflow.errors import FlowError
 from hwflow.sdram import CHIPS, ULX3S, SdramTiming
+from models.config import preset
+from models.integer.random import random_network
+from tests.hwflow.command_line import hwflow, refused
 
 MHZ = 1_000_000
 
@@ -71,5 +77,20 @@ def test_cycles_of_a_network_in_front_of_sdram() -> None:
     assert slow["cycles"] > plain["cycles"]
     assert slow["bytes"] == plain["bytes"]
     assert slow["milliseconds"] == pytest.approx(slow["total"] / 80_000, abs=1e-3)
-    refused = CliRunner().invoke(app, [*command, "--sdram", "80", "--latency", "9"])
-    assert refused.exit_code != 0
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (("sim", "--sdram", "500"), "nearest valid: 133333333"),
+        (("cycles", "--preset", "fmnist-tiny", "--sdram", "500"), "nearest valid: 133333333"),
+        (("cycles", "--sdram", "80", "--latency", "9"), "exclude each other"),
+    ],
+)
+def test_refused_options(command: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    assert message in refused(hwflow(*command, cwd=tmp_path))
+
+
+def test_fmnist_tiny_fits_the_small_part() -> None:
+    program = lower(random_network(0, preset("fmnist-tiny")), load_target("ecp5-25f"))
+    assert len(program.memory) < ULX3S.bytes
