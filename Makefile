@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help venv sim sim-imagenet test test-all lint train bench family netlists verilog clean
+.PHONY: help venv sim sim-imagenet test test-all lint train bench family netlists verilog bitstream clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,10 @@ netlists: $(STAMP) ## the units' benches on their ECP5 netlists
 
 verilog: $(STAMP) ## Verilog of TARGET in build/verilog
 	$(BIN)/hwflow verilog --target $(TARGET) --out $(BUILD)/verilog/$(TARGET)
+
+bitstream: BOARD = ulx3s-85f
+bitstream: $(STAMP) ## a bitstream of BOARD and what it takes, in build/bitstream
+	$(BIN)/hwflow bitstream --board $(BOARD)
 
 clean: ## remove everything made, .venv included
 	rm -rf $(VENV) $(BUILD) .cache .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -16,11 +16,16 @@ from rtl_gen.interfaces import GROUP_BITS, ROW_BITS, SLOT_BITS
 from rtl_gen.ram import Ram
 
 
-def rotated(m: Module, words: Sequence[Value], by: Signal, name: str) -> list[Value]:
-    """`words` rotated down, element k = words[(k + by) % len], by one level of multiplexers per bit of `by`."""
+def rotated(
+    m: Module, words: Sequence[Value], by: Value, name: str, *, bits: Sequence[int] | None = None
+) -> list[Value]:
+    """`words` rotated down, element k = words[(k + by) % len], by one level of multiplexers per bit of `by`.
+
+    `bits`: only those bits of `by` count.
+    """
     count = len(words)
     level = list(words)
-    for bit in range(len(by)):
+    for bit in range(len(by)) if bits is None else bits:
         step = 1 << bit
         turned: list[Value] = []
         for k in range(count):
@@ -123,16 +128,21 @@ class FeatureMemory(wiring.Component):
             ]
         enables = [Signal(name=f"enable_{n}") for n in range(2)]
         fills = [Signal(name=f"fill_{n}") for n in range(2)]
-        rem = Signal.like(self.rem)
+        rems = [Signal.like(self.rem, name=f"rem_{n}") for n in range(2)]
         m.d.sync += [
             Cat(enables).eq(Cat(self.read_en, enables[0])),
             Cat(fills).eq(Cat(self.fill, fills[0])),
-            rem.eq(self.rem),
+            rems[0].eq(self.rem),
+            rems[1].eq(rems[0]),
         ]
-        turned = rotated(m, [bank.read_data for bank in banks], rem, "turn")
-        held = [Signal(word, name=f"held_{k}", reset_less=True) for k in range(count)]
+        # Half of the rotation behind the block RAMs, which are slow, half behind the register.
+        levels = range(len(self.rem))
+        early, late = levels[: len(levels) // 2], levels[len(levels) // 2 :]
+        half = rotated(m, [bank.read_data for bank in banks], rems[0], "turn", bits=early)
+        kept = [Signal(word, name=f"kept_{k}", reset_less=True) for k in range(count)]
         with m.If(enables[0]):
-            m.d.sync += [register.eq(value) for register, value in zip(held, turned, strict=True)]
+            m.d.sync += [register.eq(value) for register, value in zip(kept, half, strict=True)]
+        held = rotated(m, kept, rems[1], "held", bits=late)
         fill = Mux(fills[1], self.fill_mask, 0)
         fill_now = Signal(word)
         m.d.comb += fill_now.eq(fill)

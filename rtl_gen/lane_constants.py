@@ -59,7 +59,9 @@ class LaneConstants(wiring.Component):
         def memory(name: str, stage: Value, *fields: str) -> list[Value]:
             """Outputs of a memory that holds `fields` and is read for the element in `stage`."""
             new = [Value.cast(getattr(self, f"new_{field}")) for field in fields]
-            m.submodules[name] = ram = Ram(sum(map(len, new)), self.depth)
+            width = sum(map(len, new))
+            # A column's few words of less than 32 bits would leave a block RAM of its own nearly empty.
+            m.submodules[name] = ram = Ram(width, self.depth, distributed=width < 32)
             m.d.comb += [
                 ram.read_enable.eq(1),
                 ram.read_address.eq(stage),

@@ -198,8 +198,9 @@ class Loader(wiring.Component):
         size = Signal(range(BURST + 1))
         enough = Signal()
         address = Signal(32)
+        # `load` rests for a cycle at least before a burst is chosen.
+        m.d.sync += want.eq(Mux(load.beats > BURST, BURST, load.beats))
         m.d.comb += [
-            want.eq(Mux(load.beats > BURST, BURST, load.beats)),
             size.eq(Mux(room < want, room, want)),
             enough.eq((room >= want) | (quiet & (room != 0))),
         ]

@@ -23,14 +23,18 @@ class Ram(wiring.Component):
         width: bits of a word.
         depth: words, at least 2.
         granule: bits per bit of `write_enable`; must divide `width`; default: the word.
+        distributed: synthesis is to make it of LUTs: few words, and block RAMs that are needed elsewhere.
 
     Ports: `read_data` is the word at `read_address` one cycle after `read_enable`, and is kept until the
     next; a read of the address being written must not be relied on: it returns the complement of the old word, to
     show that nobody does.
     """
 
-    def __init__(self, width: int, depth: int, *, granule: int | None = None) -> None:
+    def __init__(
+        self, width: int, depth: int, *, granule: int | None = None, distributed: bool = False
+    ) -> None:
         self.width, self.depth, self.granule = width, depth, granule or width
+        self.distributed = distributed
         self.address_bits = (depth - 1).bit_length()
         super().__init__(
             {
@@ -55,6 +59,7 @@ class Ram(wiring.Component):
                 p_DEPTH=self.depth,
                 p_ADDRESS=self.address_bits,
                 p_GRANULE=self.granule,
+                p_STYLE="distributed" if self.distributed else "auto",
                 i_clk=ClockSignal(),
                 i_read_enable=self.read_enable,
                 i_read_address=self.read_address,

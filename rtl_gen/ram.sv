@@ -5,7 +5,8 @@ module hwflow_ram #(
     parameter integer WIDTH = 16,
     parameter integer DEPTH = 16,
     parameter integer ADDRESS = 4,
-    parameter integer GRANULE = 16
+    parameter integer GRANULE = 16,
+    parameter STYLE = "auto"
 ) (
     input  wire                     clk,
     input  wire                     read_enable,
@@ -15,7 +16,7 @@ module hwflow_ram #(
     input  wire [ADDRESS-1:0]       write_address,
     input  wire [WIDTH-1:0]         write_data
 );
-    (* no_rw_check *)
+    (* no_rw_check, ram_style = STYLE *)
     reg [WIDTH-1:0] words [0:DEPTH-1];
 
     always @(posedge clk)

@@ -122,17 +122,21 @@ class ScalarEngine(wiring.Component):
         self._is_mean, self._is_fc, self._is_affine = Signal(), Signal(), Signal()
         self._to_hidden, self._to_scale, self._to_logits = Signal(), Signal(), Signal()
         self._count = Signal(COUNT_BITS)
-        dest = self._fc.dest
-        m.d.comb += [
-            self._is_mean.eq(self._op == isa.Op.MEAN),
-            self._is_fc.eq(self._op == isa.Op.FC),
-            self._is_affine.eq(self._op == isa.Op.AFFINE),
-            self._to_hidden.eq(self._is_fc & (dest == isa.FcDest.HIDDEN)),
-            self._to_scale.eq(self._is_affine | (self._is_fc & (dest == isa.FcDest.SCALE))),
-            self._to_logits.eq(self._is_fc & (dest == isa.FcDest.LOGITS)),
-            # MEAN and AFFINE have `count` at the same place.
-            self._count.eq(Mux(self._is_fc, self._fc.outputs, self._mean.count)),
-        ]
+        coming = self.instruction.payload
+        op, fc = coming[:8], data.View(FC, coming[: FC.size])
+        is_fc = op == isa.Op.FC
+        # Decoded while the instruction is taken, registered with it.
+        with m.If(self.instruction.valid & self.instruction.ready):
+            m.d.sync += [
+                self._is_mean.eq(op == isa.Op.MEAN),
+                self._is_fc.eq(is_fc),
+                self._is_affine.eq(op == isa.Op.AFFINE),
+                self._to_hidden.eq(is_fc & (fc.dest == isa.FcDest.HIDDEN)),
+                self._to_scale.eq((op == isa.Op.AFFINE) | (is_fc & (fc.dest == isa.FcDest.SCALE))),
+                self._to_logits.eq(is_fc & (fc.dest == isa.FcDest.LOGITS)),
+                # MEAN and AFFINE have `count` at the same place.
+                self._count.eq(Mux(is_fc, fc.outputs, data.View(MEAN, coming[: MEAN.size]).count)),
+            ]
 
         self._issue, self._finished = Signal(), Signal()
         self._promise = Signal()  # a group's scales will be written without a gap from here on
@@ -147,20 +151,23 @@ class ScalarEngine(wiring.Component):
         config, source = self._config, self._source
         self._running = Signal()
         issued = Signal(COUNT_BITS)
+        # Outputs not yet issued; `more`: there are some, `last`: one.
+        left = Signal(COUNT_BITS)
+        more, last = Signal(), Signal()
         column = Signal(range(config.cols))
         sum_tokens = Signal(TOKEN_BITS)
         take_token = Signal()
         has_sum = (sum_tokens != 0) | (column != 0)
         has_record = self.record_level != 0
-        room = self._words.level <= RESULT_WORDS - timing.scalar_output_latency() - 1
-        last = Signal()
+        # Known a cycle late, in which one more word may have come.
+        room = Signal()
+        m.d.sync += room.eq(self._words.level < RESULT_WORDS - timing.scalar_output_latency() - 1)
         records = Signal()
         m.d.comb += [
             records.eq(~self._is_mean | self._mean.records),
-            last.eq(issued == self._count - 1),
             self._issue.eq(
                 self._running
-                & (issued != self._count)
+                & more
                 & (~self._is_mean | has_sum)
                 & (~records | has_record)
                 & (~self._is_fc | source.valid)
@@ -174,15 +181,26 @@ class ScalarEngine(wiring.Component):
             self.sums_address.eq(issued),
         ]
         with m.If(self._issue):
-            m.d.sync += [issued.eq(issued + 1), column.eq(successor(column, config.cols))]
+            m.d.sync += [
+                issued.eq(issued + 1),
+                left.eq(left - 1),
+                more.eq(~last),
+                last.eq(left == 2),
+                column.eq(successor(column, config.cols)),
+            ]
         with m.If(self._starting):
-            m.d.sync += [issued.eq(0), column.eq(0)]
+            m.d.sync += [
+                issued.eq(0),
+                left.eq(self._count),
+                more.eq(self._count != 0),
+                last.eq(self._count == 1),
+                column.eq(0),
+            ]
 
         # With records for the whole group there, nothing holds its outputs up any more: its scale is promised.
-        left, group_left, rest = Signal(COUNT_BITS), Signal(COUNT_BITS), Signal(COUNT_BITS)
+        group_left, rest = Signal(COUNT_BITS), Signal(COUNT_BITS)
         promised = Signal()
         m.d.comb += [
-            left.eq(self._count - issued),
             group_left.eq(config.cols - column),
             rest.eq(Mux(left < group_left, left, group_left)),
             self._promise.eq(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -108,12 +108,23 @@ class Sequencer(wiring.Component):
         dx, dy = Signal(3), Signal(3)
         tile = Signal(16)
         cg = Signal(GROUP_BITS)
+        # The last of each, known since the set-up.
+        words, kernel, tiles, groups = (
+            Signal.like(counter, name=f"last_of_{name}")
+            for name, counter in (("words", word), ("kernel", dx), ("tiles", tile), ("groups", cg))
+        )
+        m.d.sync += [
+            words.eq(conv.words - 1),
+            kernel.eq(conv.kernel - 1),
+            tiles.eq(conv.tiles - 1),
+            groups.eq(conv.groups - 1),
+        ]
         m.d.comb += [
-            last_word.eq(word + 1 == conv.words),
-            last_x.eq(last_word & (dx + 1 == conv.kernel)),
-            last_y.eq(last_x & (dy + 1 == conv.kernel)),
-            last_tile.eq(tile + 1 == conv.tiles),
-            last_group.eq(cg + 1 == conv.groups),
+            last_word.eq(word == words),
+            last_x.eq(last_word & (dx == kernel)),
+            last_y.eq(last_word & (dx == kernel) & (dy == kernel)),
+            last_tile.eq(tile == tiles),
+            last_group.eq(cg == groups),
             self.tile_end.eq(self.issue & last_y),
             self.group_end.eq(self.tile_end & last_tile),
             restart.eq(load | self.group_end),
@@ -242,27 +253,39 @@ class Sequencer(wiring.Component):
             + Mux(conv.pad_top[1], conv.in_w << 1, 0)
             + conv.pad_left
         )
-        m.d.comb += [
+        tile_step, row_step = Signal(READ_SLOT_BITS), Signal(READ_SLOT_BITS)
+        m.d.comb += slot.eq(origin + tap_row + dx)
+        # Constants of the layer, known since the set-up.
+        m.d.sync += [
             first_origin.eq(slot_offset(self._config.banks) - padding),
-            slot.eq(origin + tap_row + dx),
+            tile_step.eq(Mux(conv.stride2, 2 * rows, rows)),
+            row_step.eq(Mux(conv.stride2, conv.in_w << 1, conv.in_w)),
         ]
         # While the image is being written, a tile waits for the last slot it reads.
         span = Signal(READ_SLOT_BITS)
         m.d.sync += span.eq(
             Mux(conv.stride2, 2 * (rows - 1), rows - 1) + (conv.kernel - 1) * (conv.in_w + 1)
         )
-        written = self.image_slots + slot_offset(self._config.banks)
-        m.d.comb += image_here.eq(self.image_done | ~conv.mac | (origin + span < written))
+        # `reach` is a cycle late, and the slots written are at most one more by now.
+        reach, before = Signal(signed(READ_SLOT_BITS + 1)), Signal()
+        m.d.sync += [
+            reach.eq(self.image_slots + slot_offset(self._config.banks) - span),
+            before.eq(self.image_slots[0]),
+        ]
+        more = before ^ self.image_slots[0]
+        m.d.comb += image_here.eq(
+            self.image_done | ~conv.mac | (origin << 1 < Cat(more, reach).as_signed())
+        )
         with m.If(self.issue & last_x):
             m.d.sync += tap_row.eq(Mux(self.tile_end, 0, tap_row + conv.in_w))
         with m.If(self.tile_end):
             with m.If(conv.row_aligned & row_end):
-                next_row = row_origin + Mux(conv.stride2, conv.in_w << 1, conv.in_w)
+                next_row = row_origin + row_step
                 m.d.sync += [origin.eq(next_row), row_origin.eq(next_row)]
                 m.d.sync += [out_slot.eq(out_row + conv.out_w), out_row.eq(out_row + conv.out_w)]
             with m.Else():
                 m.d.sync += [
-                    origin.eq(origin + Mux(conv.stride2, 2 * rows, rows)),
+                    origin.eq(origin + tile_step),
                     out_slot.eq(out_slot + rows),
                 ]
         with m.If(restart):

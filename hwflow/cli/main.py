@@ -9,6 +9,7 @@ import typer
 
 from hwflow.cli import (
     ace,
+    bitstream,
     blame,
     cycles,
     doctor,
@@ -49,6 +50,7 @@ app.command("quantise")(quantise.quantise)
 app.command("random")(random.random)
 app.command("lower")(lower.lower)
 app.command("verilog")(verilog.verilog)
+app.command("bitstream")(bitstream.bitstream)
 app.command("estimate")(estimate.estimate)
 app.command("emulate")(emulate.emulate)
 app.command("netlist")(netlist.netlist)

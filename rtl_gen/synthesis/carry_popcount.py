@@ -17,6 +17,7 @@ Source of the cell's logic: Lattice FPGA-TN-02204 (sysLOGIC), and the equations 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 LINK, ADD = "16'h0006", "16'h6996"
@@ -190,3 +191,16 @@ def _cells(number: int, chain: list[HalfCell]) -> list[str]:
         ]
         carry = f"carry_{number}_{index}"
     return lines
+
+
+def with_carry_cells(text: str, width: int, *, delay: int) -> str:
+    """Generated Verilog `text` with its module `hwflow_differences` replaced by `differences`.
+
+    Raises:
+        ValueError: `text` has no such module.
+    """
+    module = re.compile(r"^(?://[^\n]*\n)*module hwflow_differences\b.*?^endmodule\n?", re.M | re.S)
+    replaced, count = module.subn(lambda _: differences(width, delay=delay), text)
+    if count != 1:
+        raise ValueError(f"the Verilog has {count} modules hwflow_differences, expected 1")
+    return replaced

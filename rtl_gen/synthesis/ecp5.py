@@ -74,7 +74,8 @@ def commands(top: str, options: Options) -> list[str]:
     ]
     return [
         f"read_verilog -sv {DESIGN}",
-        f"hierarchy -check -top {top}",
+        # Cells of the family may be named; synth_ecp5 knows and checks them.
+        f"hierarchy -top {top}",
         *(f"setattr -mod -set keep_hierarchy 1 {pattern}" for pattern in options.keep),
         *options.prepare,
         " ".join(["synth_ecp5", *switches, "-top", top]),

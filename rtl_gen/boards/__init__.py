@@ -1,0 +1,1 @@
+"""FPGA boards: pins, clocks, top levels, bitstreams and what they report."""

@@ -1,0 +1,182 @@
+"""From a target to a board's bitstream: Verilog, synthesis, place and route, report."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import amaranth
+
+from hwflow.config import AcceleratorConfig
+from hwflow.errors import FlowError
+from rtl_gen.bindings.block_ram import BlockRam
+from rtl_gen.board_core import BoardCore
+from rtl_gen.boards.board import Board
+from rtl_gen.boards.place import ECPPACK, NEXTPNR, pack, place_and_route, tool
+from rtl_gen.boards.pll import Pll
+from rtl_gen.boards.report import (
+    array_luts,
+    critical_path,
+    resources_by_unit,
+    slowest_clock,
+    utilisation,
+)
+from rtl_gen.boards.top import BoardTop
+from rtl_gen.instances import emit
+from rtl_gen.synthesis.carry_popcount import with_carry_cells
+from rtl_gen.synthesis.ecp5 import Synthesis, synthesise
+from rtl_gen.synthesis.resources import Resources
+from rtl_gen.synthesis.yosys import Progress
+
+TOP = "board"
+
+LOWER = {
+    "LUT4": "pixel_lanes or cols",
+    "FF": "rows or cols",
+    "EBR": "main_rows, side_rows or pool_rows, or a network with fewer weights",
+    "MULT18X18D": "mac_depth or pixel_lanes",
+}
+"""Resource -> fields of the target that it depends on most."""
+
+
+@dataclass(frozen=True)
+class Bitstream:
+    """A bitstream and what is to be said of it (JSON types only)."""
+
+    data: bytes = field(repr=False)
+    verilog: str = field(repr=False)
+    report: dict[str, Any]
+
+
+def generate(board: Board, config: AcceleratorConfig, *, beats: int, clock_hz: int) -> str:
+    """Verilog of a board's top level with `beats` of block RAM as the accelerator's memory, mapped for ECP5.
+
+    Raises:
+        FlowError: the PLL does not make the clock, or the serial line's rate is more than 2% off.
+    """
+    divisor = round(clock_hz / board.baud)
+    if abs(clock_hz / divisor - board.baud) > board.baud / 50:
+        raise FlowError(
+            f"a clock of {clock_hz / 1e6:g} MHz divides to {clock_hz / divisor:.0f} baud, more than 2% from "
+            f"{board.baud}; nearest valid clock: {divisor * board.baud / 1e6:g} MHz"
+        )
+    pll = Pll.of(board.oscillator_hz, clock_hz)
+    core = BoardCore(config, BlockRam(config, beats), divisor=divisor, clock_hz=clock_hz)
+    text = emit(BoardTop(core, pll), TOP)
+    return with_carry_cells(text, config.popcount_width, delay=config.popcount_stages - 1)
+
+
+def build(
+    board: Board,
+    config: AcceleratorConfig,
+    folder: Path,
+    *,
+    beats: int,
+    clock_hz: int,
+    seed: int,
+    progress: Callable[[str], Progress],
+) -> Bitstream:
+    """A bitstream from nothing but the parameters; intermediate files and logs stay in `folder`.
+
+    Args:
+        board: where it runs.
+        config: the accelerator.
+        folder: for what the tools read and write.
+        beats: size of the memory image in beats of the target.
+        clock_hz: clock of the design.
+        seed: of place and route; same seed, same bytes.
+        progress: given the stage's name, makes what is told how far it is.
+
+    Raises:
+        FlowError: a tool is missing or fails, or the design is too large for the part.
+    """
+    for name in (NEXTPNR, ECPPACK):
+        tool(name)
+    text = generate(board, config, beats=beats, clock_hz=clock_hz)
+    (folder / f"{TOP}.sv").write_text(text)
+    netlist = synthesise(text, TOP, progress=progress("synthesis"))
+    check_size(board, netlist.resources)
+    placed = place_and_route(
+        netlist.json,
+        board.constraints(),
+        board.part,
+        folder,
+        clock_hz=clock_hz,
+        seed=seed,
+        progress=progress("place and route"),
+    )
+    bits = pack(placed.config, folder)
+    report = {
+        "board": board.name,
+        "part": board.part.name,
+        "target": config.to_dict(),
+        "memory_beats": beats,
+        "clock_hz": clock_hz,
+        **_timing(netlist, placed.report, clock_hz),
+        **_resources(board, config, netlist),
+        "seed": seed,
+        "tools": {
+            "amaranth": amaranth.__version__,
+            "yosys": netlist.yosys,
+            "nextpnr": placed.nextpnr,
+        },
+        "sha256": {
+            "bitstream": hashlib.sha256(bits).hexdigest(),
+            "netlist": hashlib.sha256(netlist.json).hexdigest(),
+            "verilog": hashlib.sha256(text.encode()).hexdigest(),
+        },
+        "evidence": "post-route",
+    }
+    return Bitstream(bits, text, report)
+
+
+def check_size(board: Board, needed: Resources) -> None:
+    """Raises FlowError when the part is too small: by how much, and what to lower."""
+    excess = board.part.excess(needed)
+    if not excess:
+        return
+    parts = (
+        f"{taken:,} {name} of {there:,} ({taken - there:,} too many: lower {LOWER[name]})"
+        for name, (taken, there) in excess.items()
+    )
+    raise FlowError(f"the design does not fit {board.part.name}: {'; '.join(parts)}")
+
+
+def check_timing(report: dict[str, Any]) -> None:
+    """Raises FlowError when a built design misses its clock: by how much, where, and what would help."""
+    if report["slack_ns"] >= 0:
+        return
+    path = " -> ".join(part["unit"] for part in report["critical_path"])
+    raise FlowError(
+        f"timing not met: {report['fmax_mhz']:.1f} MHz of {report['clock_hz'] / 1e6:g} MHz, slack "
+        f"{report['slack_ns']:.2f} ns, on the path {path}; lower --clock-mhz, try another --seed, or raise popcount_stages"
+    )
+
+
+def _timing(netlist: Synthesis, report: dict[str, Any], clock_hz: int) -> dict[str, Any]:
+    _, mhz = slowest_clock(report)
+    return {
+        "fmax_mhz": round(mhz, 2),
+        "slack_ns": round(1e9 / clock_hz - 1e3 / mhz, 3),
+        "critical_path": critical_path(report, netlist.cells),
+    }
+
+
+def _resources(board: Board, config: AcceleratorConfig, netlist: Synthesis) -> dict[str, Any]:
+    array, per_mac = array_luts(netlist.cells, config.binary_macs)
+    return {
+        "utilisation": utilisation(netlist.resources, board.part),
+        "array": {
+            "binary_macs": config.binary_macs,
+            "luts": array.luts,
+            "luts_per_binary_mac": round(per_mac, 3),
+        },
+        "units": {
+            unit: {**dataclasses.asdict(taken), "luts": taken.luts}
+            for unit, taken in resources_by_unit(netlist.cells).items()
+        },
+    }

@@ -1,0 +1,125 @@
+"""Boards: pins, clocks, size and timing reports, and the tools' errors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hwflow.config import load_target
+from hwflow.errors import FlowError
+from rtl_gen.boards import bitstream, place, report
+from rtl_gen.boards.board import BOARDS, LFE5U_25F, LFE5U_85F, ULX3S_85F, board
+from rtl_gen.boards.pll import VCO_HZ, Pll
+from rtl_gen.synthesis.resources import Resources
+
+
+def test_constraints_name_every_pin() -> None:
+    lines = ULX3S_85F.constraints().splitlines()
+    assert 'FREQUENCY PORT "clk25" 25 MHZ;' in lines
+    assert 'LOCATE COMP "clk25" SITE "G2";' in lines
+    assert 'LOCATE COMP "uart_rx" SITE "M1";' in lines
+    assert 'LOCATE COMP "uart_tx" SITE "L4";' in lines
+    assert 'IOBUF PORT "led_0" IO_TYPE=LVCMOS33 DRIVE=4;' in lines
+    for port in ULX3S_85F.pins:
+        assert sum(f'LOCATE COMP "{port}"' in line for line in lines) == 1
+
+
+@pytest.mark.parametrize("each", BOARDS.values(), ids=BOARDS)
+def test_boards_have_targets(each: Any) -> None:
+    assert load_target(each.target).name == each.target
+    assert board(each.name) is each
+
+
+def test_unknown_board() -> None:
+    with pytest.raises(FlowError, match="unknown board 'basys'; known: ulx3s-85f"):
+        board("basys")
+
+
+@pytest.mark.parametrize("mhz", [25, 40, 50, 62.5, 80, 100, 120])
+def test_pll(mhz: float) -> None:
+    pll = Pll.of(25_000_000, round(mhz * 1e6))
+    assert pll.hz == round(mhz * 1e6)
+    assert VCO_HZ[0] <= pll.hz * pll.output <= VCO_HZ[1]
+
+
+def test_pll_names_the_nearest() -> None:
+    with pytest.raises(FlowError, match=r"no clock of 80.1234 MHz.*nearest valid: 80.0000 MHz"):
+        Pll.of(25_000_000, 80_123_400)
+
+
+def test_baud_too_far_off() -> None:
+    with pytest.raises(FlowError, match=r"divides to .* baud.*nearest valid clock: 4 MHz"):
+        bitstream.generate(ULX3S_85F, load_target("ecp5-85f"), beats=512, clock_hz=3_100_000)
+
+
+def test_too_large() -> None:
+    needed = Resources(lut4=90000, ebr=210, mult=10)
+    with pytest.raises(FlowError) as caught:
+        bitstream.check_size(ULX3S_85F, needed)
+    assert "90,000 LUT4 of 83,640 (6,360 too many: lower pixel_lanes" in str(caught.value)
+    assert "210 EBR of 208 (2 too many: lower main_rows" in str(caught.value)
+    assert not LFE5U_85F.excess(Resources(lut4=83640, mult=156))
+    assert LFE5U_25F.excess(Resources(mult=29)) == {"MULT18X18D": (29, 28)}
+
+
+def routed(mhz: float) -> dict[str, Any]:
+    """As nextpnr writes it: two clocks, the slower one's path through two units."""
+    step = {"delay": 1.0, "type": "logic"}
+    cells = ["a.b.c.d.x", "a.b.c.d.e.y", "a.q.z"]
+    path = [
+        {**step, "type": kind, "from": {"cell": start}, "to": {"cell": end}}
+        for kind, start, end in (
+            ("clk-to-q", cells[0], cells[0]),
+            ("routing", cells[0], cells[1]),
+            ("logic", cells[1], cells[1]),
+            ("routing", cells[1], cells[2]),
+            ("setup", cells[2], cells[2]),
+        )
+    ]
+    return {
+        "fmax": {"core": {"achieved": mhz}, "io": {"achieved": mhz + 1}},
+        "critical_paths": [
+            {"from": "<async>", "to": "posedge core", "path": []},
+            {"from": "posedge io", "to": "posedge io", "path": []},
+            {"from": "posedge core", "to": "posedge core", "path": path},
+        ],
+    }
+
+
+def test_critical_path_by_unit() -> None:
+    units = {"a.b.c.d.e": 0, "a.b.c.d": 0, "a.q": 0}
+    assert report.slowest_clock(routed(70.0)) == ("core", 70.0)
+    path = report.critical_path(routed(70.0), units)
+    assert [part["unit"] for part in path] == ["a.b.c.d", "a.q"]
+    assert path[0]["logic_ns"] == 2.0 and path[0]["routing_ns"] == 1.0
+    assert path[1]["logic_ns"] == 1.0 and path[1]["routing_ns"] == 1.0
+    assert (path[0]["from"], path[1]["to"]) == ("a.b.c.d.x", "a.q.z")
+
+
+def test_timing_missed() -> None:
+    made = {
+        "slack_ns": -1.786,
+        "fmax_mhz": 70.0,
+        "clock_hz": 80_000_000,
+        "critical_path": [{"unit": "a"}, {"unit": "b"}],
+    }
+    with pytest.raises(FlowError, match=r"70.0 MHz of 80 MHz, slack -1.79 ns, on the path a -> b;"):
+        bitstream.check_timing(made)
+    bitstream.check_timing({**made, "slack_ns": 0.0})
+
+
+def test_missing_tool(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEXTPNR_ECP5", "no-such-program")
+    with pytest.raises(FlowError, match="NEXTPNR_ECP5=no-such-program is no program"):
+        place.tool(place.NEXTPNR)
+
+
+def test_tool_that_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fake = tmp_path / "fake"
+    fake.write_text("#!/bin/sh\necho 'ERROR: no such thing'\nexit 1\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("NEXTPNR_ECP5", str(fake))
+    with pytest.raises(FlowError, match="nextpnr failed: no such thing; its log is"):
+        place.place_and_route(b"{}", "", LFE5U_85F, tmp_path, clock_hz=1, seed=1)
