@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help venv sim sim-imagenet test test-all lint train bench family verilog bitstream clean
+.PHONY: help venv sim sim-imagenet test test-all lint train bench family netlists verilog bitstream clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ train: $(STAMP) ## train the small network on Fashion-MNIST: make train DATA=fol
 
 bench: $(STAMP) ## measure the speed of each stage, append to bench/history.jsonl
 	$(BIN)/python -m bench
+
+netlists: $(STAMP) ## the units' benches on their ECP5 netlists
+	$(BIN)/hwflow netlist --out $(BUILD)/netlists
 
 verilog: $(STAMP) ## Verilog of TARGET in build/verilog
 	$(BIN)/hwflow verilog --target $(TARGET) --out $(BUILD)/verilog/$(TARGET)

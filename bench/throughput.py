@@ -1,6 +1,6 @@
 """Frames per second and latency of a network on a board: cycles of a simulation times the clock of a bitstream.
 
-`python -m bench.throughput --run build/sim --clock build/ulx3s-85f/report.json`, or `--clock 80` in MHz.
+`python -m bench.throughput --run build/sim --clock REPORT` with the report of `hwflow bitstream`, or `--clock 80` in MHz.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ import typer
 from hwflow.cli.output import Json, console, number, print_json
 from hwflow.errors import FlowError
 
-CLOCKS = ("clock_mhz", "fmax_mhz")
-"""Fields of a bitstream's report that hold a clock in MHz: the one in use, else the highest possible."""
-
 
 def clock_of(given: str) -> tuple[float, str]:
     """MHz and their evidence: a number is `stated`, a bitstream's report (JSON) `post-route`.
+
+    Of a bitstream the clock that it was made for, or the one that was reached where timing is not met.
 
     Raises:
         FlowError: neither.
@@ -28,11 +27,12 @@ def clock_of(given: str) -> tuple[float, str]:
         return _positive(float(given), given), "stated"
     except ValueError:
         report = _load(Path(given))
-    for name in CLOCKS:
-        value = report.get(name)
-        if isinstance(value, int | float):
-            return _positive(float(value), given), "post-route"
-    raise FlowError(f"{given} has none of {', '.join(CLOCKS)}; give a bitstream's report, or MHz")
+    wanted, reached = report.get("clock_hz"), report.get("fmax_mhz")
+    if not isinstance(wanted, int | float) or not isinstance(reached, int | float):
+        raise FlowError(
+            f"{given} has no clock_hz and fmax_mhz; give the report of `hwflow bitstream`, or MHz"
+        )
+    return _positive(min(wanted / 1e6, float(reached)), given), "post-route"
 
 
 def throughput(summary: dict[str, Any], clock: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import rtl_gen
 from hwflow.config import AcceleratorConfig
 from hwflow.files import write_atomically
 from rtl_gen.verilog import TOP, generate
-from sim import runner
+from sim import netlists, runner
 
 
 def accelerator_sources(config: AcceleratorConfig) -> dict[str, str]:
@@ -25,7 +25,8 @@ def kept_verilog(
 ) -> dict[str, str]:
     """The Verilog of a top of `config` (file name -> text), kept beside the models: elaboration takes seconds.
 
-    folders: with sources of it, beside those of the accelerator.
+    folders: with sources of it, beside those of the accelerator. With NETLIST set the Verilog is the netlist that
+    synthesis makes of the top (sim/netlists.py).
     """
     digest = hashlib.sha256(json.dumps(config.to_dict(), sort_keys=True).encode())
     for folder in (*(Path(package.__path__[0]) for package in (hwflow, rtl_gen)), *folders):
@@ -35,4 +36,4 @@ def kept_verilog(
     if not kept.is_file():
         kept.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(kept, text().encode())
-    return {f"{top}.sv": kept.read_text()}
+    return netlists.device_sources({f"{top}.sv": kept.read_text()}, top)

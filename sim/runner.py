@@ -63,12 +63,13 @@ class BuiltModel:
 
 @dataclass(frozen=True)
 class TestCase:
-    """One cocotb test's outcome; `message` is empty when it passed."""
+    """One cocotb test's outcome; `message` is empty when it passed. nanoseconds: simulated."""
 
     __test__ = False
     name: str
     passed: bool
     message: str
+    nanoseconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,7 @@ def build(
     parameters: Mapping[str, int] | None = None,
     public_vlt: str | None = None,
     arguments: Sequence[str] = (),
+    simulator: Simulator | None = None,
 ) -> BuiltModel:
     """Compile `sources` (file name -> Verilog text, or paths) with top module `top`, or reuse the model.
 
@@ -124,11 +126,12 @@ def build(
         parameters: values of the top module's parameters.
         public_vlt: text of a Verilator control file naming the visible signals; default: the top's ports.
         arguments: further arguments of the simulator's compiler.
+        simulator: default the one that `find_simulator` finds.
 
     Raises:
         FlowError: no simulator, or the tool's first error lines.
     """
-    simulator = find_simulator()
+    simulator = simulator or find_simulator()
     files = _texts(sources)
     control = public_vlt or f'`verilator_config\npublic_flat_rw -module "{top}" -port "*"\n'
     options = [f"-G{key}={value}" for key, value in sorted((parameters or {}).items())] + list(
@@ -361,7 +364,9 @@ def _cases(results: Path) -> tuple[TestCase, ...]:
             if bad is None
             else bad.get("message") or bad.get("error_msg") or bad.text or "failed"
         )
-        cases.append(TestCase(case.get("name", "?"), bad is None, message))
+        recorded = {each.get("name"): each.get("value") for each in case.iter("property")}
+        nanoseconds = float(recorded.get("sim_time_duration") or 0)
+        cases.append(TestCase(case.get("name", "?"), bad is None, message, nanoseconds))
     return tuple(cases)
 
 

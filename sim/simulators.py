@@ -54,6 +54,19 @@ def find_simulator() -> Simulator:
     raise FlowError(f"SIM={wanted!r} is not a simulator; use SIM=verilator or SIM=icarus")
 
 
+def netlist_simulator() -> Simulator:
+    """The simulator for netlists: what SIM names, else Icarus where it is installed, else Verilator.
+
+    Icarus compiles thousands of gates in a second, Verilator in a minute, and the benches are short.
+
+    Raises:
+        FlowError: as `find_simulator`.
+    """
+    if "SIM" not in os.environ and shutil.which("iverilog"):
+        return _icarus()
+    return find_simulator()
+
+
 @cache
 def _icarus() -> Simulator:
     found = shutil.which("iverilog")

@@ -18,6 +18,7 @@ from hwflow.cli import (
     fit,
     import_aqt,
     lower,
+    netlist,
     plan,
     quantise,
     random,
@@ -52,6 +53,7 @@ app.command("verilog")(verilog.verilog)
 app.command("bitstream")(bitstream.bitstream)
 app.command("estimate")(estimate.estimate)
 app.command("emulate")(emulate.emulate)
+app.command("netlist")(netlist.netlist)
 app.command("cycles")(cycles.cycles)
 app.command("sim")(sim.sim)
 app.command("sim-imagenet")(sim_imagenet.sim_imagenet)

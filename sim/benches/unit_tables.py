@@ -18,6 +18,7 @@ from sim.benches import (
     loader,
     memories,
     pooling,
+    rams,
     records,
     rings,
     scalar,
@@ -32,7 +33,8 @@ Table = Mapping[str, Sequence[Callable[[], UnitBench]]]
 
 DATAPATH: Table = {
     "popcount": [arrays.popcount],
-    "binary_pe": [partial(arrays.binary_pe, seed, stages) for seed, stages in ((3, 1), (4, 2))],
+    "binary_pe": [partial(arrays.binary_pe, seed, 1) for seed in (3, 4)],
+    "binary_pe_two_stages": [partial(arrays.binary_pe, seed, 2) for seed in (3, 4)],
     "mac_pe": [partial(arrays.mac_pe, seed) for seed in (3, 4)],
     "lane": [partial(vector.vector_lane, seed) for seed in range(4)],
     "lane_constants": [vector.lane_constants],
@@ -69,6 +71,10 @@ CONTROL: Table = {
 """The scalar engine and its parts, the records, the loader and its guard."""
 
 MEMORIES: Table = {
+    "ram_distributed": [partial(rams.ram, 8, 32, 8)],
+    "ram_narrow": [partial(rams.ram, 8, 2048, 8)],
+    "ram_wide": [partial(rams.ram, 64, 600, 64)],
+    "ram_parts": [partial(rams.ram, 64, 1024, 16)],
     "tap_address": [partial(memories.tap_address, 4)],
     "feature_memory": [partial(memories.feature_memory, 2, 2)],
     "residual_memory": [partial(memories.residual_memory, 2, False)],

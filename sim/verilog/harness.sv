@@ -145,21 +145,21 @@ module harness #(
         || !$value$plusargs("schedule=%d", schedule_address) || !$value$plusargs("result=%s", result_name)
         || !$value$plusargs("frames=%s", frames_name) || !$value$plusargs("progress=%s", progress_name))
       complain("a required plusarg is missing");
-    void'($value$plusargs("image_first=%d", image_first));
-    void'($value$plusargs("latency=%d", latency));
-    void'($value$plusargs("beats=%d", beats));
-    void'($value$plusargs("per=%d", per));
-    void'($value$plusargs("stall=%d", stall));
-    void'($value$plusargs("result_stall=%d", result_stall));
-    void'($value$plusargs("seed=%d", seed));
-    void'($value$plusargs("limit=%d", limit));
-    void'($value$plusargs("error_at=%d", error_at));
-    void'($value$plusargs("silent_at=%d", silent_at));
-    void'($value$plusargs("silent_for=%d", silent_for));
+    got = $value$plusargs("image_first=%d", image_first);
+    got = $value$plusargs("latency=%d", latency);
+    got = $value$plusargs("beats=%d", beats);
+    got = $value$plusargs("per=%d", per);
+    got = $value$plusargs("stall=%d", stall);
+    got = $value$plusargs("result_stall=%d", result_stall);
+    got = $value$plusargs("seed=%d", seed);
+    got = $value$plusargs("limit=%d", limit);
+    got = $value$plusargs("error_at=%d", error_at);
+    got = $value$plusargs("silent_at=%d", silent_at);
+    got = $value$plusargs("silent_for=%d", silent_for);
     keep_going = $test$plusargs("keep_going") != 0;
-    void'($value$plusargs("wave_image=%d", wave_image));
-    void'($value$plusargs("wave_from=%d", wave_from));
-    void'($value$plusargs("wave_to=%d", wave_to));
+    got = $value$plusargs("wave_image=%d", wave_image);
+    got = $value$plusargs("wave_from=%d", wave_from);
+    got = $value$plusargs("wave_to=%d", wave_to);
     waving = $value$plusargs("wave=%s", wave_name) != 0;
     tracing = $value$plusargs("trace=%s", trace_name) != 0;
     memory_file = $fopen(memory_name, "rb");

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ from sim.expected import ExpectedImage, expected_images
 from sim.link_faults import FaultPlan
 from sim.network import conv_instructions
 from sim.runner import BuiltModel
-from tests.sim.configs import CONFIGS
+from tests.sim.configs import CONFIGS, SMALL
 
 CONFIG = CONFIGS["t4x8x32"]
 BEATS = 1024
@@ -77,7 +77,7 @@ def test_classifies_and_keeps_its_memory(model: BuiltModel, case: Case, tmp_path
             assert board.load(case.program) > 0
             result = board.classify(case.images)
             case.check(result)
-            assert board.statistics.retries == 0
+            assert board.statistics.damaged == 0
             everything = board.classify(case.images, keep=EVERYTHING)
             case.check(everything)
             assert everything.cycles == result.cycles
@@ -109,7 +109,10 @@ PLANS = {
 }
 
 
-@pytest.mark.parametrize("name", PLANS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name == "corrupt" else pytest.mark.slow) for name in PLANS],
+)
 def test_a_line_that_does_harm(name: str, model: BuiltModel, case: Case, tmp_path: Path) -> None:
     with (
         simulated_board(model, tmp_path, faults=PLANS[name]) as (port, report),
@@ -132,6 +135,20 @@ def test_a_cut_link_is_an_error(model: BuiltModel, case: Case, tmp_path: Path) -
     ):
         board.load(case.program)
     assert report["cut"]
+
+
+def test_programs_that_the_board_cannot_take(model: BuiltModel, case: Case, tmp_path: Path) -> None:
+    with (
+        simulated_board(model, tmp_path) as (port, _),
+        Accelerator.open(str(port), baud=BAUD) as board,
+    ):
+        with pytest.raises(FlowError, match=f"was built for target {CONFIG.name}"):
+            board.load(lower(case.network, SMALL))
+        with pytest.raises(FlowError, match="no program is loaded"):
+            board.classify(case.images)
+        board.capabilities = replace(board.capabilities, memory_bytes=100)
+        with pytest.raises(FlowError, match="the board's memory 100"):
+            board.load(case.program)
 
 
 def run_command(port: Path, *options: str) -> subprocess.CompletedProcess[str]:
