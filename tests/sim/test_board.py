@@ -25,7 +25,7 @@ from sim.expected import ExpectedImage, expected_images
 from sim.link_faults import FaultPlan
 from sim.network import conv_instructions
 from sim.runner import BuiltModel
-from tests.sim.configs import CONFIGS, SMALL
+from tests.sim.configs import CONFIGS
 
 CONFIG = CONFIGS["t4x8x32"]
 BEATS = 1024
@@ -143,7 +143,7 @@ def test_programs_that_the_board_cannot_take(model: BuiltModel, case: Case, tmp_
         Accelerator.open(str(port), baud=BAUD) as board,
     ):
         with pytest.raises(FlowError, match=f"was built for target {CONFIG.name}"):
-            board.load(lower(case.network, SMALL))
+            board.load(lower(case.network, CONFIGS["t3x8x16"]))
         with pytest.raises(FlowError, match="no program is loaded"):
             board.classify(case.images)
         board.capabilities = replace(board.capabilities, memory_bytes=100)
