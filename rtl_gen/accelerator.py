@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from amaranth.hdl import (
+    Cat,
     ClockDomain,
     ClockSignal,
     Const,
@@ -36,6 +37,9 @@ from rtl_gen.records import LayerRecords, ResultArbiter
 from rtl_gen.scalar_engine import ScalarEngine
 from rtl_gen.spill_writer import SpillWriter
 
+RESET_CYCLES = 16
+"""Cycles of the units' reset: more than there are units."""
+
 TAPS = ("tap_store", "tap_mean", "tap_pool")
 
 
@@ -43,7 +47,8 @@ class Accelerator(wiring.Component):
     """Executes the schedule at `schedule_address` once per `start`. Elaborates only inside rtl_gen.instances.emit.
 
     Members: `start` In, taken while not `busy`, in frame cycle 0; `schedule_address` In, beats, with `start`;
-    `busy` Out, from the cycle after `start` to `done`; `done` Out, pulses when the END record has left: the next
+    `busy` Out, from the cycle after `start` to `done`, and while the units are in reset;
+    `done` Out, pulses when the END record has left: the next
     `start` may come in the following cycle; `error` Out, with `done`: the run ended with an ERROR record instead, and
     `busy` stays until the memory has answered what it still owes; `memory` the read port; `result` Out stream of
     64-bit words (isa.Record); `tap_*` Out, for simulation. With `long_words`: `write` Out, stream of beats to write, and
@@ -96,30 +101,26 @@ class Accelerator(wiring.Component):
         if config.long_words:
             streams = LongStream(config), SpillWriter(config)
             units |= dict(zip(("long_stream", "spill_writer"), streams, strict=True))
-        # A run that ends with an error leaves them in the middle of their work: they have a reset of their own.
-        abandon = Signal()
-        m.domains += ClockDomain("core", local=True)
-        m.d.comb += [
-            ClockSignal("core").eq(ClockSignal()),
-            ResetSignal("core").eq(ResetSignal() | abandon),
-        ]
-        for name, unit in units.items():
-            m.submodules[name] = DomainRenamer("core")(unit)
+        # A run that ends with an error leaves them in the middle of their work: they have resets of their own.
+        abandon, resetting = Signal(), Signal()
+        for name, domain in self._resets(m, list(units), abandon, resetting).items():
+            m.submodules[name] = DomainRenamer(domain)(units[name])
         m.submodules.guard = guard = MemoryGuard(config)
         m.submodules.arbiter = arbiter = ResultArbiter()
 
         # A frame.
-        begin = Signal()
+        begin, active = Signal(), Signal()
         cycle = Signal(COUNTER_BITS)
         m.d.comb += [
             begin.eq(self.start & ~self.busy),
+            self.busy.eq(active | resetting),
             self.done.eq(scalar.frame_done | self.error),
         ]
         m.d.sync += cycle.eq(Mux(begin, 1, cycle + 1))
         with m.If(begin):
-            m.d.sync += self.busy.eq(1)
+            m.d.sync += active.eq(1)
         with m.Elif(scalar.frame_done | abandon):
-            m.d.sync += self.busy.eq(0)
+            m.d.sync += active.eq(0)
         written = streams[1].idle if streams is not None else Const(1)
         self._errors(m, guard, arbiter, abandon, written)
         m.d.comb += [
@@ -217,6 +218,30 @@ class Accelerator(wiring.Component):
         m.d.comb += [getattr(self, name).eq(getattr(back, name)) for name in TAPS]
         m.d.comb += self.tap_scalar.eq(scalar.tap_scalar)
         return m
+
+    def _resets(
+        self, m: Module, names: list[str], abandon: Signal, resetting: Signal
+    ) -> dict[str, str]:
+        """A clock domain for each unit, whose reset comes from a register of its own.
+
+        One net would reset tens of thousands of registers and be the slowest of all. The registers form a chain, and a
+        reset lasts longer than the chain is long: all units are in reset together before the first leaves it.
+        """
+        left = Signal(range(RESET_CYCLES), init=RESET_CYCLES - 1)
+        with m.If(abandon):
+            m.d.sync += left.eq(RESET_CYCLES - 1)
+        with m.Elif(left != 0):
+            m.d.sync += left.eq(left - 1)
+        chain: list[Signal] = []
+        domains = {name: f"core_{name}" for name in names}
+        for name, domain in domains.items():
+            reset = Signal(name=f"reset_{name}", init=1)
+            m.d.sync += reset.eq(chain[-1] if chain else left != 0)
+            m.domains += ClockDomain(domain, local=True)
+            m.d.comb += [ClockSignal(domain).eq(ClockSignal()), ResetSignal(domain).eq(reset)]
+            chain.append(reset)
+        m.d.comb += resetting.eq((left != 0) | Cat(chain).any())
+        return domains
 
     def _streams(
         self,

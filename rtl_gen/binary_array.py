@@ -113,8 +113,10 @@ class BinaryColumn(wiring.Component):
             deskew.read_address.eq(self.collect_addr),
             self.sums.eq(deskew.read_data),
         ]
+        act_out = Signal.like(self.act_out, reset_less=True)
+        m.d.comb += self.act_out.eq(act_out)
         with m.If(self.step_in.any()):
-            m.d.sync += [self.act_out.eq(self.act_in), self.add_out.eq(self.add_in)]
+            m.d.sync += [act_out.eq(self.act_in), self.add_out.eq(self.add_in)]
         for name in ("step", "last", "read_en", "read_addr", "stamp"):
             m.d.sync += getattr(self, f"{name}_out").eq(getattr(self, f"{name}_in"))
         return m

@@ -77,23 +77,23 @@ class Lane(wiring.Component):
         """Stages 1 to 11; the comment before a group of registers names the stage they are valid in."""
         m = Module()
         # 1, 2: S' = rsr(S, acc_shift)
-        total2 = Signal(signed(ACC_BITS + 1))
-        scaled = Signal(signed(16))
+        total2 = Signal(signed(ACC_BITS + 1), reset_less=True)
+        scaled = Signal(signed(16), reset_less=True)
         with m.If(self.holds[0]):
             m.d.sync += total2.eq((self.total << 1) >> self.acc_shift)
         with m.If(self.holds[1]):
             m.d.sync += scaled.eq((total2 + 1) >> 1)
         # 3, 4: alpha * S', shifted. Only the bits that reach the 25-bit sum are kept.
-        product = Signal(signed(32))
-        product2 = Signal(signed(BIAS_BITS + 1))
+        product = Signal(signed(32), reset_less=True)
+        product2 = Signal(signed(BIAS_BITS + 1), reset_less=True)
         with m.If(self.holds[2]):
             m.d.sync += product.eq(self.alpha * scaled)
         with m.If(self.holds[3]):
             m.d.sync += product2.eq((product << 1) >> self.alpha_shift)
         # 5, 6: v - bias_x, exact modulo 2**25, which holds it
-        own = Signal(signed(BIAS_BITS))
-        shortcuts = Signal(signed(BIAS_BITS))
-        wide_t = Signal(signed(BIAS_BITS))
+        own = Signal(signed(BIAS_BITS), reset_less=True)
+        shortcuts = Signal(signed(BIAS_BITS), reset_less=True)
+        wide_t = Signal(signed(BIAS_BITS), reset_less=True)
         with m.If(self.holds[4]):
             m.d.sync += [
                 own.eq((product2 >> 1) + product2[0] + self.bias),
@@ -102,8 +102,8 @@ class Lane(wiring.Component):
         with m.If(self.holds[5]):
             m.d.sync += wide_t.eq(own + shortcuts)
         # 7: t and the slope of its side
-        t = Signal(signed(T_BITS))
-        slope = Signal(signed(14))
+        t = Signal(signed(T_BITS), reset_less=True)
+        slope = Signal(signed(14), reset_less=True)
         with m.If(self.holds[6]):
             m.d.sync += [
                 t.eq(saturated(wide_t, T_BITS)),
@@ -111,14 +111,14 @@ class Lane(wiring.Component):
                 slope.eq(Mux(wide_t[-1], self.n, self.p)),
             ]
         # 8, 9: slope * t, shifted
-        sloped = Signal(signed(32))
-        sloped2 = Signal(signed(33))
+        sloped = Signal(signed(32), reset_less=True)
+        sloped2 = Signal(signed(33), reset_less=True)
         with m.If(self.holds[7]):
             m.d.sync += sloped.eq(slope * t)
         with m.If(self.holds[8]):
             m.d.sync += sloped2.eq((sloped << 1) >> self.out_shift)
         # 10, 11: + q, saturate
-        wide_y = Signal(signed(32))
+        wide_y = Signal(signed(32), reset_less=True)
         narrowed = Signal(signed(STORED_BITS))
         m.d.comb += narrowed.eq(
             Mux(self.narrow, saturated(wide_y, BYTE_BITS), saturated(wide_y, STORED_BITS))

@@ -59,12 +59,12 @@ class MacOperands(wiring.Component):
             Mux(self.matvec, self.vector, self.word.word_select(self.lane, 8 * depth))
         )
         per_column = self.grouped & ~self.matvec
+        first = Signal.like(self.first, reset_less=True)
+        rest = Signal.like(self.rest, reset_less=True)
+        m.d.comb += [self.first.eq(first), self.rest.eq(rest)]
         with m.If(self.step):
             with m.If(per_column):
-                m.d.sync += [self.first.eq(spread), self.rest.eq(0)]
+                m.d.sync += [first.eq(spread), rest.eq(0)]
             with m.Else():
-                m.d.sync += [
-                    self.first.eq(Cat(common[:8] for _ in range(cols))),
-                    self.rest.eq(common),
-                ]
+                m.d.sync += [first.eq(Cat(common[:8] for _ in range(cols))), rest.eq(common)]
         return m

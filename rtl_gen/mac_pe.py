@@ -60,11 +60,13 @@ class MacPE(wiring.Component):
         partial = Signal(signed(16 + (depth - 1).bit_length()), reset_less=True)
         total = Signal(signed(SUM_BITS))
         following = Signal(signed(SUM_BITS))
+        result = Signal(signed(SUM_BITS), reset_less=True)
         m.d.comb += following.eq(total + partial)
         with m.If(self.step):
             m.d.sync += partial.eq(Mux(self.add, reduce(add, products), 0))
         with m.If(self.step_next):
             m.d.sync += total.eq(Mux(self.last_next, 0, following))
             with m.If(self.last_next):
-                m.d.sync += self.result.eq(following)
+                m.d.sync += result.eq(following)
+        m.d.comb += self.result.eq(result)
         return m

@@ -73,7 +73,7 @@ class FrameControl(wiring.Component):
                 status.error | status.write_error | status.result_error | status.result_overflow
             ),
             self.latch.eq((state == State.IDLE) & control.start & ~control.reset),
-            self.start.eq(state == State.START),
+            self.start.eq((state == State.START) & ~self.busy),
             self.flush.eq(state == State.FLUSH),
             self.abandon.eq(state == State.ABANDON),
             finished.eq(self.flush & self.results_idle & ~control.reset),
@@ -88,7 +88,7 @@ class FrameControl(wiring.Component):
         with m.Switch(state):
             with m.Case(State.IDLE), m.If(self.latch):
                 m.d.sync += state.eq(State.START)
-            with m.Case(State.START):
+            with m.Case(State.START), m.If(~self.busy):
                 m.d.sync += state.eq(State.RUN)
             with m.Case(State.RUN), m.If(self.done):
                 m.d.sync += state.eq(State.FLUSH)

@@ -102,7 +102,7 @@ def place_and_route(
     switches = [
         f"--{part.device}", "--package", part.package, "--speed", part.speed,
         "--json", DESIGN, "--lpf", PINS, "--textcfg", CONFIG, "--report", REPORT,
-        "--freq", f"{clock_hz / 1e6:g}", "--seed", str(seed), "--timing-allow-fail",
+        "--freq", f"{clock_hz / 1e6:g}", "--seed", str(seed), "--router", "router2", "--timing-allow-fail",
     ]  # fmt: skip
     log = folder / LOG
     status = _run([program, *switches], folder, log, progress)
