@@ -122,7 +122,7 @@ class Accelerator(wiring.Component):
         with m.Elif(scalar.frame_done | abandon):
             m.d.sync += active.eq(0)
         written = streams[1].idle if streams is not None else Const(1)
-        self._errors(m, guard, arbiter, abandon, written)
+        self._errors(m, guard, arbiter, abandon, resetting, written)
         m.d.comb += [
             loader.start.eq(begin),
             loader.schedule_address.eq(self.schedule_address),
@@ -283,10 +283,11 @@ class Accelerator(wiring.Component):
         guard: MemoryGuard,
         arbiter: ResultArbiter,
         abandon: Signal,
+        resetting: Signal,
         written: Value,
     ) -> None:
         """The end of a run by a fault: ERROR record, `done`, outstanding beats, reset of the units, end of `busy`."""
-        m.d.comb += [arbiter.error.payload.eq(guard.record), guard.clear.eq(abandon)]
+        m.d.comb += arbiter.error.payload.eq(guard.record)
         with m.FSM(name="fault"):
             with m.State("NONE"), m.If(guard.failed):
                 m.d.comb += arbiter.hold.eq(1)
@@ -304,4 +305,10 @@ class Accelerator(wiring.Component):
                     m.next = "ABANDON"
             with m.State("ABANDON"):
                 m.d.comb += [arbiter.hold.eq(1), abandon.eq(1)]
-                m.next = "NONE"
+                m.next = "RESET"
+            with m.State("RESET"):
+                # The guard lets nothing out until the last unit has forgotten the run.
+                m.d.comb += arbiter.hold.eq(1)
+                with m.If(~resetting):
+                    m.d.comb += guard.clear.eq(1)
+                    m.next = "NONE"

@@ -50,7 +50,7 @@ def test_missing_tool(network: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_report_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    cells = {name: 3 for name in ("luts", "lut4", "carry", "ff", "dpr", "ebr", "mult")}
+    cells = dict.fromkeys(("luts", "lut4", "carry", "ff", "dpr", "ebr", "mult"), 3)
     report: dict[str, Any] = {
         "network": "net",
         "board": "ulx3s-85f",
