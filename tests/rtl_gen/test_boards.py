@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def test_pll_names_the_nearest() -> None:
 
 
 def test_baud_too_far_off() -> None:
-    with pytest.raises(FlowError, match=r"divides to .* baud.*nearest valid clock: 4 MHz"):
+    with pytest.raises(FlowError, match=r"divides to .* baud.*nearest valid clock: 3 MHz"):
         bitstream.generate(ULX3S_85F, load_target("ecp5-85f"), beats=512, clock_hz=3_100_000)
 
 
@@ -123,3 +124,12 @@ def test_tool_that_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     monkeypatch.setenv("NEXTPNR_ECP5", str(fake))
     with pytest.raises(FlowError, match="nextpnr failed: no such thing; its log is"):
         place.place_and_route(b"{}", "", LFE5U_85F, tmp_path, clock_hz=1, seed=1)
+
+
+def test_top_level() -> None:
+    config = dataclasses.replace(load_target("sim-small"), name="small")
+    text = bitstream.generate(ULX3S_85F, config, beats=1024, clock_hz=50_000_000)
+    assert "EHXPLLL" in text and "CCU2C" in text and "$countones(a ^ b)" not in text
+    header = text[text.index("module board(") :].split(";", 1)[0]
+    for port in ULX3S_85F.pins:
+        assert port in header
