@@ -134,8 +134,8 @@ ULX3S_85F = Board(
     oscillator_hz=25_000_000,
     target="ecp5-85f",
     network="fmnist-tiny",
-    clock_hz=80_000_000,
-    baud=3_000_000,
+    clock_hz=40_000_000,
+    baud=2_000_000,
     platform=("amaranth_boards.ulx3s", "ULX3S_85F_Platform"),
     pins={
         "clk25": ("clk25", 0, None),
