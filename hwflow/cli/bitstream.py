@@ -98,14 +98,9 @@ def _print(report: dict[str, Any], folder: Path) -> None:
         share = f"{counts['used'] / counts['available']:.1%}"
         used.add_row(name, number(counts["used"]), number(counts["available"]), share)
     screen.print(used)
-    path = table(
-        "critical path (post-route)", ("unit", "from", "to", "logic ns", "routing ns"), left=3
-    )
+    path = table("critical path (post-route)", ("unit", "logic ns", "routing ns"))
     for part in report["critical_path"]:
-        path.add_row(
-            part["unit"], part["from"], part["to"],
-            number(part["logic_ns"], 2), number(part["routing_ns"], 2),
-        )  # fmt: skip
+        path.add_row(part["unit"], number(part["logic_ns"], 2), number(part["routing_ns"], 2))
     screen.print(path)
     array, tools = report["array"], report["tools"]
     screen.print(
