@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from hwflow import isa, timing
 from hwflow.config import AcceleratorConfig
 from hwflow.numerics import SE_ONE
-from hwflow.timing import RESULT_WORDS
 from rtl_gen.affine import AffineUnit
 from rtl_gen.delay import delayed, successor
 from rtl_gen.interfaces import (
@@ -29,7 +27,8 @@ from rtl_gen.interfaces import (
 )
 from rtl_gen.logit_signature import LogitSignature
 from rtl_gen.matvec_source import MatvecSource
-from rtl_gen.records import RecordSerialiser, header, record_layout
+from rtl_gen.records import header
+from rtl_gen.scalar_results import ScalarResults
 from rtl_gen.scalar_unit import ScalarUnit
 from rtl_gen.vector_memory import VectorMemory
 
@@ -106,12 +105,7 @@ class ScalarEngine(wiring.Component):
         m.submodules.vector_a = self._a = VectorMemory(config)
         m.submodules.vector_b = self._b = VectorMemory(config)
         m.submodules.signature = self._signature = LogitSignature()
-        m.submodules.records = self._records = SyncFIFOBuffered(
-            width=record_layout(len(isa.END_COUNTERS)).size, depth=1
-        )
-        m.submodules.words = self._words = SyncFIFOBuffered(
-            width=RESULT_WORD.size, depth=RESULT_WORDS
-        )
+        m.submodules.results = self._results = ScalarResults()
 
         # The instruction under execution.
         self._word = word = Signal(SCALAR_BITS)
@@ -159,9 +153,6 @@ class ScalarEngine(wiring.Component):
         take_token = Signal()
         has_sum = (sum_tokens != 0) | (column != 0)
         has_record = self.record_level != 0
-        # Known a cycle late, in which one more word may have come.
-        room = Signal()
-        m.d.sync += room.eq(self._words.level < RESULT_WORDS - timing.scalar_output_latency() - 1)
         records = Signal()
         m.d.comb += [
             records.eq(~self._is_mean | self._mean.records),
@@ -171,7 +162,7 @@ class ScalarEngine(wiring.Component):
                 & (~self._is_mean | has_sum)
                 & (~records | has_record)
                 & (~self._is_fc | source.valid)
-                & (~self._to_logits | (room & (self._records.level == 0)))
+                & (~self._to_logits | self._results.room)
             ),
             take_token.eq(self._issue & self._is_mean & (column == 0)),
             self.record_take.eq(self._issue & records),
@@ -320,24 +311,12 @@ class ScalarEngine(wiring.Component):
         ]
         m.d.comb += self.tap_scalar.eq(tap)
 
-        # Logits and records leave through one FIFO; a logit is issued only when no record is under way.
-        m.submodules.serialiser = serialiser = RecordSerialiser(len(isa.END_COUNTERS))
-        word = Signal(RESULT_WORD)
+        wiring.connect(m, self._results.result, wiring.flipped(self.result))
         m.d.comb += [
-            serialiser.record.valid.eq(self._records.r_rdy),
-            serialiser.record.payload.eq(self._records.r_data),
-            self._records.r_en.eq(serialiser.record.ready),
-            serialiser.words.ready.eq(self._words.w_rdy & ~logit),
-            word.eq(serialiser.words.payload),
-            self._words.w_data.eq(word),
-            self._words.w_en.eq(serialiser.words.valid | logit),
-            self.result.valid.eq(self._words.r_rdy),
-            self.result.payload.eq(self._words.r_data),
-            self._words.r_en.eq(self.result.ready),
+            self._results.logit.valid.eq(logit),
+            self._results.logit.index.eq(produced),
+            self._results.logit.value.eq(unit.result),
         ]
-        with m.If(logit):
-            value = header(isa.Record.LOGIT, produced, _extended(unit.result, 32))
-            m.d.comb += [word.data.eq(value), word.last.eq(1)]
 
     def _fields(
         self, m: Module, names: tuple[str, ...], cycles: int
@@ -348,7 +327,7 @@ class ScalarEngine(wiring.Component):
         return data.View(layout, delayed(m, values, cycles, f"record_{names[0]}")[cycles])
 
     def _elaborate_control(self, m: Module) -> None:
-        config, records = self._config, self._records
+        config, results = self._config, self._results
         started = Signal(COUNTER_BITS)
         steps, slots, useful = Signal(COUNTER_BITS), Signal(COUNTER_BITS), Signal(COUNTER_BITS)
         with m.If(self.matvec.valid):
@@ -356,8 +335,7 @@ class ScalarEngine(wiring.Component):
         with m.If(self._issue):
             m.d.sync += useful.eq(useful + self._fc.inputs)
 
-        record = Signal(record_layout(len(isa.END_COUNTERS)))
-        m.d.comb += records.w_data.eq(record)
+        record = results.record.payload
         scalar = {
             "start": started,
             "end": self.cycle,
@@ -386,7 +364,7 @@ class ScalarEngine(wiring.Component):
                 m.d.comb += self._running.eq(1)
                 with m.If(self._finished & ~self._is_fc):
                     m.next = "IDLE"
-                with m.If(self._finished & self._is_fc & records.w_rdy):
+                with m.If(self._finished & self._is_fc & results.record.ready):
                     m.d.comb += [
                         record.header.eq(
                             header(isa.Record.SCALAR, self._layer, wide=self._fc.wide)
@@ -396,22 +374,17 @@ class ScalarEngine(wiring.Component):
                             record.counters[n].eq(scalar[name])
                             for n, name in enumerate(isa.SCALAR_COUNTERS)
                         ),
-                        records.w_en.eq(1),
+                        results.record.valid.eq(1),
                     ]
                     m.next = "IDLE"
-            with m.State("END"), m.If(self.quiet & records.w_rdy):
+            with m.State("END"), m.If(self.quiet & results.record.ready):
                 m.d.comb += [
                     record.header.eq(header(isa.Record.END, 0, self._signature.total)),
                     record.used.eq(len(isa.END_COUNTERS)),
                     *(record.counters[n].eq(end[name]) for n, name in enumerate(isa.END_COUNTERS)),
-                    records.w_en.eq(1),
+                    results.record.valid.eq(1),
                 ]
                 m.next = "DRAIN"
-            with m.State("DRAIN"), m.If((records.level == 0) & (self._words.level == 0)):
+            with m.State("DRAIN"), m.If(results.empty):
                 m.d.comb += self.frame_done.eq(1)
                 m.next = "IDLE"
-
-
-def _extended(value: Value, width: int) -> Value:
-    """A signed value sign-extended to `width` bits, as bits."""
-    return Cat(value, value[-1].replicate(width - len(value)))

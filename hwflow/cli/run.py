@@ -24,7 +24,8 @@ from hwflow.paths import CALIBRATION, TEST_IMAGES, TRAINED
 
 if TYPE_CHECKING:
     from hwflow.compiler.program import Program
-    from hwflow.host.accelerator import Accelerator, Classification
+    from hwflow.host.accelerator import Accelerator
+    from hwflow.host.results import Classification
     from models.data import ImageSet
     from models.integer.params import IntegerNetwork
 

@@ -13,16 +13,15 @@ import os
 import time
 import zlib
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from types import TracebackType
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from hwflow import isa
 from hwflow.compiler.program import Program
 from hwflow.errors import FlowError
+from hwflow.host.extents import fixed_parts, result_words
 from hwflow.host.link import (
     MARGIN_SECONDS,
     Answer,
@@ -34,7 +33,7 @@ from hwflow.host.link import (
     SessionLostError,
 )
 from hwflow.host.protocol import ATTEMPTS, BAUD, WORD_BYTES, Flag, Keep, Kind, Status
-from hwflow.host.results import FrameRecords, decode_results
+from hwflow.host.results import Classification, FrameRecords, decode_results
 from hwflow.signature import logits_signature
 
 SESSIONS = 4
@@ -59,34 +58,6 @@ Progress = Callable[[int, int], None]
 
 class OtherProgramError(FlowError):
     """The board's memory holds another network than it should."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Classification:
-    """What a board made of a batch. records: one an image, in order; seconds: of all, with the link."""
-
-    records: tuple[FrameRecords, ...]
-    seconds: float
-
-    @property
-    def logits(self) -> npt.NDArray[np.int32]:
-        """int32 (N, classes)."""
-        return np.stack([record.logits for record in self.records])
-
-    @property
-    def predictions(self) -> npt.NDArray[np.int64]:
-        """int64 (N,): the class of the largest logit."""
-        return np.argmax(self.logits, axis=1)
-
-    @property
-    def signatures(self) -> list[dict[int, int]]:
-        """An image: signature of its stored tensor by layer number."""
-        return [{layer.layer: layer.signature for layer in each.layers} for each in self.records]
-
-    @property
-    def cycles(self) -> list[int]:
-        """An image: clock cycles from its start to the last logit."""
-        return [record.counters["cycles"] for record in self.records]
 
 
 class Accelerator:
@@ -402,35 +373,3 @@ class Accelerator:
             return answer
         remedy = remedies.get(answer.status, "reset the board")
         raise FlowError(f"{self._link.port}: {kind.name} failed ({answer.status.name}): {remedy}")
-
-
-def fixed_parts(program: Program) -> list[tuple[int, int]]:
-    """(first, last + 1) beats of what a program has in memory beside the image and the spill area."""
-    manifest = program.manifest
-    end = len(program.memory) // manifest.config.memory_bytes
-    holes = sorted(
-        [
-            (manifest.image.address, manifest.image.beats),
-            (manifest.spill_address, manifest.spill_beats),
-        ]
-    )
-    parts: list[tuple[int, int]] = []
-    at = 0
-    for first, beats in holes:
-        if first > at:
-            parts.append((at, first))
-        at = max(at, first + beats)
-    if at < end:
-        parts.append((at, end))
-    return parts
-
-
-def result_words(program: Program, keep: Keep) -> int:
-    """64-bit words that the board keeps of a frame."""
-    ops = [isa.Op(instruction["op"]) for instruction in program.instructions]
-    counters = bool(keep & Keep.COUNTERS)
-    layer = 1 + counters * len(isa.LAYER_COUNTERS)
-    scalar = 1 + counters * len(isa.SCALAR_COUNTERS)
-    words = ops.count(isa.Op.CONV) * layer * bool(keep & Keep.LAYERS)
-    words += ops.count(isa.Op.FC) * scalar * bool(keep & Keep.SCALARS)
-    return words + program.manifest.classes + 1 + len(isa.END_COUNTERS)

@@ -7,7 +7,6 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
 
 import serial
 
@@ -102,7 +101,7 @@ class LinkStatistics:
 
 
 class Link:
-    """An open serial port with a board behind it; a context manager.
+    """An open serial port with a board behind it, to be closed.
 
     Args:
         port: name of the port.
@@ -139,17 +138,6 @@ class Link:
             # Only some drivers have it; without it answers come some milliseconds later.
             with contextlib.suppress(OSError, ValueError):
                 self._serial.set_low_latency_mode(True)
-
-    def __enter__(self) -> Link:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Gives the port back."""

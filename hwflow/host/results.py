@@ -89,6 +89,34 @@ class FrameRecords:
     error: PortError | None = None
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Classification:
+    """What a board made of a batch. records: one an image, in order; seconds: of all, with the link."""
+
+    records: tuple[FrameRecords, ...]
+    seconds: float
+
+    @property
+    def logits(self) -> npt.NDArray[np.int32]:
+        """int32 (N, classes)."""
+        return np.stack([record.logits for record in self.records])
+
+    @property
+    def predictions(self) -> npt.NDArray[np.int64]:
+        """int64 (N,): the class of the largest logit."""
+        return np.argmax(self.logits, axis=1)
+
+    @property
+    def signatures(self) -> list[dict[int, int]]:
+        """An image: signature of its stored tensor by layer number."""
+        return [{layer.layer: layer.signature for layer in each.layers} for each in self.records]
+
+    @property
+    def cycles(self) -> list[int]:
+        """An image: clock cycles from its start to the last logit."""
+        return [record.counters["cycles"] for record in self.records]
+
+
 @dataclass
 class _Frame:
     layers: list[LayerRecord] = field(default_factory=list[LayerRecord])

@@ -15,8 +15,9 @@ import pytest
 from hwflow.compiler.lower import lower
 from hwflow.compiler.program import Program
 from hwflow.errors import FlowError
-from hwflow.host.accelerator import EVERYTHING, LOGITS, SIGNATURES, Accelerator, Classification
+from hwflow.host.accelerator import EVERYTHING, LOGITS, SIGNATURES, Accelerator
 from hwflow.host.link import LinkError
+from hwflow.host.results import Classification
 from models.integer.params import IntegerNetwork
 from models.integer.random import random_images, random_network, small_config
 from sim.board import CLOCK_HZ, DIVISOR, build_board, simulated_board

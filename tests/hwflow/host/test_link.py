@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import threading
@@ -82,7 +83,10 @@ def test_nobody_answers() -> None:
         port = os.ttyname(slave)
         with pytest.raises(LinkError, match="no answer to HELLO in 2 attempts"):
             Accelerator.open(port, margin=0.05, attempts=2)
-        with Link(port), pytest.raises(LinkError, match="another program uses the port"):
+        with (
+            contextlib.closing(Link(port)),
+            pytest.raises(LinkError, match="another program uses the port"),
+        ):
             Link(port)
     finally:
         os.close(master)
