@@ -32,6 +32,7 @@ from hwflow.cli import (
 from hwflow.cli import (
     run as run_board,
 )
+from hwflow.cli.energy.app import app as energy
 from hwflow.errors import FlowError
 
 BAD_INPUT = 2
@@ -63,6 +64,7 @@ app.command("plan")(plan.plan)
 app.command("fit")(fit.fit)
 app.command("ace")(ace.ace)
 app.command("reconcile")(reconcile.reconcile)
+app.add_typer(energy, name="energy")
 
 
 def run(command: Callable[[], object] = app) -> None:

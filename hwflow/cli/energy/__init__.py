@@ -1,0 +1,1 @@
+"""`hwflow energy`: the commands about energy, one a file."""

@@ -1,0 +1,15 @@
+"""The commands of `hwflow energy`, collected."""
+
+from __future__ import annotations
+
+import typer
+
+app = typer.Typer(
+    help="Energy: of units at gate level, of networks, measured on boards; beside ACE.",
+    no_args_is_help=True,
+)
+
+
+@app.callback()
+def energy() -> None:
+    """Energy: of units at gate level, of networks, measured on boards; beside ACE."""
