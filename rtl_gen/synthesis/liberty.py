@@ -110,6 +110,7 @@ def _commands(
         "opt_clean -purge",
         "splitnets",
         "rename -enumerate -pattern n_% w:*",
+        "rename -enumerate -pattern c_% c:*",
         "setattr -unset src -unset cell_src -unset module_src a:src a:cell_src a:module_src %u %u",
         "setattr -mod -unset src A:src",
         f"write_json {JSON}",
