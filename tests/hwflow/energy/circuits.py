@@ -62,7 +62,7 @@ Step = tuple[str, int]
 
 @dataclass(frozen=True)
 class Circuit:
-    """parts: in topological order. inputs: without the clock. outputs: nets. steps: a change of an input each cycle, None for none."""
+    """parts: in topological order. inputs: without the clock. outputs: nets. steps: a change of an input, or none."""
 
     parts: Sequence[Part]
     inputs: Sequence[str]
