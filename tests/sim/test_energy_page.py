@@ -60,7 +60,11 @@ report_power -digits 8 -instances [get_cells *]
         tmp_path,
     )
     rows = [line.split() for line in printed.splitlines()]
-    theirs = {row[4]: (float(row[0]), float(row[1])) for row in rows if row[-1:] and row[-1].startswith("c_")}
+    theirs = {
+        row[4]: (float(row[0]), float(row[1]))
+        for row in rows
+        if row[-1:] and row[-1].startswith("c_")
+    }
     assert len(theirs) == len(mapped.instances)
     internal = {1: [0.0, 0.0], 2: [0.0, 0.0], 3: [0.0, 0.0], 4: [0.0, 0.0]}
     load = [0.0, 0.0]
@@ -82,7 +86,9 @@ report_power -digits 8 -instances [get_cells *]
             means.append(pair / 2)
         internal[len(each.inputs)][0] += density * sum(means) / len(means)
         internal[len(each.inputs)][1] += reported
-    assert load[1] / load[0] == pytest.approx(1, abs=0.002)  # it takes the pins' capacitances per edge
+    assert load[1] / load[0] == pytest.approx(
+        1, abs=0.002
+    )  # it takes the pins' capacitances per edge
     ratio = {inputs: pair[1] / pair[0] for inputs, pair in internal.items()}
     assert ratio[1] == pytest.approx(2, rel=0.01)
     assert ratio[2] == pytest.approx(2, rel=0.01)
