@@ -23,6 +23,7 @@ from hwflow.cli import (
     quantise,
     random,
     reconcile,
+    report,
     sim,
     sim_board,
     sim_imagenet,
@@ -64,6 +65,7 @@ app.command("plan")(plan.plan)
 app.command("fit")(fit.fit)
 app.command("ace")(ace.ace)
 app.command("reconcile")(reconcile.reconcile)
+app.command("report")(report.report)
 app.add_typer(energy, name="energy")
 
 

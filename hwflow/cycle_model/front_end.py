@@ -94,6 +94,7 @@ class Sequencer:
         self.current: Mapping[str, int] = {}
         self.reports: list[LayerTiming] = []
         self.claimed = self.released = 0
+        self.phase = ""
         self.waits_for_scale = False
         self.sum_token = self.layer_done = self.issued = False
         self.bytes_stall = False
@@ -118,7 +119,8 @@ class Sequencer:
     ) -> None:
         """One clock edge; `image_slots`: how many are written, None: all are.
 
-        Sets `claimed`, `released` (ring words), `issued`, `sum_token`, `layer_done`, `bytes_stall` of this cycle.
+        Sets `claimed`, `released` (ring words), `issued`, `sum_token`, `layer_done`, `bytes_stall` of this cycle, and
+        `phase`: the counter of isa.CYCLE_COUNTERS that it belongs to, "" between layers.
         """
         config = self._config
         state = self._state
@@ -126,6 +128,7 @@ class Sequencer:
         done = False
         self.claimed = self.released = 0
         self.waits_for_scale = False
+        self.phase = ""
         wait = self._wait
         if wait:
             self._wait = wait - 1
@@ -144,16 +147,19 @@ class Sequencer:
                     phase = "stall_stream"
             issue = phase == "issue"
             self.reports[-1].cycles[phase] += 1
+            self.phase = phase
             if issue:
                 tile_end = self._issue(cycle)
         elif state == "SETUP":
             self.reports[-1].cycles["setup"] += 1
+            self.phase = "setup"
             self._row += 1
             if self._row == timing.conv_setup_cycles(config):
                 self._state = "RUN"
         elif state == "DRAIN":
             self.reports[-1].cycles["drain"] += 1
-            idle = self._back_end_idle(cycle) and self._streams.idle
+            self.phase = "drain"
+            idle = self.lanes_idle(cycle) and self._streams.idle
             done = self._quiet == timing.SETTLE and idle
             if done:
                 self.reports[-1].end = cycle
@@ -227,7 +233,8 @@ class Sequencer:
                 self._state = "DRAIN"
         return True
 
-    def _back_end_idle(self, cycle: int) -> bool:
+    def lanes_idle(self, cycle: int) -> bool:
+        """No tile is in the vector lanes in this cycle."""
         group_valid = bool(self._groups) and self._groups[0][0] <= cycle
         return not group_valid and self._left == 0
 

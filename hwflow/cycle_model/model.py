@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from hwflow import isa, timing
 from hwflow.config import AcceleratorConfig
+from hwflow.cycle_model.activity import Activity
 from hwflow.cycle_model.front_end import LayerTiming, MacRing, Sequencer, WeightRing
 from hwflow.cycle_model.loader import Loader
 from hwflow.cycle_model.parts import BufferedFifo, MemoryPort
@@ -127,11 +128,12 @@ def simulate_cycles(
     latency: int = 8,
     bandwidth: Fraction = Fraction(1),
     steady: bool = False,
+    observe: Callable[[Activity], None] | None = None,
 ) -> FrameTiming:
     """Cycles of one frame of a decoded schedule.
 
     latency: cycles from an accepted memory request to its first beat; bandwidth: beats a cycle, at most 1; steady: see
-    `MemoryPort`.
+    `MemoryPort`. observe: is told every cycle's activity, in order.
 
     Raises:
         FlowError: the schedule does not come to its END.
@@ -187,6 +189,17 @@ def simulate_cycles(
             if scalar.last_logit == cycle:
                 dense = now
         streams.step(cycle, arrival.kind == isa.Ring.LONG, memory)
+        if observe is not None:
+            observe(
+                Activity(
+                    phase=sequencer.phase,
+                    mac=sequencer.mac,
+                    matvec=scalar.stepping,
+                    lanes=not sequencer.lanes_idle(cycle),
+                    scalar=not scalar.ready,
+                    beat=arrival.kind >= 0 or memory.write,
+                )
+            )
         loader.step(
             cycle, cycle == 0, free, conv_read, scalar_read, layers_done, sequencer.bytes_stall
         )

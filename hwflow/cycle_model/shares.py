@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
 
 from hwflow.bound import compute_cycles, frame_bound
 from hwflow.compiler.program import Program
+from hwflow.cycle_model.activity import Activity
 from hwflow.cycle_model.model import FrameTiming, simulate_cycles
 from hwflow.isa import INSTRUCTION_BYTES, Op
 
@@ -85,10 +86,16 @@ def frame_shares(
     latency: int = 8,
     bandwidth: Fraction = Fraction(1),
     steady: bool = False,
+    observe: Callable[[Activity], None] | None = None,
 ) -> FrameShares:
-    """Simulates a frame's control and shares out its cycles; steady: see `hwflow.cycle_model.parts.MemoryPort`."""
+    """Simulates a frame's control and shares out its cycles; steady, observe: see `simulate_cycles`."""
     frame = simulate_cycles(
-        program.instructions, program.config, latency=latency, bandwidth=bandwidth, steady=steady
+        program.instructions,
+        program.config,
+        latency=latency,
+        bandwidth=bandwidth,
+        steady=steady,
+        observe=observe,
     )
     config = program.config
     useful = sum(each.useful for each in program.counts() if each.macs_class == "1x1")

@@ -1,0 +1,1 @@
+"""The sections of a report, one module each: tables and plots of one part of the document."""
