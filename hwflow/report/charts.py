@@ -66,9 +66,7 @@ THIN = {"stroke": _INK, "strokeWidth": 0.4}
 """Outline of areas and bars: their edges are seen whatever their colour."""
 
 
-def chart(
-    data: Sequence[Mapping[str, Any]], height: int | Mapping[str, Any], **rest: Any
-) -> dict[str, Any]:
+def chart(data: Sequence[Mapping[str, Any]], height: int, **rest: Any) -> dict[str, Any]:
     """A Vega-Lite view as wide as its container."""
     return {
         "$schema": SCHEMA,

@@ -185,7 +185,7 @@ def _layer_section(found: dict[str, Any], names: list[str]) -> Section:
     order = [row["name"] for row in found["layers"]]
     spec = chart(
         data,
-        {"step": 10},
+        24 * len(order),
         mark={"type": "bar", **THIN},
         encoding={
             "y": {"field": "name", "type": "nominal", "sort": order, "title": None},

@@ -96,7 +96,7 @@ def _kinds(libraries: list[dict[str, Any]], kinds: list[str], evidence: list[str
     colours = _colours(libraries)
     spec = chart(
         data,
-        {"step": max(12, 30 // len(libraries))},
+        max(12 * len(libraries), 30) * len(kinds),
         mark={"type": "bar", **THIN},
         encoding={
             "y": {"field": "kind", "type": "nominal", "sort": kinds, "title": None},
@@ -136,7 +136,7 @@ def _against(libraries: list[dict[str, Any]], evidence: list[str]) -> Figure:
     shapes = {name: SHAPES[at % len(SHAPES)] for at, name in enumerate(colours)}
     log = {
         "type": "quantitative",
-        "scale": {"type": "log", "zero": False},
+        "scale": {"type": "log"},
         "axis": {"format": "~s"},
     }
     micro = {**log, "axis": {"format": "~g"}}

@@ -161,14 +161,14 @@ def _figure(
                 },
             },
             {
-                "transform": [
-                    {"filter": f"{wide} && {tall} && datum.middle >= low && datum.middle <= high"}
-                ],
-                "mark": {"type": "text", "fontSize": 10},
+                "mark": {"type": "text", "fontSize": 10, "clip": True},
                 "encoding": {
                     "x": {**x, "field": "middle"},
                     "y": {"field": "centre", **y},
-                    "text": {"field": "tensor"},
+                    "text": {
+                        "condition": {"test": f"{wide} && {tall}", "field": "tensor"},
+                        "value": "",
+                    },
                 },
             },
         ],

@@ -91,7 +91,7 @@ def board(document: Document) -> Section:
     ]
     spec = chart(
         data,
-        {"step": 30},
+        36 * len(data),
         mark={"type": "bar", "color": BLUE, **THIN},
         encoding={
             "y": {"field": "resource", "type": "nominal", "sort": None, "title": None},

@@ -116,6 +116,7 @@ def _figure(part: dict[str, Any]) -> Figure:
             "labelLimit": {"expr": "width < 500 ? 118 : 200"},
         },
     }
+    wide = "(datum.x2 - datum.x) / (high - low) * width > 8 + 6 * length(datum.layer)"
     spec = chart(
         data,
         34 * len(names),
@@ -154,17 +155,11 @@ def _figure(part: dict[str, Any]) -> Figure:
             },
             {
                 "data": {"values": spans},
-                "transform": [
-                    {
-                        "filter": "(datum.x2 - datum.x) / (high - low) * width > 8 + 6 * length(datum.layer)"
-                    },
-                    {"filter": "datum.middle >= low && datum.middle <= high"},
-                ],
-                "mark": {"type": "text"},
+                "mark": {"type": "text", "clip": True},
                 "encoding": {
                     "x": {**x, "field": "middle"},
                     "y": {"datum": 0.55, **y},
-                    "text": {"field": "layer"},
+                    "text": {"condition": {"test": wide, "field": "layer"}, "value": ""},
                 },
             },
         ],

@@ -87,7 +87,7 @@ def test_light_and_dark_follow_the_system_and_the_switch(page: str, tmp_path: Pa
 
 @pytest.mark.slow
 def test_a_broken_plot_is_seen(page: str, tmp_path: Path) -> None:
-    broken = page.replace('"graph":{"spec":{', '"graph":{"spec":{"mark":{"type":"none"},', 1)
+    broken = page.replace('"graph":{"spec":{', '"graph":{"spec":null,"was":{', 1)
     assert broken != page
     seen, console = probe(broken, tmp_path, 800)
     assert "graph" not in seen["drawn"] and seen["stills"] == 1
