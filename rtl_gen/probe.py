@@ -31,18 +31,14 @@ def observing() -> Generator[None]:
         _observing.reset(token)
 
 
-def observe(
-    m: Module, unit: wiring.Component, further: Mapping[str, Value] | None = None
-) -> None:
+def observe(m: Module, unit: wiring.Component, further: Mapping[str, Value] | None = None) -> None:
     """Inside `observing`, adds a probe of `unit` to its module `m`; its instance is named `probe`.
 
     further: signals that follow the unit's ports in the word.
     """
     if _observing.get():
         word = Cat(*values(unit).values(), *(further or {}).values())
-        m.submodules.probe = Instance(
-            PROBE, p_WIDTH=len(word), i_clk=ClockSignal(), i_ports=word
-        )
+        m.submodules.probe = Instance(PROBE, p_WIDTH=len(word), i_clk=ClockSignal(), i_ports=word)
 
 
 def values(unit: Any) -> dict[str, Value]:

@@ -27,6 +27,7 @@ from sim.network import simulate
 WORD_BITS = 32
 ROOT = "harness.dut"
 CONTEXT = "context.bin"
+CHOICE = "probes.txt"
 
 
 @dataclass(frozen=True)
@@ -140,10 +141,13 @@ def record(
             return emit(Accelerator(config), TOP)
 
     files = {path: f"probe{number}.bin" for number, path in enumerate(instances)}
-    sources = {**kept_verilog(config, "probed", text), "probes.sv": _probes(files)}
+    sources = {**kept_verilog(config, "probed", text), "probes.sv": _probes()}
     run = folder / "run0"
+    run.mkdir(parents=True, exist_ok=True)
     for stale in run.glob("probe*.bin"):
         stale.unlink()
+    lines = [f"{ROOT}.{path}.probe {file}\n" for path, file in files.items()]
+    (run / CHOICE).write_text("".join(lines))
     result = simulate(
         program, images, folder=folder, network=network, sources=sources, progress=progress
     )
@@ -178,6 +182,10 @@ def mac_pe(row: int, column: int) -> str:
     return f"front_end.mac_array.mac_column_{column}.pe_{row}"
 
 
+MAC_ARRAY = "front_end.mac_array"
+"""The path of the array of 8-bit PEs."""
+
+
 def lane(pixel: int, column: int) -> str:
     """The path of a vector lane."""
     return f"back_end.lane_{pixel}_{column}"
@@ -188,13 +196,10 @@ def bit_memory(*, shared: bool) -> str:
     return f"front_end.features.{'memory' if shared else 'bit_memory'}"
 
 
-def _probes(files: Mapping[str, str]) -> str:
+def _probes() -> str:
     """The module of the probes, and what writes the frame's cycle beside them."""
-    chosen = "\n".join(
-        f'    if (path == "{ROOT}.{path}.probe") file = $fopen("{name}", "wb");'
-        for path, name in files.items()
-    )
-    return f"""// Writes a unit's ports as whole 32-bit words in every cycle of a frame, if it is a chosen one.
+    return f"""// Writes a unit's ports as whole 32-bit words in every cycle of a frame, if {CHOICE} names it:
+// in each line a path and the file to write.
 module {PROBE} #(
   parameter int WIDTH = 1
 ) (
@@ -202,11 +207,13 @@ module {PROBE} #(
   input logic [WIDTH-1:0] ports
 );
   localparam int RECORD = (WIDTH + {WORD_BITS - 1}) / {WORD_BITS} * {WORD_BITS};
-  string path;
-  int file = 0;
+  string here, path, name;
+  int choice, file = 0;
   initial begin
-    path = $sformatf("%m");
-{chosen}
+    here = $sformatf("%m");
+    choice = $fopen("{CHOICE}", "r");
+    while ($fscanf(choice, "%s %s", path, name) == 2) if (path == here) file = $fopen(name, "wb");
+    $fclose(choice);
   end
   always @(posedge clk) if (file != 0 && harness.running) $fwrite(file, "%u", RECORD'(ports));
   final if (file != 0) $fclose(file);
