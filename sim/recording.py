@@ -6,8 +6,10 @@ network; the probes of the chosen instances write their unit's ports to a file i
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +18,13 @@ import numpy.typing as npt
 from hwflow.compiler.program import Program
 from hwflow.energy.stimulus import Bits
 from hwflow.errors import FlowError
+from hwflow.files import write_atomically
 from models.integer.params import IntegerNetwork
 from rtl_gen.accelerator import Accelerator
 from rtl_gen.instances import emit
 from rtl_gen.probe import PROBE, observing
 from rtl_gen.verilog import TOP
+from sim import runner
 from sim.accelerator import kept_verilog
 from sim.network import simulate
 
@@ -28,6 +32,7 @@ WORD_BITS = 32
 ROOT = "harness.dut"
 CONTEXT = "context.bin"
 CHOICE = "probes.txt"
+LAYERS = "layers.json"
 
 
 @dataclass(frozen=True)
@@ -117,18 +122,18 @@ def record(
     network: IntegerNetwork,
     images: npt.NDArray[np.uint8],
     instances: Sequence[str],
-    folder: Path,
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> Recording:
-    """Run `images` (uint8 (N, H, W, c)) through the accelerator and record `instances`.
+    """Run `images` (uint8 (N, H, W, c)) through the accelerator and record `instances`, or find them recorded.
+
+    Recordings are kept beside the simulation models, under a hash of program, images, Verilog and instances.
 
     Args:
         program: the compiled network; its configuration is the accelerator's.
         network: what every image is compared with.
         images: run one after the other without a cycle between them.
         instances: paths of units below the accelerator that have probes, as `binary_pe`.
-        folder: where inputs, logs and recordings are kept.
         progress: called a few times a second with images done and cycles.
 
     Raises:
@@ -142,6 +147,31 @@ def record(
 
     files = {path: f"probe{number}.bin" for number, path in enumerate(instances)}
     sources = {**kept_verilog(config, "probed", text), "probes.sv": _probes()}
+    state = hashlib.sha256(program.memory)
+    for part in (images.tobytes(), *(text.encode() for text in (*sources.values(), *instances))):
+        state.update(hashlib.sha256(part).digest())
+    folder = runner.cache_folder() / f"recording-{config.name}-{state.hexdigest()[:20]}"
+    run = folder / "run0"
+    if not (folder / LAYERS).is_file():
+        _run(program, network, images, files, sources, folder, progress)
+    cycle = np.fromfile(run / CONTEXT, "<u4")
+    words = {
+        path: np.fromfile(run / file, "<u4").reshape(len(cycle), -1) for path, file in files.items()
+    }
+    layers = tuple(Layer(**each) for each in json.loads((folder / LAYERS).read_text()))
+    return Recording(program, words, cycle, layers)
+
+
+def _run(
+    program: Program,
+    network: IntegerNetwork,
+    images: npt.NDArray[np.uint8],
+    files: Mapping[str, str],
+    sources: Mapping[str, str],
+    folder: Path,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    """Simulates; the file of layers is written last, when all is well."""
     run = folder / "run0"
     run.mkdir(parents=True, exist_ok=True)
     for stale in run.glob("probe*.bin"):
@@ -156,20 +186,19 @@ def record(
             f"the recorded run of {program.manifest.network} differs from the integer network: "
             f"{result.mismatches[0]}; run `hwflow sim` on the target to find where"
         )
-    cycle = np.fromfile(run / CONTEXT, "<u4")
-    begins = np.flatnonzero(cycle == 0)
-    found: dict[str, npt.NDArray[np.uint32]] = {}
     for path, file in files.items():
         if not (run / file).is_file():
-            raise FlowError(f"{path} is no unit with a probe in {config.name}; name another")
-        found[path] = np.fromfile(run / file, "<u4").reshape(len(cycle), -1)
+            raise FlowError(
+                f"{path} is no unit with a probe in {program.config.name}; name another"
+            )
+    begins = np.flatnonzero(np.fromfile(run / CONTEXT, "<u4") == 0)
     names = {layer.number: layer.name for layer in program.manifest.layers}
     layers: list[Layer] = []
     for frame, begin in zip(result.frames, begins.tolist(), strict=True):
         for each in frame.records.layers:
             first, last = each.counters["start"], each.counters["end"]
             layers.append(Layer(frame.image, names[each.layer], begin + first, begin + last + 1))
-    return Recording(program, found, cycle, tuple(layers))
+    write_atomically(folder / LAYERS, json.dumps([asdict(each) for each in layers]).encode())
 
 
 def binary_pe(row: int, column: int) -> str:

@@ -83,7 +83,7 @@ def as_nibbles(array: Trace, elements: Sequence[Trace], widths: Mapping[str, int
         raise FlowError("the recording has no step on 4-bit operands; record more --images")
     a = np.concatenate([each[fits] for each in operands])
     b = np.concatenate([each[fits] for each in weights])
-    last = np.tile(ends[fits], len(elements))
+    last = np.tile(ends[fits], len(elements)).astype(np.int64)
     cuts = [0, *(np.flatnonzero(last) + 1).tolist()]
     bounds = [cuts[at] for at in np.linspace(0, len(cuts) - 1, PARTS + 1).astype(int)]
     rows: list[tuple[Integers, ...]] = []
