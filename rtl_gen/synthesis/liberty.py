@@ -110,6 +110,7 @@ def _commands(
         "opt_clean -purge",
         "splitnets",
         "rename -enumerate -pattern n_% w:*",
+        "rename -enumerate -pattern c_% c:*",
         "setattr -unset src -unset cell_src -unset module_src a:src a:cell_src a:module_src %u %u",
         "setattr -mod -unset src A:src",
         f"write_json {JSON}",
@@ -132,8 +133,10 @@ def _run(
 
 def _constraints(library: Library) -> str:
     """For abc's buffering and sizing: inputs driven by an inverter, outputs unloaded."""
-    if not library.inverters:
-        raise FlowError(
-            f"library {library.name} has no inverter; give the Liberty file that has one too"
-        )
+    for what, there in (("inverter", library.inverters), ("buffer", library.buffers)):
+        if not there:
+            raise FlowError(
+                f"library {library.name} has no {what}, which mapping needs; "
+                "give the Liberty file that has one too"
+            )
     return f"set_driving_cell {library.inverters[0].name}\nset_load 0\n"
