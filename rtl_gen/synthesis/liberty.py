@@ -124,7 +124,16 @@ def _run(
     with tempfile.TemporaryDirectory(prefix="hwflow-mapping-") as name:
         folder = Path(name)
         inputs = {DESIGN: text, CONSTRAINTS: _constraints(library), **library.sources}
-        run_yosys(script, folder, inputs=inputs, progress=progress)
+        try:
+            run_yosys(script, folder, inputs=inputs, progress=progress)
+        except FlowError as error:
+            reason = str(error).partition("cannot be legalized: ")[2]
+            if not reason:
+                raise
+            raise FlowError(
+                f"library {library.name} has no flip-flop for a register of {top} ({reason}); give a Liberty file "
+                "that has one, and keep to registers with a rising edge and without asynchronous reset"
+            ) from error
         module = json.loads((folder / JSON).read_bytes())["modules"][top]
         verilog = (folder / VERILOG).read_text()
         kept = {part: module[part] for part in ("ports", "cells", "netnames")}

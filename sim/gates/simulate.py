@@ -61,7 +61,7 @@ def simulate(
         counted, sampled = tables.run(stimulus, segment)
         if compare:
             _compare(mapped, stimulus, segment, sampled)
-        _check_counts(mapped, tables.layout, counted)
+        check_counts(mapped, tables.layout, counted)
         done.append(counted)
         if progress is not None:
             progress(len(done), len(stimulus.segments))
@@ -216,8 +216,8 @@ def _compare(
             )
 
 
-def _check_counts(mapped: MappedUnit, layout: Layout, counted: SegmentActivity) -> None:
-    """Every pin saw every toggle of its net, and every driven net's toggles are its driver's: nothing is missed."""
+def check_counts(mapped: MappedUnit, layout: Layout, counted: SegmentActivity) -> None:
+    """Raises AssertionError unless every pin saw every toggle of its net and every toggle has its driver's event."""
     for index, each in enumerate(mapped.instances):
         states = 1 << len(each.cell.variables)
         start, stop = layout.inputs[index : index + 2]
