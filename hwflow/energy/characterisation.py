@@ -72,12 +72,11 @@ class EnergySplit:
 
 @dataclass(frozen=True)
 class LibraryRecord:
-    """The cell library: its name, the SHA-256 of every file by file name, volts and degrees Celsius of the corner."""
+    """The cell library: its name, the SHA-256 of every file's text by file name, its supply in volts."""
 
     name: str
     files: dict[str, str]
     voltage: float
-    temperature: float
 
 
 @dataclass(frozen=True)
@@ -210,7 +209,6 @@ def load(path: Path) -> Characterisation:
             library.text("name"),
             library.texts("files"),
             library.number("voltage", least=1e-3),
-            library.number("temperature"),
         ),
         network=found.text("network"),
         target=found.text("target"),

@@ -81,7 +81,7 @@ def characterisation(
     given = {(each.unit, each.operands) for each in units}
     rest = [unit(name) for name in UNITS if (name, "recorded") not in given]
     return Characterisation(
-        library=LibraryRecord(library, {}, 1.8, 25.0),
+        library=LibraryRecord(library, {}, 1.8),
         network="none",
         target="sim-small",
         images=1,
