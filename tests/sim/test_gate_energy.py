@@ -28,8 +28,8 @@ from tests.hwflow.energy.small_library import (
     liberty,
 )
 
-CLOSE = 0.01
-"""The bar."""
+CLOSE = 1e-6
+"""The bar is 1%; where nothing is measured, only rounding should be left."""
 SLEW, CLOCK_SLEW, ARRIVAL = 0.1, 0.2, 0.3
 CONDITIONS = Conditions(SLEW * 1e-9, CLOCK_SLEW * 1e-9, ARRIVAL * 1e-9)
 PERIOD = 10e-9
@@ -55,7 +55,7 @@ def small(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def measured(library: Library, circuit: Circuit) -> tuple[MappedUnit, Activity, SegmentEnergy]:
     mapped = map_to_library(circuit.verilog, "t", library, keep=cache_folder())
     timing = analyse(mapped, CONDITIONS)
-    activity = simulate(mapped, circuit.stimulus, period=PERIOD, timing=timing)
+    activity = simulate(mapped, circuit.stimulus, period=PERIOD, timing=timing, compare=False)
     return mapped, activity, energies(mapped, activity)[0]
 
 
@@ -186,8 +186,8 @@ def agree(library: Library, hand: Hand, circuit: Circuit) -> None:
     assert {net: count for net, count in toggles.items() if count} == wanted.toggles
     total = wanted.load + wanted.internal + wanted.hidden
     assert energy.load == pytest.approx(wanted.load, rel=CLOSE)
-    assert energy.internal == pytest.approx(wanted.internal, rel=CLOSE, abs=1e-4 * total)
-    assert energy.hidden == pytest.approx(wanted.hidden, rel=CLOSE, abs=1e-4 * total)
+    assert energy.internal == pytest.approx(wanted.internal, rel=CLOSE, abs=1e-9 * total)
+    assert energy.hidden == pytest.approx(wanted.hidden, rel=CLOSE, abs=1e-9 * total)
 
 
 @pytest.fixture(scope="module")
