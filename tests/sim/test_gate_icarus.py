@@ -94,7 +94,7 @@ def test_toggles_of_every_net_are_those_of_icarus(tmp_path: Path) -> None:
     bits = np.random.default_rng(5).integers(0, 2, (2, CYCLES, 4)).astype(np.uint8)
     stimulus = Stimulus({"a": bits[0], "b": bits[1]}, {}, (Segment(0, WARM_UP, CYCLES),))
     period = timing.critical * 1.2
-    activity = simulate(mapped, stimulus, period=period, timing=timing)
+    activity = simulate(mapped, stimulus, period=period, timing=timing, compare=False)
     bench = tmp_path / "bench.v"
     bench.write_text(bench_text(mapped, timing, stimulus, activity.unit, period))
     compiled = tmp_path / "bench.vvp"

@@ -169,12 +169,16 @@ def test_stimuli_that_do_not_fit_are_refused(mapped: MappedUnit) -> None:
     with pytest.raises(FlowError, match="lacks input 'clear'"):
         ports = {name: bits for name, bits in good.ports.items() if name != "clear"}
         simulate(mapped, dataclasses.replace(good, ports=ports))
+    with pytest.raises(FlowError, match="lacks output 'odd'"):
+        simulate(mapped, dataclasses.replace(good, expected={"y": good.expected["y"]}))
     with pytest.raises(FlowError, match=r"port 'a': 3 bits, unit accumulate has 4"):
         simulate(
             mapped, dataclasses.replace(good, ports={**good.ports, "a": good.ports["a"][:, :3]})
         )
     with pytest.raises(FlowError, match="output 'z', unit accumulate has none"):
-        simulate(mapped, dataclasses.replace(good, expected={"z": good.expected["odd"]}))
+        simulate(
+            mapped, dataclasses.replace(good, expected={**good.expected, "z": good.expected["odd"]})
+        )
     with pytest.raises(FlowError, match="end segments within it"):
         dataclasses.replace(good, segments=(Segment(0, 1, LENGTH + 1),))
     with pytest.raises(FlowError, match="uint8"):

@@ -155,6 +155,24 @@ def test_a_cell_without_model_says_why(tmp_path: Path) -> None:
         library.cell("ABSENT")
 
 
+def test_a_cell_with_tables_over_something_else_cannot_be_used(tmp_path: Path) -> None:
+    strange = (
+        "lu_table_template (three) { variable_1 : input_net_transition; variable_2 : related_out_slew; "
+        'index_1 ("1, 2"); index_2 ("1, 2"); }\n'
+    )
+    other = cell("NAND2", power=True, rails=False).replace("(NAND2)", "(OTHER)")
+    other = other.replace("cell_rise (slew_load)", "cell_rise (three)")
+    text = liberty().removesuffix("}\n") + strange + other + "}\n"
+    library = read_libraries([written(tmp_path, text)])
+    assert not library.cells["NAND2"].unusable
+    assert "related_out_slew" in library.cells["OTHER"].unusable
+
+
+def test_an_unknown_template_is_named(tmp_path: Path) -> None:
+    text = liberty().replace("cell_rise (slew_load)", "cell_rise (absent)", 1)
+    assert "no lu_table_template 'absent'" in refused(tmp_path, text)
+
+
 def test_functions_in_all_notations() -> None:
     names = ("A", "B", "C")
     both = truth("A & B", names)
