@@ -71,7 +71,8 @@ def gather(sources: Sources, progress: Callable[[str], None] = lambda _: None) -
 
 
 def _command(name: str, program: Program) -> str:
-    return f"hwflow {name} --target {program.config.name}"
+    network = "--network FOLDER" if name == "plan" else "--checkpoint FOLDER"
+    return f"hwflow {name} {network} --target {program.config.name}"
 
 
 def _without(shares: FrameShares) -> dict[str, Any]:
@@ -256,13 +257,13 @@ def _ace(sources: Sources) -> dict[str, Part]:
     evidence = found.pop("evidence")
     name = _command("reconcile", sources.program)
     return {
-        "ace": part(["float"], "hwflow ace", **ace),
+        "ace": part(["float"], "hwflow ace --checkpoint FOLDER", **ace),
         "reconciliation": part(evidence, name, **found),
     }
 
 
 def _accuracy(found: Mapping[str, Any] | None) -> Part:
-    command = "hwflow quantise --json > FILE"
+    command = "hwflow quantise --checkpoint FOLDER --json > FILE"
     if found is None:
         return missing("not measured", f"{command}, then hwflow report --accuracy FILE")
     names = ("images", "agreement", "float_top1", "integer_top1", "layers")
@@ -304,7 +305,7 @@ def _board(found: Mapping[str, Any] | None, program: Program) -> Part:
 
 
 def _energy(found: Sequence[Mapping[str, Any]] | None, program: Program) -> Part:
-    command = f"hwflow energy network --target {program.config.name} --json > FILE"
+    command = f"{_command('energy network --characterisation FILE', program)} --json > FILE"
     if found is None:
         return missing("not estimated", f"{command}, then hwflow report --energy FILE")
     levels: list[str] = []

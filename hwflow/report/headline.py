@@ -46,7 +46,7 @@ _ROWS: tuple[tuple[str, str, str, str, int, int, str, Find], ...] = (
      lambda p: 100 * p["integer_top1"]),
     ("ace", "ace", "ACE", "", 0, -1, "float", lambda p: p["total_ace"]),
     ("size", "ace", "Size", "bytes", 0, -1, "float", lambda p: p["size_bytes"]),
-    ("energy", "energy", "Energy an image", "µJ", 3, -1, "estimate",
+    ("energy", "energy", "Energy an image", "µJ", 2, -1, "estimate",
      lambda p: 1e6 * p["libraries"][0]["total"]["mean"]),
     ("fmax", "board", "Clock reached", "MHz", 2, 1, "post-route", lambda p: p["fmax_mhz"]),
     ("slack", "board", "Slack", "ns", 2, 1, "post-route", lambda p: p["slack_ns"]),
@@ -62,13 +62,17 @@ def headlines(document: Document) -> list[Headline]:
     for key, name, label, unit, digits, better, evidence, find in _ROWS:
         part = present(document, name)
         value = None if part is None else find(part)
-        images = f", {part['images']:,} images" if part and key.endswith("top1") else ""
+        of = ""
+        if part and key.endswith("top1"):
+            of = f", {part['images']:,} images"
+        elif part and key == "energy":
+            of = f", {part['libraries'][0]['library']}"
         absent: dict[str, Any] = document["parts"][name] if part is None else {}
         remedy = f"{absent['missing']}: {absent['command']}" if absent else ""
         found.append(
             Headline(
                 key=key,
-                label=label + images,
+                label=label + of,
                 unit=unit,
                 digits=digits,
                 better=better,

@@ -11,12 +11,12 @@ from hwflow.cycle_model.activity import Activity
 UNITS = ("binary array", "MAC array", "vector lanes", "scalar engine", "memory port")
 """The scalar engine counts as at work while it has an instruction, which may wait for sums, constants or weights."""
 WAITS = {
-    "stall_weights": "waits for weights or image",
-    "stall_scale": "waits for channel scales",
-    "stall_interval": "waits for the lanes",
-    "stall_stream": "waits for external activations",
-    "setup": "sets a layer up",
-    "drain": "drains a layer",
+    "stall_weights": "wait: weights",
+    "stall_scale": "wait: scales",
+    "stall_interval": "wait: lanes",
+    "stall_stream": "wait: external",
+    "setup": "set-up",
+    "drain": "drain",
 }
 """Counters of isa.CYCLE_COUNTERS other than `issue`, and what they say of a cycle."""
 BINS = 720

@@ -39,9 +39,10 @@ def section(document: Document) -> Section:
     return Section(
         id="timeline",
         title="Schedule over time",
-        intro="Each row shows the share of the cycles of a bin in which a unit is at work, or "
-        "the sequencer waits for a cause; "
-        "its height is that share. The scalar engine is at work while it has an instruction.",
+        intro="Each row shows the share of the cycles of a bin in which a unit is at work, or the "
+        "sequencer waits for a cause; its height is that share. The scalar engine is at work while it "
+        "has an instruction. Waits are for weights or the image, for scales of channels, for the rate "
+        "of the vector lanes, and for activations in external memory.",
         command=part["command"],
         figures=[_figure(part)],
         tables=[

@@ -49,7 +49,7 @@ def probe(page: str, folder: Path, width: int, *options: str) -> tuple[dict[str,
         'if (t.startsWith("probe:")) { document.title = t; clearInterval(wait); } }, 50);</script>'
     )
     done = subprocess.run(
-        [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+        [str(CHROMIUM), "--headless", "--hide-scrollbars", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
          f"--user-data-dir={folder / 'profile'}", "--allow-file-access-from-files", "--dump-dom",
          "--enable-logging=stderr", "--virtual-time-budget=60000", *options, f"file://{outer}"],
         capture_output=True, text=True, check=False, timeout=300,
