@@ -30,7 +30,6 @@ from hwflow.energy.network import (
     OPERANDS,
     PADDING,
     PERIPHERY,
-    SHORT,
     NetworkEnergy,
 )
 from hwflow.energy.statistics import (
@@ -112,7 +111,15 @@ COUNTED = "datapath of MACs"
 OVERHEAD = "their registers, clock, leakage"
 SHARES = (COUNTED, OVERHEAD, OPERANDS, PADDING, ELEMENTWISE, PERIPHERY, IDLE, ON_CHIP, EXTERNAL)
 """Kinds of a network's energy in the order in which they are drawn; ACE counts the first."""
-SHORT_SHARES = {COUNTED: "MACs", OVERHEAD: "their rest"} | SHORT
+SHORT_SHARES = {
+    COUNTED: "MACs",
+    OVERHEAD: "their rest",
+    OPERANDS: "oper.",
+    ELEMENTWISE: "lanes",
+    PERIPHERY: "periph.",
+    ON_CHIP: "on chip",
+    EXTERNAL: "ext.",
+}
 """Heads of columns where they are shorter than the kind."""
 
 

@@ -194,7 +194,7 @@ def _print_layers(found: Comparison) -> None:
     )  # fmt: skip
     for row in found.shares:
         shares.add_row(
-            f"{row.network} on {row.target}", row.library,
+            row.network, row.library,
             f"{1e6 * row.joules:.4g}", f"{1e6 * (row.high - row.low) / 2:.2g}",
             *(number(100 * row.shares[kind], 1) for kind in kinds), number(100 * row.uncounted, 1),
             number(100 * row.counted_of_logic, 1),
