@@ -213,7 +213,9 @@ def precision_rows(found: Characterisation) -> list[PrecisionRow]:
     rows: list[PrecisionRow] = []
     kinds: tuple[Operands, ...] = ("recorded", "random")
     for operands in kinds:
-        units = {each.unit: each for each in found.units if each.operands == operands}
+        units: dict[UnitName, UnitCharacterisation] = {
+            each.unit: each for each in found.units if each.operands == operands
+        }
         if not units.keys() & PRECISIONS.keys():
             continue
         binary = found.unit("binary_pe", operands)

@@ -179,9 +179,11 @@ class _Prices:
             self.assumptions.append("4-bit MACs as if on units of 4 bits, which are not built")
         else:
             self.assumptions.append("4-bit MACs on the 8-bit array, as built")
-        names = [unit_name(unit) for unit in used]
+        names: list[UnitName] = [unit_name(unit) for unit in used]
         names += [OPERAND_REGISTERS[unit] for unit in names if unit in OPERAND_REGISTERS]
-        self._units = {unit: found.unit(unit, operands) for unit in names}
+        self._units: dict[str, UnitCharacterisation] = {
+            unit: found.unit(unit, operands) for unit in names
+        }
         for unit in work.instances:
             self._compare(self._units[unit])
 
