@@ -1,8 +1,8 @@
 """A layer computed many times in one frame, so that a power meter can tell what it takes (docs/measuring.md).
 
 The squeeze-and-excite's second product, which writes the channels' constants, and the convolution are repeated, with
-everything that the loader brings for them; means and hidden values are computed once and stay in vector memory B. Between two
-passes a MEAN of zeros takes the sum tokens of the first: constants are not written while a convolution reads them.
+everything that the loader brings for them; means and hidden values are computed once and stay in vector memory B. Between
+two passes a MEAN of zeros takes the sum tokens of the first: constants are not written while a convolution reads them.
 Earlier passes write no result that lies over an operand.
 """
 
