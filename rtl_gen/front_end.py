@@ -77,7 +77,7 @@ class FrontEnd(wiring.Component):
         wiring.connect(m, wiring.flipped(self.instruction), sequencer.instruction)
         m.d.comb += [
             conv.eq(sequencer.current),
-            sequencer.level.eq(Mux(conv.mac, mac_ring.level >> 1, weight_ring.level)),
+            sequencer.coming.eq(Mux(conv.mac, mac_ring.coming >> 1, weight_ring.coming)),
             sequencer.scale_available.eq(self.scale_available),
             sequencer.image_slots.eq(self.image_slots),
             sequencer.image_done.eq(self.image_done),

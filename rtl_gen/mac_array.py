@@ -10,8 +10,8 @@ from hwflow import timing
 from hwflow.config import AcceleratorConfig
 from rtl_gen import instances
 from rtl_gen.interfaces import ACC_BITS, SUM_BITS, index_shape
-from rtl_gen.mac_operands import GROUP_SHIFT_LIMIT, MacOperands
-from rtl_gen.mac_pe import MacPE
+from rtl_gen.mac_operands import GROUP_SHIFT_LIMIT, MacOperands, MacSelection
+from rtl_gen.mac_pe import MacPE, mac_sum_bits
 
 
 class MacColumn(wiring.Component):
@@ -86,21 +86,32 @@ class MacColumn(wiring.Component):
                     m.d.comb += self.sums.eq(Cat(result[:ACC_BITS] for result in chosen))
         level = results
         for stage in range(timing.matvec_tree_latency(config)):
-            with m.If(self.finished[stage]):
-                level = _quarter(m, level, stage)
+            level = _quarter(m, level, stage, self.finished[stage])
         m.d.comb += self.total.eq(level[0])
         return m
 
 
-def _quarter(m: Module, level: list[Signal], stage: int) -> list[Signal]:
-    """Registers with the sums of four neighbours each, under the condition the caller opened."""
+def _quarter(m: Module, level: list[Signal], stage: int, enable: Value) -> list[Signal]:
+    """Registers with the sums of four neighbours each.
+
+    Sums of two have the width of their operands, which is enough for the last. Synthesis then keeps them as they are, a carry
+    chain each; what it need not truncate it merges, and adds four operands with carry-save adders made of LUTs.
+    """
     registers: list[Signal] = []
     for index in range(0, len(level), 4):
-        register = Signal(signed(SUM_BITS), name=f"tree_{stage}_{index // 4}", reset_less=True)
-        total: Value = level[index]
-        for other in level[index + 1 : index + 4]:
-            total = total + other
-        m.d.sync += register.eq(total)
+        group = level[index : index + 4]
+        if len(group) > 2:
+            pairs: list[Signal] = []
+            for at in range(0, len(group) - 1, 2):
+                pair = Signal.like(level[0], name=f"pair_{stage}_{index + at}")
+                m.d.comb += pair.eq(group[at] + group[at + 1])
+                pairs.append(pair)
+            group = pairs + group[2 * len(pairs) :]
+        register = Signal(
+            signed(len(level[0]) + 1), name=f"tree_{stage}_{index // 4}", reset_less=True
+        )
+        with m.If(enable):
+            m.d.sync += register.eq(sum((total for total in group[1:]), start=Value.cast(group[0])))
         registers.append(register)
     return registers
 
@@ -159,15 +170,22 @@ class MacArray(wiring.Component):
             finished.eq(Cat(steps[1] & controls[1].all(), finished[:-1])),
             adds.eq(Mux(self.matvec, ~0, self.adds)),
         ]
-        m.d.comb += self.finished.eq(finished[-1])
+        m.submodules.selection = selection = MacSelection(config)
+        m.d.comb += [
+            self.finished.eq(finished[-1]),
+            selection.matvec.eq(self.matvec),
+            selection.grouped.eq(self.grouped),
+            selection.group_shift.eq(self.group_shift),
+            selection.cg.eq(self.cg),
+            selection.lane.eq(self.lane),
+        ]
         for row, selector in enumerate(selectors):
             m.d.comb += [
                 selector.step.eq(self.step),
                 selector.matvec.eq(self.matvec),
                 selector.grouped.eq(self.grouped),
-                selector.group_shift.eq(self.group_shift),
-                selector.cg.eq(self.cg),
                 selector.lane.eq(self.lane),
+                selector.choices.eq(selection.choices),
                 selector.word.eq(self.rows.word_select(row, 8 * cols)),
                 selector.vector.eq(self.vector.word_select(row, bits)),
             ]

@@ -10,7 +10,16 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hwflow.config import AcceleratorConfig
-from rtl_gen.interfaces import SUM_BITS
+from rtl_gen.interfaces import ACC_BITS
+
+
+def mac_sum_bits(config: AcceleratorConfig) -> int:
+    """Bits of an element's sum, and of the sum over the rows: no longer matrix-vector product overflows them.
+
+    A product has 16 bits with its sign, `channel_limit` inputs are padded to whole steps. A convolution's sum has ACC_BITS.
+    """
+    inputs = -(-config.channel_limit // config.fc_inputs) * config.fc_inputs
+    return max(ACC_BITS, 16 + (inputs - 1).bit_length())
 
 
 class MacPE(wiring.Component):
@@ -20,7 +29,7 @@ class MacPE(wiring.Component):
         operands, weights: In, Km bytes (s8) each, operands of this cycle's step.
         step, add: In: a step is there; it counts (else it adds 0).
         step_next, last_next: In: step, last of the step one cycle earlier.
-        result: Out, s32: the sum of the last finished tile, `timing.MAC_PE` cycles after its last step, kept until the next.
+        result: Out, `mac_sum_bits`: the sum of the last finished tile, `timing.MAC_PE` cycles after its last step, kept until the next.
     """
 
     operands: Signal
@@ -33,6 +42,7 @@ class MacPE(wiring.Component):
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._depth = config.mac_depth
+        self._sum = signed(mac_sum_bits(config))
         super().__init__(
             {
                 "operands": In(8 * self._depth),
@@ -41,7 +51,7 @@ class MacPE(wiring.Component):
                 "add": In(1),
                 "step_next": In(1),
                 "last_next": In(1),
-                "result": Out(signed(SUM_BITS)),
+                "result": Out(self._sum),
             }
         )
 
@@ -58,15 +68,16 @@ class MacPE(wiring.Component):
             )
             products.append(product)
         partial = Signal(signed(16 + (depth - 1).bit_length()), reset_less=True)
-        total = Signal(signed(SUM_BITS))
-        following = Signal(signed(SUM_BITS))
-        result = Signal(signed(SUM_BITS), reset_less=True)
+        total = Signal(self._sum)
+        following = Signal(self._sum)
+        result = Signal(self._sum, reset_less=True)
         m.d.comb += following.eq(total + partial)
         with m.If(self.step):
             m.d.sync += partial.eq(Mux(self.add, reduce(add, products), 0))
-        with m.If(self.step_next):
-            m.d.sync += total.eq(Mux(self.last_next, 0, following))
-            with m.If(self.last_next):
-                m.d.sync += result.eq(following)
+        # Clearing before enabling: a register's own reset does it, without a LUT a bit.
+        with m.If(self.step_next & self.last_next):
+            m.d.sync += [total.eq(0), result.eq(following)]
+        with m.Elif(self.step_next):
+            m.d.sync += total.eq(following)
         m.d.comb += self.result.eq(result)
         return m

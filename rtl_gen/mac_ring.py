@@ -23,7 +23,7 @@ class MacRing(wiring.Component):
 
     Members:
         write: In, a beat; free: Out, beats.
-        level: Out, half words not claimed or released.
+        level: Out, half words not claimed or released; coming: Out, `level` and one that is complete in this cycle.
         words, claim, step, tile_end, group_end: In, as in `WeightRing`; slice n of a word serves step n mod R of a tile.
         matvec, narrow, release, word_offset: In: read the word `word_offset` after the read pointer; `release` it and
             all before.
@@ -40,6 +40,7 @@ class MacRing(wiring.Component):
                 "write": In(beat_write_layout(config)),
                 "free": Out(range(beats + 1), init=beats),
                 "level": Out(range(halves + 1)),
+                "coming": Out(range(halves + 2)),
                 "words": In(16),
                 "claim": In(1),
                 "step": In(1),
@@ -134,7 +135,8 @@ class MacRing(wiring.Component):
 
         claimed = Signal(range(halves + 1))
         m.d.comb += claimed.eq(Mux(self.claim, self.words << 1, 0))
-        m.d.sync += self.level.eq(self.level + half_written - claimed - released_halves)
+        m.d.comb += self.coming.eq(self.level + half_written)
+        m.d.sync += self.level.eq(self.coming - claimed - released_halves)
         conv_done = delayed(m, self.step & self.group_end, timing.WEIGHT_ADDRESS, "conv_done")[-1]
         vector_done = delayed(m, released_halves, 1, "vector_done")[-1]
         freed = Signal(range(halves + 1))
