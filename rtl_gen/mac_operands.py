@@ -77,7 +77,8 @@ class MacOperands(wiring.Component):
     the further weights; grouped: times the first weight only. Matrix-vector: all columns get `vector`.
 
     Members:
-        step: In, enable. matvec, grouped, lane, choices (see MacSelection): In, of this step.
+        step: In, enable. matvec, grouped, lane, choices (see MacSelection): In, of this step. add: In: it counts, else all
+            operands are 0.
         word: In, C bytes; vector: In, Km bytes.
         first: Out, C bytes, one per column; rest: Out, Km bytes common to all columns, of which byte 0 is unused.
     """
@@ -87,6 +88,7 @@ class MacOperands(wiring.Component):
         super().__init__(
             {
                 "step": In(1),
+                "add": In(1),
                 "matvec": In(1),
                 "grouped": In(1),
                 "lane": In(index_shape(config.cols // config.mac_depth)),
@@ -113,9 +115,9 @@ class MacOperands(wiring.Component):
                 source = nodes[n // 2]
                 middle = len(source) // 2
                 half = Signal(middle, name=f"half_{level}_{n}")
-                m.d.comb += half.eq(
-                    Mux(self.choices[at + n], source[middle:], source[:middle])
-                )
+                chosen = Mux(self.choices[at + n], source[middle:], source[:middle])
+                # Zeroed here, in LUTs with an input to spare: the registers need no reset, and may be a multiplier's own.
+                m.d.comb += half.eq(Mux(self.add, chosen, 0) if level == 0 else chosen)
                 halves.append(half)
             nodes = halves
             at += count
@@ -129,5 +131,5 @@ class MacOperands(wiring.Component):
             with m.If(self.matvec):
                 m.d.sync += rest.eq(self.vector)
             with m.Else():
-                m.d.sync += rest.eq(Mux(self.grouped, 0, common))
+                m.d.sync += rest.eq(Mux(self.add & ~self.grouped, common, 0))
         return m

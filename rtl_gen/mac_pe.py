@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import reduce
 from operator import add
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -27,15 +27,15 @@ class MacPE(wiring.Component):
 
     Members:
         operands, weights: In, Km bytes (s8) each, operands of this cycle's step.
-        step, add: In: a step is there; it counts (else it adds 0).
+        step: In: a step is there.
         step_next, last_next: In: step, last of the step one cycle earlier.
-        result: Out, `mac_sum_bits`: the sum of the last finished tile, `timing.MAC_PE` cycles after its last step, kept until the next.
+        result: Out, `mac_sum_bits`: the sum of the last finished tile, `timing.MAC_PE` cycles after its last step, kept
+            until the next.
     """
 
     operands: Signal
     weights: Signal
     step: Signal
-    add: Signal
     step_next: Signal
     last_next: Signal
     result: Signal
@@ -48,7 +48,6 @@ class MacPE(wiring.Component):
                 "operands": In(8 * self._depth),
                 "weights": In(8 * self._depth),
                 "step": In(1),
-                "add": In(1),
                 "step_next": In(1),
                 "last_next": In(1),
                 "result": Out(self._sum),
@@ -73,7 +72,7 @@ class MacPE(wiring.Component):
         result = Signal(self._sum, reset_less=True)
         m.d.comb += following.eq(total + partial)
         with m.If(self.step):
-            m.d.sync += partial.eq(Mux(self.add, reduce(add, products), 0))
+            m.d.sync += partial.eq(reduce(add, products))
         # Clearing before enabling: a register's own reset does it, without a LUT a bit.
         with m.If(self.step_next & self.last_next):
             m.d.sync += [total.eq(0), result.eq(following)]

@@ -23,12 +23,12 @@ class MacRing(wiring.Component):
 
     Members:
         write: In, a beat; free: Out, beats.
-        level: Out, half words not claimed or released; coming: Out, `level` and one that is complete in this cycle.
+        level: Out, half words not claimed or released; coming: Out, `level` and one complete now.
         words, claim, step, tile_end, group_end: In, as in `WeightRing`; slice n of a word serves step n mod R of a tile.
         matvec, narrow, release, word_offset: In: read the word `word_offset` after the read pointer; `release` it and
             all before.
-        word: Out, at cycle `timing.ACTIVATIONS` after `step`, `timing.RING_READ` after `matvec`; its low half is the
-            half word of a `narrow` read; slice, word_narrow: Out, with it.
+        word: Out, at cycle `timing.ACTIVATIONS` - 1 after `step`, `timing.RING_READ` after `matvec`; its low half is the
+            half word of a `narrow` read; slice, word_narrow: Out, with it. Of a convolution's word the array chooses a slice.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -78,12 +78,19 @@ class MacRing(wiring.Component):
             m.d.sync += beat.eq(successor(beat, beats))
         with m.If(half_written):
             m.d.sync += tail.eq(successor(tail, 2 * words))
+        # Written a cycle late, and read no sooner than two cycles after `level` shows it.
+        address = Signal(range(words))
+        beat_data = Signal(config.beat_bits)
+        with m.If(self.write.valid):
+            m.d.sync += [address.eq(tail >> 1), beat_data.eq(self.write.data)]
         for bank, units in enumerate(self._banks):
             for index, unit in enumerate(units):
+                enable = Signal(name=f"write_{bank}_{index}")
+                m.d.sync += enable.eq(self.write.valid & (tail[0] == bank) & (beat == index))
                 m.d.comb += [
-                    unit.write_address.eq(tail >> 1),
-                    unit.write_data.eq(self.write.data),
-                    unit.write_enable.eq(self.write.valid & (tail[0] == bank) & (beat == index)),
+                    unit.write_address.eq(address),
+                    unit.write_data.eq(beat_data),
+                    unit.write_enable.eq(enable),
                 ]
         return half_written
 
@@ -129,7 +136,7 @@ class MacRing(wiring.Component):
             vector_narrow.eq(self.matvec & self.narrow),
             address.eq(target),
         ]
-        conv = delayed(m, Cat(self.step, head, slice_index), timing.WEIGHT_ADDRESS, "conv")[-1]
+        conv = delayed(m, Cat(self.step, head, slice_index), timing.WEIGHT_ADDRESS - 1, "conv")[-1]
         self._read(m, conv[0], conv[1 : 1 + len(head)], vector_read, address)
         m.d.sync += [self.slice.eq(conv[1 + len(head) :]), self.word_narrow.eq(vector_narrow)]
 

@@ -57,7 +57,7 @@ class Sequencer(wiring.Component):
         instruction: In stream; current: Out, the accepted one, stable until the next is accepted.
         reported: In: everybody has seen `done`; the next instruction may be accepted from the next cycle on.
         finished: In: everything issued has been written.
-        coming: In, words in the ring that serves `current`, counting one that is written in this cycle, but all claimed before.
+        coming: In, words in the ring that serves `current`, with one that is written in this cycle.
         scale_available: In.
         image_slots, image_done: In: slots of the image that are written, and whether all are.
         stream_ready: In: the streams to and from external memory are ready for the next tile. tile_claim: Out: it is issued.
