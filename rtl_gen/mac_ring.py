@@ -23,7 +23,7 @@ class MacRing(wiring.Component):
 
     Members:
         write: In, a beat; free: Out, beats.
-        level: Out, half words not claimed or released; coming: Out, `level` and one complete now.
+        level: Out, half words not claimed or released; coming: Out, `level` and one that is complete.
         words, claim, step, tile_end, group_end: In, as in `WeightRing`; slice n of a word serves step n mod R of a tile.
         matvec, narrow, release, word_offset: In: read the word `word_offset` after the read pointer; `release` it and
             all before.
@@ -136,7 +136,7 @@ class MacRing(wiring.Component):
             vector_narrow.eq(self.matvec & self.narrow),
             address.eq(target),
         ]
-        conv = delayed(m, Cat(self.step, head, slice_index), timing.WEIGHT_ADDRESS - 1, "conv")[-1]
+        conv = delayed(m, Cat(self.step, head, slice_index), timing.WEIGHT_ADDRESS, "conv")[-1]
         self._read(m, conv[0], conv[1 : 1 + len(head)], vector_read, address)
         m.d.sync += [self.slice.eq(conv[1 + len(head) :]), self.word_narrow.eq(vector_narrow)]
 
@@ -144,7 +144,7 @@ class MacRing(wiring.Component):
         m.d.comb += claimed.eq(Mux(self.claim, self.words << 1, 0))
         m.d.comb += self.coming.eq(self.level + half_written)
         m.d.sync += self.level.eq(self.coming - claimed - released_halves)
-        conv_done = delayed(m, self.step & self.group_end, timing.WEIGHT_ADDRESS, "conv_done")[-1]
+        conv_done = delayed(m, self.step & self.group_end, timing.WEIGHT_RELEASE, "conv_done")[-1]
         vector_done = delayed(m, released_halves, 1, "vector_done")[-1]
         freed = Signal(range(halves + 1))
         m.d.comb += freed.eq(Mux(conv_done, self.words << 1, 0) + vector_done)

@@ -268,13 +268,14 @@ class Sequencer(wiring.Component):
             row_step.eq(Mux(conv.stride2, conv.in_w << 1, conv.in_w)),
         ]
         # While the image is being written, a tile waits for the last slot it reads.
-        span = Signal(READ_SLOT_BITS)
-        m.d.sync += span.eq(
-            Mux(conv.stride2, 2 * (rows - 1), rows - 1) + (conv.kernel - 1) * (conv.in_w + 1)
-        )
+        across, down = Signal(range(2 * rows)), Signal(READ_SLOT_BITS)
+        m.d.sync += [
+            across.eq(Mux(conv.stride2, 2 * (rows - 1), rows - 1)),
+            down.eq((conv.kernel - 1) * (conv.in_w + 1)),
+        ]
         m.submodules.image = image = ImageWait()
         first = Signal.like(image.first)
-        m.d.sync += first.eq(first_origin + span - slot_offset(self._config.banks))
+        m.d.sync += first.eq(first_origin + across + down - slot_offset(self._config.banks))
         m.d.comb += [
             image.first.eq(first),
             image.tile_step.eq(tile_step),

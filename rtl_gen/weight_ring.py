@@ -83,7 +83,7 @@ class WeightRing(wiring.Component):
         read = delayed(m, Cat(self.step, head), timing.WEIGHT_ADDRESS, "read")[-1]
         m.d.comb += [self.read_en.eq(read[0]), self.read_addr.eq(read[1:])]
 
-        last_read = timing.WEIGHT_ADDRESS + config.cols - 1
+        last_read = timing.WEIGHT_RELEASE + config.cols - 1
         release = delayed(m, self.step & self.group_end, last_read, "release")[-1]
         released = Signal(range(words * beats + 1))
         m.d.comb += released.eq(Mux(release, self.words * beats, 0))
