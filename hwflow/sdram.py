@@ -24,7 +24,8 @@ class SdramChip:
 
     rc, ras, ras_max, rcd, rp, rrd, wr, rfc, mrd: the data sheets' tRC, tRAS and so on, wr from the last data written
     to PRECHARGE; ck2, ck3: clock period at CAS latency 2 and 3; refresh: within which each of the 2**row_bits rows is
-    refreshed; power_up: pause before the first command.
+    refreshed; power_up: pause before the first command. At the pins, from its clock's rising edge: ac, longest until a
+    word read is there (CAS latency 3); oh, how long the one before stays; setup, hold: of what the chip samples.
     """
 
     name: str
@@ -43,6 +44,10 @@ class SdramChip:
     ck3: int
     refresh: int = 64_000_000_000
     power_up: int = 200_000_000
+    ac: int = 5_400
+    oh: int = 2_500
+    setup: int = 1_500
+    hold: int = 1_000
 
     @property
     def bytes(self) -> int:
@@ -81,11 +86,11 @@ def slowest(name: str, *chips: SdramChip) -> SdramChip:
     highest = {
         field.name: max(getattr(chip, field.name) for chip in chips)
         for field in dataclasses.fields(SdramChip)
-        if field.name not in ("name", "row_bits", "column_bits", "ras_max", "refresh")
+        if field.name not in ("name", "row_bits", "column_bits", "ras_max", "refresh", "oh")
     }
     lowest = {
         field: min(getattr(chip, field) for chip in chips)
-        for field in ("row_bits", "column_bits", "ras_max", "refresh")
+        for field in ("row_bits", "column_bits", "ras_max", "refresh", "oh")
     }
     return SdramChip(name=name, **highest, **lowest)
 

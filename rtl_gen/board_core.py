@@ -25,9 +25,17 @@ MOST_OWED = 1024
 
 
 class Binding(Protocol):
-    """A component whose member `port` is interfaces.MemoryBinding, and how many beats it holds."""
+    """A component whose member `port` is interfaces.MemoryBinding, and how many beats it holds.
+
+    Its other members, if it has any, are its pins.
+    """
 
     port: Any
+
+    @property
+    def signature(self) -> wiring.Signature:
+        """All members."""
+        ...
 
     @property
     def beats(self) -> int:
@@ -41,7 +49,7 @@ class BoardCore(wiring.Component):
     Args:
         config: the accelerator.
         binding: the memory; becomes a submodule, in a clock domain that the host can reset. Its pins, if it has any,
-            are the caller's to connect.
+            become members of the core.
         divisor: clock cycles of a bit on the serial lines.
         clock_hz: the clock, which HELLO reports.
         buffer_words: of the link (LinkConfig).
@@ -76,8 +84,14 @@ class BoardCore(wiring.Component):
                 "led_open": Out(1),
                 "led_busy": Out(1),
                 "led_failed": Out(1),
+                **self._pins,
             }
         )
+
+    @property
+    def _pins(self) -> dict[str, wiring.Member]:
+        members = self._binding.signature.members
+        return {name: member for name, member in members.items() if name != "port"}
 
     def elaborate(self, platform: object) -> Module:
         """The units; the memory is the accelerator's while it is busy, else the link's."""
@@ -104,6 +118,8 @@ class BoardCore(wiring.Component):
             self.led_failed.eq(link.failed),
         ]
         wiring.connect(m, accelerator.result, link.results)
+        for name in self._pins:
+            wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(self._binding, name))
 
         # The accelerator is busy until the memory owes it nothing.
         owed = Signal(range(MOST_OWED))

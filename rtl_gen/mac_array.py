@@ -12,6 +12,7 @@ from rtl_gen import instances
 from rtl_gen.interfaces import ACC_BITS, SUM_BITS, index_shape
 from rtl_gen.mac_operands import GROUP_SHIFT_LIMIT, MacOperands, MacSelection
 from rtl_gen.mac_pe import MacPE
+from rtl_gen.probe import observe
 
 
 class MacColumn(wiring.Component):
@@ -21,7 +22,8 @@ class MacColumn(wiring.Component):
         step, matvec, narrow, word, nibbles: In, stage 0; word: R*Km bytes of the ring's word, row-major;
         nibbles: as many 4-bit weights, for matrix-vector steps with `narrow`. slice: In, a cycle earlier: which Km bytes of
         the word that is there then are a convolution's step's.
-        operands: In, R*Km bytes, stage 1. steps: In, `step` of stages 1 and 2; last: In, stage 2.
+        operands: In, R*Km bytes, stage 1. steps: In, `step` of stages 1 and 2; adds: In, R bits, stage 1;
+        last: In, stage 2.
         finished: In, one bit per register of the row tree: a matrix-vector sum enters it.
         phase: In; sums: Out, G x s24: results of row group `phase`, combinational.
         total: Out, s32: sum over the rows.
@@ -40,6 +42,7 @@ class MacColumn(wiring.Component):
                 "nibbles": In(bits // 2),
                 "operands": In(bits),
                 "steps": In(2),
+                "adds": In(config.rows),
                 "last": In(1),
                 "finished": In(timing.matvec_tree_latency(config)),
                 "phase": In(index_shape(config.row_groups)),
@@ -71,6 +74,7 @@ class MacColumn(wiring.Component):
                 pe.operands.eq(self.operands.word_select(row, bits)),
                 pe.weights.eq(weights.word_select(row, bits)),
                 pe.step.eq(self.steps[0]),
+                pe.add.eq(self.adds[row]),
                 pe.step_next.eq(self.steps[1]),
                 pe.last_next.eq(self.last),
             ]
@@ -159,10 +163,12 @@ class MacArray(wiring.Component):
         selectors = instances.copies(m, lambda: MacOperands(config), "mac_operands", rows)
         columns = instances.copies(m, lambda: MacColumn(config), "mac_column", cols)
         steps = Signal(2)
+        adds = Signal(rows)
         controls = [Signal(2, name=f"control_{n + 1}") for n in range(2)]
         finished = Signal(timing.matvec_tree_latency(config) + 1)
         m.d.sync += [
             steps.eq(Cat(self.step, steps[0])),
+            adds.eq(self.adds | self.matvec.replicate(rows)),
             controls[0].eq(Cat(self.last, self.matvec)),
             controls[1].eq(controls[0]),
             finished.eq(Cat(steps[1] & controls[1].all(), finished[:-1])),
@@ -206,6 +212,7 @@ class MacArray(wiring.Component):
                     Cat(Cat(s.first.word_select(index, 8), s.rest[8:]) for s in selectors)
                 ),
                 column.steps.eq(steps),
+                column.adds.eq(adds),
                 column.last.eq(controls[1][0]),
                 column.finished.eq(finished[:-1]),
                 column.phase.eq(self.phase),
@@ -214,4 +221,5 @@ class MacArray(wiring.Component):
             for lane in range(config.pixel_lanes):
                 target = self.sums.word_select(lane * cols + index, ACC_BITS)
                 m.d.comb += target.eq(column.sums.word_select(lane, ACC_BITS))
+        observe(m, self)
         return m

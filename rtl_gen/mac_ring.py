@@ -28,7 +28,7 @@ class MacRing(wiring.Component):
         matvec, narrow, release, word_offset: In: read the word `word_offset` after the read pointer; `release` it and
             all before.
         word: Out, at cycle `timing.ACTIVATIONS` - 1 after `step`, `timing.RING_READ` after `matvec`; its low half is the
-            half word of a `narrow` read; slice, word_narrow: Out, with it. Of a convolution's word the array chooses a slice.
+            half word of a `narrow` read; slice, word_narrow: Out, with it. The array takes a slice of it.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:

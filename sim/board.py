@@ -17,6 +17,7 @@ from hwflow.errors import FlowError
 from hwflow.files import write_atomically
 from sim import runner
 from sim.link_faults import FaultPlan
+from sim.sdram import CHIP, SdramModel, connections
 
 BENCH = "sim.benches.board_line"
 HARNESS = Path(__file__).parent / "verilog" / "board.sv"
@@ -28,22 +29,27 @@ REPORT = "board.json"
 
 
 def board_sources(
-    config: AcceleratorConfig, beats: int, *, divisor: int, buffer_words: int
+    config: AcceleratorConfig, memory: int | SdramModel, *, divisor: int, buffer_words: int
 ) -> dict[str, str]:
-    """The Verilog of a board with `beats` of block RAM (file name -> text), kept beside the models."""
+    """The Verilog of a board (file name -> text), kept beside the models.
+
+    memory: beats of block RAM, or the SDRAM.
+    """
     from rtl_gen.board_core import BoardCore, source_digest
 
-    described = config.to_dict() | {"beats": beats, "divisor": divisor, "buffer": buffer_words}
+    kind = memory if isinstance(memory, int) else asdict(memory.timing)
+    described = config.to_dict() | {"memory": kind, "divisor": divisor, "buffer": buffer_words}
     text = json.dumps(described, sort_keys=True).encode()
     digest = hashlib.sha256(source_digest() + text).hexdigest()
     kept = runner.cache_folder() / f"board-{config.name}-{digest[:20]}.sv"
     if not kept.is_file():
         from rtl_gen.bindings.block_ram import BlockRam
+        from rtl_gen.bindings.sdram import Sdram
         from rtl_gen.instances import emit
 
         core = BoardCore(
             config,
-            BlockRam(config, beats),
+            BlockRam(config, memory) if isinstance(memory, int) else Sdram(config, memory.timing),
             divisor=divisor,
             clock_hz=CLOCK_HZ,
             buffer_words=buffer_words,
@@ -57,19 +63,34 @@ def board_sources(
 
 def build_board(
     config: AcceleratorConfig,
-    beats: int,
+    memory: int | SdramModel,
     *,
     divisor: int = DIVISOR,
     buffer_words: int = 1024,
     sources: Mapping[str, str] | None = None,
 ) -> runner.BuiltModel:
-    """The compiled simulation of a board; `sources`: Verilog instead of the generated one."""
-    text = sources or board_sources(config, beats, divisor=divisor, buffer_words=buffer_words)
+    """The compiled simulation of a board.
+
+    Args:
+        config: the accelerator.
+        memory: beats of block RAM, or the SDRAM behind it.
+        divisor: clock cycles of a bit on the serial lines.
+        buffer_words: of the link.
+        sources: Verilog instead of the generated one.
+    """
+    text = dict(
+        sources or board_sources(config, memory, divisor=divisor, buffer_words=buffer_words)
+    )
+    defines: list[str] = []
+    if not isinstance(memory, int):
+        defines.append(f"-DSDRAM={connections(memory.board_parameters())}")
+        text |= {path.name: path.read_text() for path in CHIP}
     return runner.build(
         f"board-{config.name}",
         {**text, HARNESS.name: HARNESS.read_text()},
         "board_harness",
         parameters={"DIVISOR": divisor},
+        arguments=defines,
     )
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from hwflow.config import AcceleratorConfig
-from hwflow.sdram import INITIAL_REFRESHES, SECOND_PS, SdramChip, SdramTiming
+from hwflow.sdram import INITIAL_REFRESHES, SECOND_PS, ULX3S, SdramChip, SdramTiming
 from rtl_gen import instances
 from rtl_gen.bindings.sdram import Sdram
+from rtl_gen.boards.board import ULX3S_85F
+from rtl_gen.boards.pll import Pll
+from rtl_gen.boards.sdram_clock import SdramClock
 
 FOLDER = Path(__file__).parent / "verilog"
-MEMORY = (FOLDER / "sdram_chip.sv", FOLDER / "sdram_memory.sv")
+CHIP = (FOLDER / "sdram_chip.sv", FOLDER / "sdram_board.sv")
+MEMORY = (*CHIP, FOLDER / "sdram_memory.sv")
 
 CHIP_TIMES = (
     "rc", "ras", "ras_max", "rcd", "rp", "rrd", "wr", "rfc", "mrd", "ck2", "ck3", "power_up",
@@ -49,9 +54,12 @@ class SdramModel:
 
     def parameters(self) -> dict[str, int]:
         """Parameters of `sdram_memory`."""
+        return {"BYTES": self.timing.memory_bytes, **self.board_parameters()}
+
+    def board_parameters(self) -> dict[str, int]:
+        """Parameters of `sdram_board`."""
         chip = self.chip or self.timing.chip
         return {
-            "BYTES": self.timing.memory_bytes,
             "REGISTERS_IN": self.registers_in,
             "REGISTERS_OUT": self.timing.board_cycles - self.registers_in,
             "ROW_BITS": chip.row_bits,
@@ -63,4 +71,23 @@ class SdramModel:
 
     def connections(self) -> str:
         """The parameters as Verilog writes them at an instance."""
-        return ",".join(f".{name}({value})" for name, value in self.parameters().items())
+        return connections(self.parameters())
+
+
+def board_model(config: AcceleratorConfig, clock_hz: int) -> SdramModel:
+    """The ULX3S's SDRAM behind the registers that its pins have at that clock.
+
+    Raises:
+        FlowError: neither chip nor pins allow the clock.
+    """
+    pll = Pll.of(ULX3S_85F.oscillator_hz, clock_hz)
+    phase = SdramClock.of(ULX3S, clock_hz, pll.output)
+    timing = SdramTiming(
+        clock_hz=clock_hz, memory_bytes=config.memory_bytes, board_cycles=phase.board_cycles
+    )
+    return SdramModel(config=config, timing=timing, registers_in=phase.edge)
+
+
+def connections(parameters: Mapping[str, int]) -> str:
+    """Parameters as Verilog writes them at an instance."""
+    return ",".join(f".{name}({value})" for name, value in parameters.items())

@@ -3,13 +3,22 @@
 ACE (arithmetic computation effort) of a layer = MACs * weight bits * activation bits, over every
 convolution and the dense layer, padded taps included. Elementwise operations are counted beside it.
 Source: Zhang, Zhang, Lew, "PokeBNN", CVPR 2022, and its reference code.
+CPU64 = MACs of 1x1 bit / 64 + all other MACs, whatever their widths: the OPs of Bi-Real Net and ReActNet
+(github.com/liuzechun/ReActNet, issue 19: OPs = FLOPs + BOPs / 64).
+Size = weights of MACs at their own width + all other parameters at 32 bits, in bytes.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+
+REGISTER_BITS = 64
+"""Binary MACs that CPU64 counts as one."""
+PARAMETER_BITS = 32
+"""Width at which Size counts what is no weight of a MAC: biases, batch norm, activations."""
 
 ELEMENTWISE: dict[str, str] = {
     "batch_norm": "elements normalised",
@@ -50,6 +59,26 @@ class Operation:
         """MACs weighted by both widths."""
         return self.macs * self.weight_bits * self.activation_bits
 
+    @property
+    def binary(self) -> bool:
+        """Whether both operands have one bit."""
+        return self.weight_bits == self.activation_bits == 1
+
+    @property
+    def cpu64(self) -> float:
+        """Operations of a CPU that does 64 binary MACs at a time."""
+        return self.macs / REGISTER_BITS if self.binary else float(self.macs)
+
+
+def weight_bytes(operations: Iterable[Operation]) -> float:
+    """Bytes of all weights, each at its own width."""
+    return sum(o.weights * o.weight_bits for o in operations) / 8
+
+
+def parameter_bytes(parameters: int) -> int:
+    """Bytes of parameters that are no weights of MACs."""
+    return parameters * PARAMETER_BITS // 8
+
 
 @dataclass(frozen=True, kw_only=True)
 class AceReport:
@@ -79,6 +108,17 @@ class AceReport:
     def total_ace(self) -> int:
         """ACE of the network."""
         return self.conv_ace + self.dense_ace
+
+    @property
+    def cpu64(self) -> float:
+        """CPU64 of the network."""
+        return sum(o.cpu64 for o in self.operations)
+
+    @property
+    def size_bytes(self) -> float:
+        """Size of the network in bytes."""
+        others = self.parameters - sum(o.weights for o in self.operations)
+        return weight_bytes(self.operations) + parameter_bytes(others)
 
     def weights(self) -> dict[int, int]:
         """Width in bits -> number of weights."""
@@ -110,6 +150,9 @@ class AceReport:
             "conv_ace": self.conv_ace,
             "dense_ace": self.dense_ace,
             "total_ace": self.total_ace,
+            "cpu64": self.cpu64,
+            "size_bytes": self.size_bytes,
+            "weight_bytes": weight_bytes(self.operations),
             "weights_by_bits": {str(bits): n for bits, n in self.weights().items()},
             "macs_by_bits": {str(bits): n for bits, n in self.macs().items()},
             "parameters": self.parameters,

@@ -1,4 +1,4 @@
-"""`hwflow ace`: what a network costs, counted by tracing the float model."""
+"""`hwflow ace`: what a network costs, counted by tracing it or from its architecture's table."""
 
 from __future__ import annotations
 
@@ -7,23 +7,88 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwflow.cli.output import Json, console, number, print_json, progress_console, table
+from hwflow.cli.ace_others import priced_model, priced_published, print_comparison, print_priced
+from hwflow.cli.output import (
+    Json,
+    console,
+    number,
+    print_json,
+    progress_console,
+    refuse_beside,
+    table,
+)
 from hwflow.errors import FlowError
 
 if TYPE_CHECKING:
     from hwflow.ace import AceReport
     from models.config import PokeBNNConfig
 
+OTHERS = ("network", "model", "plot")
+"""Options of which each decides what is priced; `preset` and `checkpoint` are for PokeBNN alone."""
+
 
 def ace(
+    context: typer.Context,
     preset: Annotated[str | None, typer.Option(help="name of a network preset")] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="folder of a trained checkpoint")] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(help="a published network (reactnet-a, resnet-50-4bit, ..), or `all`"),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="any model that JAX can trace: MODULE:FUNCTION")
+    ] = None,
+    input_shape: Annotated[
+        str | None, typer.Option(help="shape of the model's input, such as 1,224,224,3")
+    ] = None,
+    weight_bits: Annotated[int | None, typer.Option(help="bits of weights")] = None,
+    activation_bits: Annotated[int | None, typer.Option(help="bits of activations")] = None,
+    bits: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="PATTERN=WxA: other widths for operations of such a name; may be repeated"
+        ),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="write top-1 against ACE of all published networks (.svg, .pdf, .png)"),
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Count ACE, MACs and weights by width, and elementwise operations, per layer.
+    """Count ACE, CPU64, size, MACs and weights by width, and elementwise operations, per layer.
 
-    Without --preset and --checkpoint the trained network of the repository is counted.
+    Without an option the trained network of the repository is counted. docs/ace.md has the definitions.
     """
+    given = {"network": network, "model": model, "plot": plot}
+    decisive = next((name for name in OTHERS if given[name] is not None), None)
+    if decisive is not None:
+        refuse_beside(context, decisive, ["preset", "checkpoint"])
+        refuse_beside(context, decisive, [n for n in OTHERS if n != decisive])
+    for_model = ("input_shape", "weight_bits", "activation_bits", "bits")
+    if decisive is not None and decisive != "model":
+        refuse_beside(context, decisive, for_model)
+    if model is not None:
+        priced = priced_model(model, input_shape, weight_bits, activation_bits, bits or [])
+        print_json(priced.to_dict()) if json else print_priced(priced)
+    elif plot is not None or network == "all":
+        print_comparison(plot, json=json)
+    elif network is not None:
+        row, priced = priced_published(network)
+        values = {"top1": row.top1, "source": row.source, "published_ace": row.published_ace}
+        print_json(priced.to_dict() | values) if json else print_priced(priced, row)
+    else:
+        _refuse_alone(context, for_model)
+        _trace(preset, checkpoint, json=json)
+
+
+def _refuse_alone(context: typer.Context, names: tuple[str, ...]) -> None:
+    for name in names:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise FlowError(f"--{name.replace('_', '-')} goes with --model; name one")
+
+
+def _trace(preset: str | None, checkpoint: Path | None, *, json: bool) -> None:
     config = network_config(preset, checkpoint)
     with progress_console().status(f"tracing {config.name}"):
         from hwflow.ace import count
@@ -75,6 +140,7 @@ def _print(report: AceReport) -> None:
     for line in (
         f"convolutions {number(report.conv_ace)} ACE, dense {number(report.dense_ace)}, "
         f"total {number(report.total_ace)}",
+        f"CPU64 {number(report.cpu64)} (1x1-bit MACs / 64 + other MACs); size {number(report.size_bytes)} bytes",
         "weights " + ", ".join(f"{bits}-bit {number(n)}" for bits, n in report.weights().items()),
         f"parameters in all {number(report.parameters)}",
     ):

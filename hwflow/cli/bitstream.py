@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +18,13 @@ from hwflow.paths import BUILD, CALIBRATION, MODELS
 RESULTS = ("hwflow.bit", "report.json", "board.sv", "pins.lpf", "nextpnr.log")
 
 
+class Memory(enum.Enum):
+    """Memories that a board can have behind the accelerator."""
+
+    BLOCK_RAM = "block-ram"
+    SDRAM = "sdram"
+
+
 def bitstream(
     board: Annotated[str, typer.Option(help="name of a board")] = "ulx3s-85f",
     target: Annotated[
@@ -30,6 +38,9 @@ def bitstream(
         ),
     ] = None,
     calibration: Calibration = CALIBRATION,
+    memory: Annotated[
+        Memory, typer.Option(help="where the network lies: block RAM, or the board's SDRAM")
+    ] = Memory.BLOCK_RAM,
     clock_mhz: Annotated[
         float | None, typer.Option(help="clock of the design; default the board's")
     ] = None,
@@ -54,7 +65,9 @@ def bitstream(
         raise FlowError(f"--clock-mhz {clock_mhz} must be above 0; nearest valid: 10")
     checkpoint = network or MODELS / "trained" / chosen.network
     integers = integer_network(checkpoint, calibration)
-    beats = len(lower(integers, config).memory) // config.memory_bytes
+    beats = None
+    if memory is Memory.BLOCK_RAM:
+        beats = len(lower(integers, config).memory) // config.memory_bytes
     folder = out or BUILD / "bitstream" / chosen.name
     with staged(folder) as scratch, progress_console().status("writing the Verilog") as status:
 
@@ -112,4 +125,10 @@ def _print(report: dict[str, Any], folder: Path) -> None:
         f"(evidence: post-route); seed {report['seed']}; "
         + ", ".join(f"{name} {version}" for name, version in tools.items())
     )
+    phase = report["sdram_clock"]
+    if phase:
+        screen.print(
+            f"memory: SDRAM, its clock {phase['steps'] * phase['step_ps'] / 1e3:.2f} ns behind the design's, margin "
+            f"{phase['margin_ps'] / 1e3:.2f} ns by assumed pin delays (docs/sdram.md)"
+        )
     screen.print(f"bitstream sha256 {report['sha256']['bitstream']}")

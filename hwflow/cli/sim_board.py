@@ -14,8 +14,14 @@ from hwflow.paths import BUILD
 
 def sim_board(
     target: Target = "ecp5-85f",
-    memory_bytes: Annotated[int, typer.Option(min=1, help="bytes of the board's memory")] = 512
+    memory_bytes: Annotated[int, typer.Option(min=1, help="bytes of the board's block RAM")] = 512
     * 1024,
+    sdram: Annotated[
+        float | None,
+        typer.Option(
+            help="MHz of accelerator and 16-bit SDRAM, which is the memory (docs/sdram.md)"
+        ),
+    ] = None,
     out: Annotated[
         Path, typer.Option(help="folder; `port` in it is the serial port to give `hwflow run`")
     ] = BUILD / "board",
@@ -24,20 +30,24 @@ def sim_board(
 ) -> None:
     """Simulate a board until a file `run/stop` appears in the folder, or until interrupted.
 
-    The board is the RTL of rtl_gen/board_core.py with block RAM behind it; time stands still while nobody
-    talks to it.
+    The board is the RTL of rtl_gen/board_core.py with block RAM behind it, or the SDRAM controller and a model of the
+    chip; time stands still while nobody talks to it.
     """
     from hwflow.config import load_target
     from sim.board import CLOCK_HZ, build_board, serve
+    from sim.sdram import SdramModel, board_model
     from sim.simulators import find_simulator
 
     config = load_target(target)
+    memory: int | SdramModel = -(-memory_bytes // config.memory_bytes)
+    if sdram is not None:
+        memory = board_model(config, round(sdram * 1e6))
     if find_simulator().kind != "verilator":
         raise FlowError("a simulated board needs Verilator; unset SIM")
     screen = progress_console()
     out.mkdir(parents=True, exist_ok=True)
     with screen.status(f"compiling the model of {config.name}"):
-        model = build_board(config, -(-memory_bytes // config.memory_bytes), divisor=divisor)
+        model = build_board(config, memory, divisor=divisor)
     port = out / "port"
     screen.print(
         f"a board is at {port}: hwflow run --port {port} --baud {CLOCK_HZ // divisor} --target {target} "

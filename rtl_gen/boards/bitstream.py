@@ -13,7 +13,9 @@ import amaranth
 
 from hwflow.config import AcceleratorConfig
 from hwflow.errors import FlowError
+from hwflow.sdram import SdramTiming
 from rtl_gen.bindings.block_ram import BlockRam
+from rtl_gen.bindings.sdram import Sdram
 from rtl_gen.board_core import BoardCore
 from rtl_gen.boards.board import Board
 from rtl_gen.boards.place import ECPPACK, NEXTPNR, pack, place_and_route, tool
@@ -25,6 +27,7 @@ from rtl_gen.boards.report import (
     slowest_clock,
     utilisation,
 )
+from rtl_gen.boards.sdram_clock import SdramClock
 from rtl_gen.boards.top import BoardTop
 from rtl_gen.instances import emit
 from rtl_gen.synthesis.carry_popcount import with_carry_cells
@@ -52,11 +55,29 @@ class Bitstream:
     report: dict[str, Any]
 
 
-def generate(board: Board, config: AcceleratorConfig, *, beats: int, clock_hz: int) -> str:
-    """Verilog of a board's top level with `beats` of block RAM as the accelerator's memory, mapped for ECP5.
+@dataclass(frozen=True, kw_only=True)
+class Generated:
+    """A board's top level.
+
+    Attributes:
+        text: its Verilog, mapped for ECP5.
+        sdram_clock: the phase of the SDRAM's clock, if the SDRAM is the accelerator's memory.
+        beats: what the memory holds.
+    """
+
+    text: str = field(repr=False)
+    sdram_clock: SdramClock | None
+    beats: int
+
+
+def generate(
+    board: Board, config: AcceleratorConfig, *, beats: int | None, clock_hz: int
+) -> Generated:
+    """A board's top level with `beats` of block RAM as the accelerator's memory, or None: with the board's SDRAM.
 
     Raises:
-        FlowError: the PLL does not make the clock, or the serial line's rate is more than 2% off.
+        FlowError: the PLL does not make the clock, or the serial line's rate is more than 2% off; or the board has no
+            SDRAM, or none for that clock.
     """
     divisor = round(clock_hz / board.baud)
     if abs(clock_hz / divisor - board.baud) > board.baud / 50:
@@ -65,9 +86,31 @@ def generate(board: Board, config: AcceleratorConfig, *, beats: int, clock_hz: i
             f"{board.baud}; nearest valid clock: {divisor * board.baud / 1e6:g} MHz"
         )
     pll = Pll.of(board.oscillator_hz, clock_hz)
-    core = BoardCore(config, BlockRam(config, beats), divisor=divisor, clock_hz=clock_hz)
-    text = emit(BoardTop(core, pll), TOP)
-    return with_carry_cells(text, config.popcount_width, delay=config.popcount_stages - 1)
+    binding, sdram = _memory(board, config, pll, beats=beats, clock_hz=clock_hz)
+    core = BoardCore(config, binding, divisor=divisor, clock_hz=clock_hz)
+    text = emit(BoardTop(core, pll, sdram), TOP)
+    return Generated(
+        text=with_carry_cells(text, config.popcount_width, delay=config.popcount_stages - 1),
+        sdram_clock=sdram[1] if sdram else None,
+        beats=binding.beats,
+    )
+
+
+def _memory(
+    board: Board, config: AcceleratorConfig, pll: Pll, *, beats: int | None, clock_hz: int
+) -> tuple[BlockRam | Sdram, tuple[SdramTiming, SdramClock] | None]:
+    if beats is not None:
+        return BlockRam(config, beats), None
+    if board.sdram is None:
+        raise FlowError(f"{board.name} has no SDRAM; use --memory block-ram")
+    clock = SdramClock.of(board.sdram, clock_hz, pll.output)
+    timing = SdramTiming(
+        chip=board.sdram,
+        clock_hz=clock_hz,
+        memory_bytes=config.memory_bytes,
+        board_cycles=clock.board_cycles,
+    )
+    return Sdram(config, timing), (timing, clock)
 
 
 def build(
@@ -75,7 +118,7 @@ def build(
     config: AcceleratorConfig,
     folder: Path,
     *,
-    beats: int,
+    beats: int | None,
     clock_hz: int,
     seed: int,
     progress: Callable[[str], Progress],
@@ -86,7 +129,7 @@ def build(
         board: where it runs.
         config: the accelerator.
         folder: for what the tools read and write.
-        beats: size of the memory image in beats of the target.
+        beats: size of the memory image in beats of the target, which goes to block RAM; None: the SDRAM is the memory.
         clock_hz: clock of the design.
         seed: of place and route; same seed, same bytes.
         progress: given the stage's name, makes what is told how far it is.
@@ -96,13 +139,14 @@ def build(
     """
     for name in (NEXTPNR, ECPPACK):
         tool(name)
-    text = generate(board, config, beats=beats, clock_hz=clock_hz)
+    generated = generate(board, config, beats=beats, clock_hz=clock_hz)
+    text, phase = generated.text, generated.sdram_clock
     (folder / f"{TOP}.sv").write_text(text)
     netlist = synthesise(text, TOP, Options(dsp_registers=True), progress=progress("synthesis"))
     check_size(board, netlist.resources)
     placed = place_and_route(
         netlist.json,
-        board.constraints(),
+        board.constraints(sdram=phase is not None),
         board.part,
         folder,
         clock_hz=clock_hz,
@@ -114,7 +158,9 @@ def build(
         "board": board.name,
         "part": board.part.name,
         "target": config.to_dict(),
-        "memory_beats": beats,
+        "memory": "block-ram" if phase is None else "sdram",
+        "memory_beats": generated.beats,
+        "sdram_clock": None if phase is None else dataclasses.asdict(phase),
         "clock_hz": clock_hz,
         **_timing(netlist, placed.report, clock_hz),
         **_resources(board, config, netlist),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hwflow.errors import FlowError
+from hwflow.sdram import ULX3S, SdramChip
 from rtl_gen.synthesis.resources import Resources
 
 
@@ -77,6 +78,7 @@ class Board:
         baud: of the serial link.
         platform: module and class of amaranth-boards that hold the pins.
         pins: port of the top -> (resource, number, subsignal or None) there; vectors get a pin a bit.
+        sdram: the SDRAM it carries, or None. sdram_pins: the same for that.
     """
 
     name: str
@@ -88,9 +90,11 @@ class Board:
     baud: int
     platform: tuple[str, str]
     pins: Mapping[str, tuple[str, int, str | None]]
+    sdram: SdramChip | None = None
+    sdram_pins: Mapping[str, tuple[str, int, str | None]] = field(default_factory=dict)
 
-    def constraints(self) -> str:
-        """Pin and clock constraints (LPF).
+    def constraints(self, *, sdram: bool = False) -> str:
+        """Pin and clock constraints (LPF), with those of the SDRAM if the design has them.
 
         Raises:
             FlowError: amaranth-boards is not installed.
@@ -101,7 +105,8 @@ class Board:
             "BLOCK ASYNCPATHS;",
             f'FREQUENCY PORT "clk25" {self.oscillator_hz / 1e6:g} MHZ;',
         ]
-        for port, (resource, number, subsignal) in self.pins.items():
+        pins = {**self.pins, **self.sdram_pins} if sdram else self.pins
+        for port, (resource, number, subsignal) in pins.items():
             names, attributes = _pins(resources[resource, number], subsignal)
             for bit, pin in enumerate(names):
                 site = port if len(names) == 1 else f"{port}[{bit}]"
@@ -142,6 +147,12 @@ ULX3S_85F = Board(
         "uart_rx": ("uart", 0, "rx"),
         "uart_tx": ("uart", 0, "tx"),
         **{f"led_{n}": ("led", n, None) for n in range(3)},
+    },
+    sdram=ULX3S,
+    sdram_pins={
+        "sdram_cke": ("sdram", 0, "clk_en"),
+        **{f"sdram_{name}_n": ("sdram", 0, name) for name in ("cs", "ras", "cas", "we")},
+        **{f"sdram_{name}": ("sdram", 0, name) for name in ("clk", "ba", "a", "dqm", "dq")},
     },
 )
 

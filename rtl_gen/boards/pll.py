@@ -63,8 +63,24 @@ class Pll:
         reference, feedback, output = found[0]
         return cls(input_hz=input_hz, reference=reference, feedback=feedback, output=output)
 
-    def instance(self, *, source: Signal, clock: Signal, locked: Signal) -> Instance:
-        """The PLL: `source` in, `clock` and `locked` out."""
+    def instance(
+        self,
+        *,
+        source: Signal,
+        clock: Signal,
+        locked: Signal,
+        later: tuple[Signal, int] | None = None,
+    ) -> Instance:
+        """The PLL: `source` in, `clock` and `locked` out; `later`: a second clock, and its delay in oscillator periods."""
+        second: dict[str, object] = {}
+        if later is not None:
+            second = {
+                "p_CLKOS_DIV": self.output,
+                "p_CLKOS_CPHASE": self.output - 1 + later[1],
+                "p_CLKOS_FPHASE": 0,
+                "p_CLKOS_ENABLE": "ENABLED",
+                "o_CLKOS": later[0],
+            }
         return Instance(
             "EHXPLLL",
             a_FREQUENCY_PIN_CLKI=f"{self.input_hz / 1e6:g}",
@@ -89,4 +105,5 @@ class Pll:
             i_ENCLKOP=0,
             o_CLKOP=clock,
             o_LOCK=locked,
+            **second,
         )

@@ -6,8 +6,11 @@ from amaranth.hdl import Cat, ClockDomain, ClockSignal, DomainRenamer, Module, R
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hwflow.sdram import SdramTiming
 from rtl_gen.board_core import BoardCore
 from rtl_gen.boards.pll import Pll
+from rtl_gen.boards.sdram_clock import SdramClock
+from rtl_gen.boards.sdram_pads import SdramPads
 
 RESET_CYCLES = 256
 """Cycles of reset after the PLL has locked."""
@@ -17,7 +20,8 @@ class BoardTop(wiring.Component):
     """The core at the PLL's clock, in reset until that runs. Elaborates only inside rtl_gen.instances.emit.
 
     Members: `clk25` In, the oscillator. `uart_rx` In, asynchronous, and `uart_tx` Out. `led_0` Out: a host has said
-    hello; `led_1`: at work; `led_2`: the last run failed.
+    hello; `led_1`: at work; `led_2`: the last run failed. With `sdram`, what the core's SDRAM binding and its chip's
+    clock are made for: the chip's pins, `sdram_*`.
     """
 
     clk25: Signal
@@ -27,14 +31,17 @@ class BoardTop(wiring.Component):
     led_1: Signal
     led_2: Signal
 
-    def __init__(self, core: BoardCore, pll: Pll) -> None:
-        self._core, self._pll = core, pll
+    def __init__(
+        self, core: BoardCore, pll: Pll, sdram: tuple[SdramTiming, SdramClock] | None = None
+    ) -> None:
+        self._core, self._pll, self._sdram = core, pll, sdram
         super().__init__(
             {
                 "clk25": In(1),
                 "uart_rx": In(1),
                 "uart_tx": Out(1),
                 **{f"led_{n}": Out(1) for n in range(3)},
+                **(SdramPads.outputs(sdram[0]) if sdram else {}),
             }
         )
 
@@ -44,7 +51,13 @@ class BoardTop(wiring.Component):
         m.domains += ClockDomain("board", local=True)
         locked = Signal()
         clock = Signal()
-        m.submodules.pll = self._pll.instance(source=self.clk25, clock=clock, locked=locked)
+        chip_clock = Signal()
+        m.submodules.pll = self._pll.instance(
+            source=self.clk25,
+            clock=clock,
+            locked=locked,
+            later=(chip_clock, self._sdram[1].steps) if self._sdram else None,
+        )
         m.d.comb += ClockSignal("board").eq(clock)
 
         # `locked` is asynchronous. The registers start as configuration leaves them: in reset.
@@ -68,4 +81,10 @@ class BoardTop(wiring.Component):
             self.led_1.eq(core.led_busy),
             self.led_2.eq(core.led_failed),
         ]
+        if self._sdram:
+            timing = self._sdram[0]
+            m.submodules.pads = pads = DomainRenamer("board")(SdramPads(timing))
+            wiring.connect(m, core.pins, pads.pins)
+            m.d.comb += pads.chip_clock.eq(chip_clock)
+            m.d.comb += [getattr(self, pin).eq(getattr(pads, pin)) for pin in pads.outputs(timing)]
         return m

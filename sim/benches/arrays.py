@@ -27,8 +27,7 @@ async def _drive(ctx: Any, dut: Any, steps: list[Step | None], wait: int) -> lis
                 ctx.set(getattr(dut, name), value)
         now, before = past[wait], past[wait + 1]
         ctx.set(dut.step, int(now is not None))
-        if hasattr(dut, "add"):
-            ctx.set(dut.add, now["add"] if now else 0)
+        ctx.set(dut.add, now.get("add", 1) if now else 0)
         ctx.set(dut.step_next, int(before is not None))
         ctx.set(dut.last_next, before["last"] if before else 0)
         await ctx.tick()

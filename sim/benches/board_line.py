@@ -95,6 +95,7 @@ async def board(dut: Any) -> None:
         "cut": cut,
         "faults": {"to_board": to_board.counts, "to_host": to_host.counts},
     }
+    assert not int(dut.violated.value), "the SDRAM was used wrongly"
     Path("board.json").write_text(json.dumps(report, indent=1) + "\n")
 
 

@@ -2,6 +2,7 @@
 //
 // To send: `send_data` (first byte lowest) and `send_count`, then toggle `send` while `sending` is 0.
 // Received bytes are in a ring: `received` counts them all, byte i lies at ring position i modulo RING.
+// With SDRAM defined, the parameters of sdram_board.sv, the core's memory is that chip; `violated`: it was used wrongly.
 module board_harness #(
   parameter int DIVISOR = 4,   // clock cycles of a bit
   parameter int CHUNK = 256,   // bytes
@@ -15,6 +16,7 @@ module board_harness #(
   output logic [8*RING-1:0]  ring,
   output logic [31:0]        received,
   output logic               busy,
+  output logic               violated,
   output logic [63:0]        cycle
 );
   logic clk = 0;
@@ -24,7 +26,21 @@ module board_harness #(
   logic rx = 1;
   logic tx;
 
+`ifdef SDRAM
+  logic cke, cs_n, ras_n, cas_n, we_n, dq_oe;
+  logic [1:0] ba, dqm;
+  logic [12:0] a;
+  logic [15:0] dq_o, dq_i;
+  sdram_board #(`SDRAM) memory (.*);
+`else
+  assign violated = 0;
+`endif
+
   board_core dut (
+`ifdef SDRAM
+    .pins__cke(cke), .pins__cs_n(cs_n), .pins__ras_n(ras_n), .pins__cas_n(cas_n), .pins__we_n(we_n), .pins__ba(ba),
+    .pins__a(a), .pins__dqm(dqm), .pins__dq_o(dq_o), .pins__dq_oe(dq_oe), .pins__dq_i(dq_i),
+`endif
     .clk(clk), .rst(rst), .rx(rx), .tx(tx), .led_open(), .led_busy(busy), .led_failed()
   );
 

@@ -126,7 +126,7 @@ module harness #(
   task automatic into_chip(input int first, input int count);
     for (int n = first; n < first + count; n++)
       for (int word = 0; word < BYTES / 2; word++)
-        external.chip.memory[n * (BYTES / 2) + word] = memory[n][16 * word +: 16];
+        external.board.chip.memory[n * (BYTES / 2) + word] = memory[n][16 * word +: 16];
   endtask
 
   always @(posedge clk) if (violated) complain("the SDRAM was used wrongly");

@@ -1,4 +1,4 @@
-// The SDRAM controller (module `sdram`, generated) with its chip, and the registers that a board has between them.
+// The SDRAM controller (module `sdram`, generated) with its chip.
 module sdram_memory #(
   parameter int BYTES = 8,        // bytes of a beat
   parameter int REGISTERS_OUT = 0,
@@ -33,12 +33,10 @@ module sdram_memory #(
   output logic written,
   output logic violated
 );
-  localparam int PINS = 5 + 2 + ROW_BITS + 2 + 16 + 1;
-
   logic cke, cs_n, ras_n, cas_n, we_n, dq_oe;
   logic [1:0] ba, dqm;
   logic [ROW_BITS-1:0] a;
-  logic [15:0] dq_o, dq_i, chip_dq;
+  logic [15:0] dq_o, dq_i;
 
   sdram controller (
     .clk(clk), .rst(rst),
@@ -51,31 +49,9 @@ module sdram_memory #(
     .pins__ba(ba), .pins__a(a), .pins__dqm(dqm), .pins__dq_o(dq_o), .pins__dq_oe(dq_oe), .pins__dq_i(dq_i)
   );
 
-  // Element 0 is the controller's side of the way out and the chip's side of the way back.
-  logic [PINS-1:0] out [0:REGISTERS_OUT];
-  logic [15:0] back [0:REGISTERS_IN];
-  assign out[0] = {cke, cs_n, ras_n, cas_n, we_n, ba, a, dqm, dq_o, dq_oe};
-  assign back[0] = chip_dq;
-  assign dq_i = back[REGISTERS_IN];
-  for (genvar n = 0; n < REGISTERS_OUT; n++) begin : way_out
-    always_ff @(posedge clk) out[n + 1] <= out[n];
-  end
-  for (genvar n = 0; n < REGISTERS_IN; n++) begin : way_back
-    always_ff @(posedge clk) back[n + 1] <= back[n];
-  end
-
-  logic c_cke, c_cs_n, c_ras_n, c_cas_n, c_we_n, c_dq_oe;
-  logic [1:0] c_ba, c_dqm;
-  logic [ROW_BITS-1:0] c_a;
-  logic [15:0] c_dq;
-  assign {c_cke, c_cs_n, c_ras_n, c_cas_n, c_we_n, c_ba, c_a, c_dqm, c_dq, c_dq_oe} = out[REGISTERS_OUT];
-
-  sdram_chip #(
-    .ROW_BITS(ROW_BITS), .COLUMN_BITS(COLUMN_BITS), .PERIOD(PERIOD), .RC(RC), .RAS(RAS), .RAS_MAX(RAS_MAX),
-    .RCD(RCD), .RP(RP), .RRD(RRD), .WR(WR), .RFC(RFC), .MRD(MRD), .CK2(CK2), .CK3(CK3), .INTERVAL(INTERVAL),
-    .POWER_UP(POWER_UP)
-  ) chip (
-    .clk(clk), .cke(c_cke), .cs_n(c_cs_n), .ras_n(c_ras_n), .cas_n(c_cas_n), .we_n(c_we_n), .ba(c_ba), .a(c_a),
-    .dqm(c_dqm), .dq_i(c_dq), .dq_driven(c_dq_oe), .dq_o(chip_dq), .violated(violated)
-  );
+  sdram_board #(
+    .REGISTERS_OUT(REGISTERS_OUT), .REGISTERS_IN(REGISTERS_IN), .ROW_BITS(ROW_BITS), .COLUMN_BITS(COLUMN_BITS),
+    .PERIOD(PERIOD), .RC(RC), .RAS(RAS), .RAS_MAX(RAS_MAX), .RCD(RCD), .RP(RP), .RRD(RRD), .WR(WR), .RFC(RFC),
+    .MRD(MRD), .CK2(CK2), .CK3(CK3), .INTERVAL(INTERVAL), .POWER_UP(POWER_UP)
+  ) board (.*);
 endmodule

@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hwflow.config import load_target
 from hwflow.errors import FlowError
+from hwflow.sdram import CHIPS, ULX3S, SdramChip
 from rtl_gen.boards import bitstream, place, report
 from rtl_gen.boards.board import BOARDS, LFE5U_25F, LFE5U_85F, ULX3S_85F, board
 from rtl_gen.boards.pll import VCO_HZ, Pll
+from rtl_gen.boards.sdram_clock import IoTiming, SdramClock
 from rtl_gen.synthesis.resources import Resources
 
 
@@ -31,6 +35,47 @@ def test_constraints_name_every_pin() -> None:
 def test_boards_have_targets(each: Any) -> None:
     assert load_target(each.target).name == each.target
     assert board(each.name) is each
+
+
+def test_constraints_name_every_pin_of_the_sdram() -> None:
+    assert "sdram" not in ULX3S_85F.constraints()
+    lines = ULX3S_85F.constraints(sdram=True).splitlines()
+    assert 'LOCATE COMP "sdram_clk" SITE "F19";' in lines
+    assert 'LOCATE COMP "sdram_dq[15]" SITE "J17";' in lines
+    located = [
+        line.split('"')[3] for line in lines if line.startswith("LOCATE") and "sdram" in line
+    ]
+    assert len(located) == len(set(located)) == 1 + 1 + 4 + 2 + 13 + 2 + 16
+
+
+@given(st.integers(20, 110), st.sampled_from(list(CHIPS.values())))
+def test_sdram_clock_keeps_every_condition(megahertz: int, chip: SdramChip) -> None:
+    io, divider, period = IoTiming(), 8, 1e6 / megahertz
+    try:
+        clock = SdramClock.of(chip, megahertz * 1_000_000, divider, io)
+    except FlowError:
+        assert megahertz > 100, "slower clocks have a phase"
+        return
+    delay = clock.steps * period / divider
+    spare = (
+        delay - io.skew - chip.setup,
+        period - delay - io.skew - chip.hold,
+        clock.edge * period - (delay + io.out_most + chip.ac + io.in_most),
+        delay + period + io.out_least + chip.oh + io.in_least - clock.edge * period,
+    )
+    assert min(spare) == pytest.approx(clock.margin_ps, abs=1)
+    assert clock.margin_ps >= 0
+
+
+def test_sdram_too_fast_for_its_pins() -> None:
+    with pytest.raises(FlowError, match="no phase of the SDRAM's clock is safe at 160 MHz"):
+        SdramClock.of(ULX3S, 160_000_000, 4)
+
+
+def test_board_without_sdram() -> None:
+    bare = dataclasses.replace(ULX3S_85F, name="bare", sdram=None)
+    with pytest.raises(FlowError, match="bare has no SDRAM; use --memory block-ram"):
+        bitstream.generate(bare, load_target("sim-small"), beats=None, clock_hz=50_000_000)
 
 
 def test_unknown_board() -> None:
@@ -128,8 +173,23 @@ def test_tool_that_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
 
 def test_top_level() -> None:
     config = dataclasses.replace(load_target("sim-small"), name="small")
-    text = bitstream.generate(ULX3S_85F, config, beats=1024, clock_hz=50_000_000)
+    generated = bitstream.generate(ULX3S_85F, config, beats=1024, clock_hz=50_000_000)
+    text = generated.text
     assert "EHXPLLL" in text and "CCU2C" in text and "$countones(a ^ b)" not in text
     header = text[text.index("module board(") :].split(";", 1)[0]
     for port in ULX3S_85F.pins:
         assert port in header
+    assert "sdram" not in header and generated.sdram_clock is None
+
+
+def test_top_level_with_sdram() -> None:
+    config = dataclasses.replace(load_target("sim-small"), name="small")
+    generated = bitstream.generate(ULX3S_85F, config, beats=None, clock_hz=50_000_000)
+    text = generated.text
+    header = text[text.index("module board(") :].split(";", 1)[0]
+    for port in (*ULX3S_85F.pins, *ULX3S_85F.sdram_pins):
+        assert port in header
+    assert generated.sdram_clock is not None
+    assert f".CLKOS_CPHASE(32'd{15 + generated.sdram_clock.steps})" in text
+    assert text.count("OFS1P3BX") == 16 and text.count("IFS1P3DX") == 16
+    assert generated.beats * config.memory_bytes == 32 << 20

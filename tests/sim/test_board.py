@@ -26,6 +26,7 @@ from sim.expected import ExpectedImage, expected_images
 from sim.link_faults import FaultPlan
 from sim.network import conv_instructions
 from sim.runner import BuiltModel
+from sim.sdram import board_model
 from tests.sim.configs import CONFIGS
 
 CONFIG = CONFIGS["t4x8x32"]
@@ -95,6 +96,24 @@ def test_classifies_and_keeps_its_memory(model: BuiltModel, case: Case, tmp_path
                 board.attach(other.program)
             board.load(other.program)
             other.check(board.classify(other.images))
+    assert report["cycles"] > 0
+
+
+@pytest.mark.slow
+def test_classifies_from_sdram(case: Case, tmp_path: Path) -> None:
+    """80 MHz: the clock at which the pins take a cycle more."""
+    memory = board_model(CONFIG, 80_000_000)
+    assert memory.registers_in == 2
+    with (
+        simulated_board(build_board(CONFIG, memory), tmp_path) as (port, report),
+        Accelerator.open(str(port), baud=BAUD) as board,
+    ):
+        assert board.capabilities.memory_bytes == 32 << 20
+        assert board.load(case.program) > 0
+        case.check(board.classify(case.images))
+        board.reset()
+        assert board.load(case.program) == 0, "the chip kept it"
+        case.check(board.classify(case.images))
     assert report["cycles"] > 0
 
 

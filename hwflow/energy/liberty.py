@@ -1,0 +1,365 @@
+"""Reads Liberty files with liberty-parser and keeps what timing, power and leakage need.
+
+Formats: Liberty User Guide, volume 2 (groups, units, `related_pin`, `when`, `related_pg_pin`). Parsing a library takes
+seconds, so what is kept of it can be kept in a folder, as JSON under a hash of the file.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import re
+import zlib
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from hwflow.energy.cells import Library
+from hwflow.energy.library_build import cells_of
+from hwflow.errors import FlowError
+from hwflow.files import write_atomically
+
+FORMAT = 4
+"""Of the kept JSON: raise it when what is kept changes."""
+
+UNITS = {
+    "time_unit": "s",
+    "voltage_unit": "V",
+    "leakage_power_unit": "W",
+    "capacitive_load_unit": "f",
+}
+"""Attribute of a library -> the letter its unit ends with (capacitance in farads, lower case)."""
+
+TIMING, POWER = "lu_table_template", "power_lut_template"
+
+PREFIXES = {"": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9, "p": 1e-12, "f": 1e-15, "a": 1e-18}
+
+KEPT_TIMING = ("cell_rise", "cell_fall", "rise_transition", "fall_transition")
+KEPT_CONSTRAINTS = ("rise_constraint", "fall_constraint")
+X = ("input_net_transition", "input_transition_time", "related_pin_transition")
+Y = ("total_output_net_capacitance", "constrained_pin_transition")
+
+
+def read_libraries(paths: Sequence[Path], *, keep: Path | None = None) -> Library:
+    """One library of all cells of `paths`, plain or gzip-compressed; `keep`: folder for what was parsed.
+
+    Raises:
+        FlowError: a file cannot be read or is not Liberty, lacks units or power tables, or two disagree.
+    """
+    if not paths:
+        raise FlowError("no Liberty file given; name at least one with --liberty")
+    texts = {path: _text(path) for path in paths}
+    plain = [_plain(path, text, keep) for path, text in texts.items()]
+    cells: dict[str, Any] = {}
+    for path, each in zip(paths, plain, strict=True):
+        if each["voltage"] != plain[0]["voltage"]:
+            raise FlowError(
+                f"{path}: supply of {each['voltage']} V, {paths[0]} has {plain[0]['voltage']} V; "
+                "read together only files of one library and one corner"
+            )
+        twice = sorted(cells.keys() & each["cells"].keys())
+        if twice:
+            raise FlowError(f"{path}: cell {twice[0]!r} is in another file too; name one of them")
+        cells.update(each["cells"])
+    if not any(pin["power"] for cell in cells.values() for pin in cell["pins"].values()):
+        raise FlowError(
+            f"{paths[0]}: no power tables (internal_power) in any cell; "
+            "give a library that was characterised for power"
+        )
+    state = hashlib.sha256("".join(_digest(text) for text in texts.values()).encode())
+    return Library(
+        name=str(plain[0]["name"]),
+        voltage=float(plain[0]["voltage"]),
+        cells=cells_of(cells),
+        digest=state.hexdigest(),
+        sources={path.name.removesuffix(".gz"): text for path, text in texts.items()},
+    )
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _text(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+        return (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode()
+    except OSError as error:
+        reason = error.strerror or error
+        raise FlowError(f"{path}: cannot be read ({reason}); give a Liberty file") from error
+    except (EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise FlowError(f"{path}: damaged ({error}); fetch the Liberty file again") from error
+
+
+def _plain(path: Path, text: str, keep: Path | None) -> dict[str, Any]:
+    if importlib.util.find_spec("liberty") is None:
+        raise FlowError("liberty-parser is not installed; install hwflow[board], which brings it")
+    recipe = f"{FORMAT} {importlib.metadata.version('liberty-parser')} {_digest(text)}"
+    kept = keep / f"liberty-{_digest(recipe)[:20]}.json" if keep else None
+    if kept is not None and kept.is_file():
+        return json.loads(kept.read_bytes())
+    made = _Reader(path, text).library()
+    if kept is not None:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(kept, json.dumps(made, separators=(",", ":")).encode())
+    return made
+
+
+class _UnsupportedTableError(Exception):
+    """A table over other variables than slew and load; the cell that has it cannot be used."""
+
+
+class _Reader:
+    """One Liberty file; every method gives lists, dicts, strings and numbers in SI units."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        from liberty.parser import parse_liberty
+
+        self.path = path
+        try:
+            self.root: Any = parse_liberty(text)
+        except Exception as error:  # the parser raises what it stumbles over
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise FlowError(f"{path}: not a Liberty file ({reason}); correct the file") from error
+        if self.root.group_name != "library":
+            raise FlowError(f"{path}: begins with {self.root.group_name!r}, expected a library")
+        self.units = {name: self._unit(name) for name in UNITS}
+        self.energy = self.units["voltage_unit"] ** 2 * self.units["capacitive_load_unit"]
+        self.templates = {
+            (kind, _name(template.args[0])): template
+            for kind in (TIMING, POWER)
+            for template in self.root.get_groups(kind)
+            if template.args
+        }
+
+    def library(self) -> dict[str, Any]:
+        cells = {_name(cell.args[0]): self._cell(cell) for cell in self.root.get_groups("cell")}
+        if not cells:
+            raise FlowError(f"{self.path}: no cells; give a library of standard cells")
+        return {
+            "name": _name(self.root.args[0]) if self.root.args else self.path.name,
+            "voltage": self._voltage(),
+            "cells": cells,
+        }
+
+    def _unit(self, name: str) -> float:
+        values = self.root.get_attributes(name)
+        if not values:
+            raise FlowError(
+                f"{self.path}: no {name}; add it to the library, its tables mean nothing without"
+            )
+        parts = values[-1] if isinstance(values[-1], list) else [values[-1]]
+        text = "".join(str(part).strip('"') for part in parts).replace(" ", "").lower()
+        letter = UNITS[name].lower()
+        found = re.fullmatch(rf"([0-9.]+(?:e[-+]?[0-9]+)?)([munpfa]?){letter}", text)
+        if found is None or found[2] not in PREFIXES:
+            raise FlowError(f"{self.path}: {name} is {text!r}; expected a number and its unit")
+        return float(found[1]) * PREFIXES[found[2]]
+
+    def _voltage(self) -> float:
+        wanted = _str(self.root, "default_operating_conditions")
+        for conditions in self.root.get_groups("operating_conditions"):
+            if _name(conditions.args[0]) == wanted and conditions.get_attributes("voltage"):
+                return float(conditions.get_attributes("voltage")[-1]) * self.units["voltage_unit"]
+        nominal = self.root.get_attributes("nom_voltage")
+        if not nominal:
+            raise FlowError(f"{self.path}: no supply voltage; add nom_voltage to the library")
+        return float(nominal[-1]) * self.units["voltage_unit"]
+
+    def _cell(self, cell: Any) -> dict[str, Any]:
+        sequential = None
+        for kind, clock, data in (
+            ("ff", "clocked_on", "next_state"),
+            ("latch", "enable", "data_in"),
+        ):
+            for group in cell.get_groups(kind):
+                sequential = {
+                    "kind": kind,
+                    "state": [_name(arg) for arg in group.args],
+                    "clock": _str(group, clock),
+                    "data": _str(group, data),
+                    "clear": _str(group, "clear"),
+                    "preset": _str(group, "preset"),
+                }
+        pins: dict[str, Any] = {}
+        odd: list[str] = []
+        for pin in cell.get_groups("pin"):
+            if _str(pin, "direction") not in ("input", "output", "inout", "internal"):
+                continue
+            try:
+                pins |= {_name(arg): self._pin(pin) for arg in pin.args}
+            except _UnsupportedTableError as error:
+                odd.append(str(error))
+        odd += [
+            name
+            for name in ("bus", "bundle", "statetable", "ff_bank", "latch_bank", "test_cell")
+            if cell.get_groups(name)
+        ]
+        marks = [
+            name
+            for name in ("dont_use", "is_isolation_cell", "is_level_shifter", "always_on")
+            if _str(cell, name) == "true"
+        ]
+        return {
+            "area": _number(cell, "area", 0.0),
+            "sequential": sequential,
+            "odd": [*odd, *marks],
+            "leakage": self._leakage(cell),
+            "pins": pins,
+        }
+
+    def _leakage(self, cell: Any) -> list[dict[str, Any]]:
+        unit = self.units["leakage_power_unit"]
+        found = [
+            {
+                "when": _str(group, "when"),
+                "rail": _str(group, "related_pg_pin"),
+                "watts": _number(group, "value", 0.0) * unit,
+            }
+            for group in cell.get_groups("leakage_power")
+        ]
+        total = _number(cell, "cell_leakage_power", None)
+        if total is None and not found:
+            total = _number(self.root, "default_cell_leakage_power", 0.0)
+        if total is not None and all(each["when"] for each in found):
+            found.append({"when": "", "rail": "", "watts": total * unit})
+        return found
+
+    def _pin(self, pin: Any) -> dict[str, Any]:
+        unit = self.units["capacitive_load_unit"]
+        return {
+            "direction": _str(pin, "direction"),
+            "capacitance": _number(pin, "capacitance", 0.0) * unit,
+            "function": _str(pin, "function"),
+            "clock": _str(pin, "clock") == "true",
+            "three_state": bool(_str(pin, "three_state")),
+            "timing": [self._timing(group) for group in pin.get_groups("timing")],
+            "power": [
+                each for group in pin.get_groups("internal_power") for each in self._power(group)
+            ],
+        }
+
+    def _timing(self, group: Any) -> dict[str, Any]:
+        wanted = (*KEPT_TIMING, *KEPT_CONSTRAINTS)
+        kind = _str(group, "timing_type")
+        if kind.startswith(("min_pulse", "minimum_period", "skew", "three_state", "non_seq")):
+            wanted = ()
+        return {
+            "related": _str(group, "related_pin").split(),
+            "type": kind or "combinational",
+            "sense": _str(group, "timing_sense"),
+            "when": _str(group, "when"),
+            "tables": {
+                name: self._table(table, TIMING, self.units["time_unit"])
+                for name in wanted
+                for table in group.get_groups(name)[:1]
+            },
+        }
+
+    def _power(self, group: Any) -> list[dict[str, Any]]:
+        common = {
+            "related": _str(group, "related_pin").split(),
+            "when": _str(group, "when"),
+            "rail": _str(group, "related_pg_pin"),
+        }
+        both = [self._table(each, POWER, self.energy) for each in group.get_groups("power")[:1]]
+        tables = {
+            edge: [
+                self._table(each, POWER, self.energy)
+                for each in group.get_groups(f"{edge}_power")[:1]
+            ]
+            or both
+            for edge in ("rise", "fall")
+        }
+        if not any(tables.values()):
+            return []
+        return [common | {edge: found[0] if found else None for edge, found in tables.items()}]
+
+    def _table(self, group: Any, kind: str, unit: float) -> dict[str, Any]:
+        """Axes x and y (see Table), whatever their order in the template."""
+        named = _name(group.args[0]) if group.args else ""
+        found = (self.templates.get((each, named)) for each in (kind, TIMING, POWER))
+        template = next((each for each in found if each is not None), None)
+        if template is None and named not in ("", "scalar"):
+            raise FlowError(f"{self.path}: no {kind} {named!r}; add it to the library")
+        rows = [_floats(each) for each in _list(group, "values")]
+        names = [] if template is None else [_str(template, f"variable_{n}") for n in (1, 2, 3)]
+        names = [name for name in names if name]
+        strange = [name for name in names if name not in (*X, *Y)]
+        if strange or len(set(names)) > 2:
+            raise _UnsupportedTableError(f"its {group.group_name} is over {', '.join(names)}")
+        axes = [
+            _floats(_list(group, f"index_{n + 1}") or _list(template, f"index_{n + 1}"))
+            for n in range(len(names))
+        ]
+        sizes = [len(axis) for axis in axes]
+        flat = [value * unit for row in rows for value in row]
+        expected = 1
+        for size in sizes:
+            expected *= size
+        if len(flat) != expected:
+            raise FlowError(
+                f"{self.path}: table {group.group_name} of template {group.args} has {len(flat)} values "
+                f"over {list(zip(names, sizes, strict=True))}; expected one over slew and load"
+            )
+        scaled = {
+            "x" if name in X else "y": [value * self._axis_unit(name) for value in axis]
+            for name, axis in zip(names, axes, strict=True)
+        }
+        if len(scaled) != len(names):
+            raise FlowError(f"{self.path}: template {group.args} has one variable twice: {names}")
+        x, y = scaled.get("x", [0.0]), scaled.get("y", [0.0])
+        if any(b <= a for axis in (x, y) for a, b in pairwise(axis)):
+            raise FlowError(
+                f"{self.path}: table {group.group_name} has an index that does not grow"
+            )
+        by_x = len(names) == 2 and names[0] in X
+        step = (len(y), 1) if by_x or len(names) < 2 else (1, len(x))
+        return {
+            "x": x,
+            "y": y,
+            "values": [
+                [flat[i * step[0] + j * step[1]] for j in range(len(y))] for i in range(len(x))
+            ],
+        }
+
+    def _axis_unit(self, name: str) -> float:
+        unit = "capacitive_load_unit" if name.endswith("capacitance") else "time_unit"
+        return self.units[unit]
+
+
+def _name(value: Any) -> str:
+    return str(value).strip('"')
+
+
+def _str(group: Any, name: str) -> str:
+    values = group.get_attributes(name)
+    return _name(values[-1]) if values else ""
+
+
+def _number(group: Any, name: str, default: float | None) -> Any:
+    values = group.get_attributes(name)
+    if not values:
+        return default
+    try:
+        return float(_name(values[-1]))
+    except ValueError as error:
+        raise FlowError(f"{name} is {values[-1]}; expected a number in the Liberty file") from error
+
+
+def _list(group: Any, name: str) -> list[Any]:
+    values = [] if group is None else group.get_attributes(name)
+    if not values:
+        return []
+    return values[-1] if isinstance(values[-1], list) else [values[-1]]
+
+
+def _floats(values: Any) -> list[float]:
+    texts = values if isinstance(values, list) else [values]
+    return [
+        float(part) for text in texts for part in re.split(r"[,\s\\]+", _name(text).strip()) if part
+    ]
