@@ -278,8 +278,11 @@ class Loader(wiring.Component):
         beat = Signal(self._config.beat_bits)
         held = Signal(ROUTE)
         held_first = Signal()
-        held_valid = Signal()
-        m.d.sync += held_valid.eq(arrived)
+        # A flag for each kind: rings far away look at them.
+        held_at = {
+            kind: Signal(name=f"held_{kind.name.lower()}") for kind in (*self._room, Kind.SCHEDULE)
+        }
+        m.d.sync += [flag.eq(arrived & (route.kind == kind)) for kind, flag in held_at.items()]
         with m.If(arrived):
             m.d.sync += [
                 beat.eq(self.beat.payload),
@@ -288,7 +291,7 @@ class Loader(wiring.Component):
             ]
 
         def at(kind: Kind) -> Value:
-            return held_valid & (held.kind == kind)
+            return held_at[kind]
 
         writer = self._byte_writer
         m.d.comb += [

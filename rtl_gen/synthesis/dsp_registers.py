@@ -1,19 +1,20 @@
-"""Registers around multipliers moved into them: ECP5's MULT18X18D has its own at both operands and at the product.
+"""Registers behind multipliers moved into them: ECP5's MULT18X18D has one of its own at the product.
 
-Yosys leaves them outside, so that a product travels from a register to the multiplier and on to the next register in one
-cycle, each way a good part of the chip. Inside it takes each way a cycle of its own, and no flip-flops.
+Yosys leaves them outside, so that in one cycle a product travels from a register to the multiplier, through it, and on to the next
+register, each way a good part of the chip. With the register inside the second way has a cycle of its own. (Those at the
+operands stay: the way from what chooses an operand to a register nearby is long enough.)
 
 Source: Lattice FPGA-TN-02205 (sysDSP), and the cell's parameters in Yosys's library.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-OPERAND_BITS, PRODUCT_BITS = 18, 36
+PRODUCT_BITS = 36
 CLOCK_ENABLES = 4
 """Clock enables that the multipliers of a DSP block share."""
 REGISTER = {"CEMUX": "CE", "CLKMUX": "CLK", "LSRMUX": "LSR", "REGSET": "RESET", "GSR": "DISABLED"}
@@ -26,103 +27,43 @@ Cells = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Packing:
-    """A multiplier and the flip-flops that it can take in: port -> name."""
+    """The flip-flops that a multiplier can take in: port of the product -> name; all with one clock and clock enable."""
 
     clock: Bit
-    operand_enable: Bit
-    product_enable: Bit
-    operands: Mapping[str, str]
-    products: Mapping[str, str]
+    enable: Bit
+    registers: Mapping[str, str]
 
 
 def pack_registers(module: dict[str, Any]) -> int:
     """Move flip-flops of a flat netlist (a module of Yosys's JSON) into its multipliers; how many multipliers took any.
 
-    A multiplier takes them when both operands and the product are registered, without a reset: operands with one clock
-    enable, the product with one. Where there are more than `CLOCK_ENABLES` of these the ones of the most multipliers are
-    taken, so that any multipliers may share a block.
+    A multiplier takes them when nothing but they reads its product, and when they have one clock enable and no reset. Where there are
+    more than `CLOCK_ENABLES` enables those of the most multipliers are taken, so that any multipliers may share a block.
     """
     cells: Cells = module["cells"]
-    drivers, loads = _nets(module)
-    readers = {cell["connections"]["DI"][0]: name for name, cell in cells.items() if _movable(cell)}
+    loads: Counter[Bit] = Counter()
+    readers: dict[Bit, str] = {}
+    for name, cell in cells.items():
+        for port, bits in cell["connections"].items():
+            if cell["port_directions"][port] == "input":
+                loads.update(bits)
+        if _movable(cell):
+            readers[cell["connections"]["DI"][0]] = name
+    for port in module["ports"].values():
+        loads.update(port["bits"])
     found = {
         name: packing
         for name, cell in cells.items()
-        if cell["type"] == "MULT18X18D"
-        and (packing := _packing(cell, cells, drivers, readers, loads))
+        if cell["type"] == "MULT18X18D" and (packing := _packing(cell, cells, readers, loads))
     }
-    pairs = Counter((p.operand_enable, p.product_enable) for p in found.values())
-    enables: list[Bit] = []
-    for pair, _ in sorted(pairs.items(), key=lambda item: (-item[1], str(item[0]))):
-        more = [enable for enable in dict.fromkeys(pair) if enable not in enables]
-        if len(enables) + len(more) <= CLOCK_ENABLES:
-            enables += more
-    moved: set[str] = set()
+    uses = Counter(packing.enable for packing in found.values())
+    enables = sorted(uses, key=lambda enable: (-uses[enable], str(enable)))[:CLOCK_ENABLES]
     packed = 0
     for name, packing in found.items():
-        if packing.operand_enable in enables and packing.product_enable in enables:
-            _move(cells, name, packing, enables)
-            moved.update(packing.products.values())
+        if packing.enable in enables:
+            _move(cells, name, packing, enables.index(packing.enable))
             packed += 1
-    for name in moved:
-        del cells[name]
-    _drop_unused(module, {ff for p in found.values() for ff in p.operands.values()} - moved)
     return packed
-
-
-def _nets(module: Mapping[str, Any]) -> tuple[dict[Bit, tuple[str, str]], Counter[Bit]]:
-    """Driver (cell, port) of every net, and how many ports of cells and of the module read it."""
-    drivers: dict[Bit, tuple[str, str]] = {}
-    loads: Counter[Bit] = Counter()
-    for name, cell in module["cells"].items():
-        for port, bits in cell["connections"].items():
-            for bit in bits:
-                if cell["port_directions"][port] == "output":
-                    drivers[bit] = (name, port)
-                else:
-                    loads[bit] += 1
-    for port in module["ports"].values():
-        loads.update(port["bits"])
-    return drivers, loads
-
-
-def _packing(
-    cell: Mapping[str, Any],
-    cells: Cells,
-    drivers: Mapping[Bit, tuple[str, str]],
-    readers: Mapping[Bit, str],
-    loads: Counter[Bit],
-) -> Packing | None:
-    if any(key.startswith("REG_") for key in cell["parameters"]):
-        return None
-    connections = cell["connections"]
-    operands: dict[str, str] = {}
-    for port in (f"{side}{n}" for side in "AB" for n in range(OPERAND_BITS)):
-        bit = connections[port][0]
-        if bit == "0":
-            continue
-        source = drivers.get(bit)
-        if source is None or not _movable(cells[source[0]]):
-            return None
-        operands[port] = source[0]
-    used = {
-        connections[f"P{n}"][0]: f"P{n}"
-        for n in range(PRODUCT_BITS)
-        if connections.get(f"P{n}") and loads[connections[f"P{n}"][0]]
-    }
-    products = {
-        port: readers[bit] for bit, port in used.items() if loads[bit] == 1 and bit in readers
-    }
-    if not operands or not products or len(products) < len(used):
-        return None
-    operand_controls = _controls(cells, operands.values())
-    product_controls = _controls(cells, products.values())
-    if len(operand_controls) != 1 or len(product_controls) != 1:
-        return None
-    (clock, enable), (product_clock, product_enable) = *operand_controls, *product_controls
-    if clock != product_clock:
-        return None
-    return Packing(clock, enable, product_enable, operands, products)
 
 
 def _movable(cell: Mapping[str, Any]) -> bool:
@@ -135,37 +76,37 @@ def _movable(cell: Mapping[str, Any]) -> bool:
     )
 
 
-def _controls(cells: Cells, names: Iterable[str]) -> set[tuple[Bit, Bit]]:
-    return {(cells[n]["connections"]["CLK"][0], cells[n]["connections"]["CE"][0]) for n in names}
-
-
-def _move(cells: Cells, name: str, packing: Packing, enables: list[Bit]) -> None:
-    cell = cells[name]
-    connections, directions = cell["connections"], cell["port_directions"]
-    for port, register in packing.operands.items():
-        connections[port] = cells[register]["connections"]["DI"]
-    for port, register in packing.products.items():
-        connections[port] = cells[register]["connections"]["Q"]
-    enable_of = {
-        "INPUTA": packing.operand_enable,
-        "INPUTB": packing.operand_enable,
-        "OUTPUT": packing.product_enable,
+def _packing(
+    cell: Mapping[str, Any], cells: Cells, readers: Mapping[Bit, str], loads: Counter[Bit]
+) -> Packing | None:
+    if any(key.startswith("REG_") for key in cell["parameters"]):
+        return None
+    used = {
+        f"P{n}": bits[0]
+        for n in range(PRODUCT_BITS)
+        if (bits := cell["connections"].get(f"P{n}")) and loads[bits[0]]
     }
-    for register, enable in enable_of.items():
-        number = enables.index(enable)
-        cell["parameters"] |= {
-            f"REG_{register}_CLK": "CLK0",
-            f"REG_{register}_CE": f"CE{number}",
-            f"REG_{register}_RST": "RST0",
-        }
-        connections[f"CE{number}"] = [enable]
-    connections |= {"CLK0": [packing.clock], "RST0": ["0"]}
-    directions |= dict.fromkeys(connections.keys() - directions.keys(), "input")
+    registers = {
+        port: readers[bit] for port, bit in used.items() if loads[bit] == 1 and bit in readers
+    }
+    controls = {
+        (connections["CLK"][0], connections["CE"][0])
+        for connections in (cells[name]["connections"] for name in registers.values())
+    }
+    if len(registers) < len(used) or len(controls) != 1:
+        return None
+    return Packing(*controls.pop(), registers)
 
 
-def _drop_unused(module: dict[str, Any], registers: Iterable[str]) -> None:
-    """Without those of `registers` that nothing reads any more."""
-    reads: defaultdict[Bit, int] = defaultdict(int, _nets(module)[1])
-    for name in registers:
-        if not reads[module["cells"][name]["connections"]["Q"][0]]:
-            del module["cells"][name]
+def _move(cells: Cells, name: str, packing: Packing, number: int) -> None:
+    cell = cells[name]
+    for port, register in packing.registers.items():
+        cell["connections"][port] = cells.pop(register)["connections"]["Q"]
+    cell["parameters"] |= {
+        "REG_OUTPUT_CLK": "CLK0",
+        "REG_OUTPUT_CE": f"CE{number}",
+        "REG_OUTPUT_RST": "RST0",
+    }
+    controls = {"CLK0": packing.clock, f"CE{number}": packing.enable, "RST0": "0"}
+    cell["connections"] |= {port: [bit] for port, bit in controls.items()}
+    cell["port_directions"] |= dict.fromkeys(controls, "input")
