@@ -279,9 +279,7 @@ class Loader(wiring.Component):
         held = Signal(ROUTE)
         held_first = Signal()
         # A flag for each kind: rings far away look at them.
-        held_at = {
-            kind: Signal(name=f"held_{kind.name.lower()}") for kind in (*self._room, Kind.SCHEDULE)
-        }
+        held_at = {kind: Signal(name=f"held_{kind.name.lower()}") for kind in Kind}
         m.d.sync += [flag.eq(arrived & (route.kind == kind)) for kind, flag in held_at.items()]
         with m.If(arrived):
             m.d.sync += [

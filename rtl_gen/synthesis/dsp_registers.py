@@ -1,8 +1,8 @@
 """Registers behind multipliers moved into them: ECP5's MULT18X18D has one of its own at the product.
 
-Yosys leaves them outside, so that in one cycle a product travels from a register to the multiplier, through it, and on to the next
-register, each way a good part of the chip. With the register inside the second way has a cycle of its own. (Those at the
-operands stay: the way from what chooses an operand to a register nearby is long enough.)
+Yosys leaves them outside, so that in one cycle a product travels from a register to the multiplier, through it, and on to
+the next register, each way a good part of the chip. With the register inside the second way has a cycle of its own. (Those
+at the operands stay: the way from what chooses an operand to a register nearby is long enough.)
 
 Source: Lattice FPGA-TN-02205 (sysDSP), and the cell's parameters in Yosys's library.
 """
@@ -37,8 +37,8 @@ class Packing:
 def pack_registers(module: dict[str, Any]) -> int:
     """Move flip-flops of a flat netlist (a module of Yosys's JSON) into its multipliers; how many multipliers took any.
 
-    A multiplier takes them when nothing but they reads its product, and when they have one clock enable and no reset. Where there are
-    more than `CLOCK_ENABLES` enables those of the most multipliers are taken, so that any multipliers may share a block.
+    A multiplier takes them when nothing but they reads its product, and when they have one clock enable and no reset. Where
+    there are more than `CLOCK_ENABLES` enables those of the most multipliers are taken, so that any may share a block.
     """
     cells: Cells = module["cells"]
     loads: Counter[Bit] = Counter()
