@@ -56,10 +56,9 @@ def bank_bytes(config: AcceleratorConfig) -> dict[str, float]:
     vectors = max(2, math.ceil(config.channel_limit / config.fc_inputs))
     bit = config.bit_rows * config.popcount_width / 8
     byte = config.byte_rows * config.cols
-    shared = config.popcount_width == 8 * config.cols  # then one memory holds both
     return {
-        "bit": bit + byte if shared else bit,
-        "byte": bit + byte if shared else byte,
+        "bit": bit + byte if config.shared_features else bit,
+        "byte": bit + byte if config.shared_features else byte,
         "main": config.main_rows * word,
         "side": config.side_rows * word,
         "pool": config.pool_rows * word,

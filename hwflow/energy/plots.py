@@ -140,8 +140,7 @@ def _layers(figure: Any, rows: Sequence[ScopeFit], libraries: Sequence[str]) -> 
                     color=colour, marker=marker, linestyle="none", markersize=3.5,
                     markerfacecolor="none", markeredgewidth=0.8, label=f"mostly {label}",
                 )  # fmt: skip
-            axes.set_xscale("log")
-            axes.set_yscale("log")
+            _decades(axes)
             rank = "" if row.ranks is None else f", rank {row.ranks.spearman.value:.2f}"
             axes.set_title(f"{library}, {scope}{rank}", fontsize=7)
             axes.grid(True, which="major", linewidth=0.3, color="#cccccc")
@@ -149,6 +148,19 @@ def _layers(figure: Any, rows: Sequence[ScopeFit], libraries: Sequence[str]) -> 
     for axes in grid[-1]:
         axes.set_xlabel("predicted nJ: ACE x nJ an ACE")
     grid[0][0].legend(loc="upper left", frameon=False, fontsize=6.5)
+
+
+def _decades(axes: Any) -> None:
+    """Logarithmic axes with plain numbers at 1, 2 and 5 of every decade."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    for axis in (axes.xaxis, axes.yaxis):
+        low, high = axis.get_view_interval()
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 50 * low else (1,)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_locator(NullLocator())
 
 
 def _shares(figure: Any, rows: Sequence[ShareRow]) -> None:

@@ -133,12 +133,12 @@ def work(
     cycles = _measured_cycles(checked) if frames else _modelled_cycles(shares)
     lanes, elements, taps, busy = _vector_work(program)
     arrays = config.rows * config.cols
-    byte_memories = 1 if config.popcount_width == 8 * config.cols else 2
+    feature_memories = 1 if config.shared_features else 2
     instances: dict[str, int] = {
         "binary_pe": arrays,
         "mac8_pe": arrays,
         "vector_lane": config.vector_lanes,
-        "feature_periphery": byte_memories,
+        "feature_periphery": feature_memories,
     }
     per_cycle: dict[str, int] = {
         "binary_pe": config.popcount_width,

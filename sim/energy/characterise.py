@@ -42,7 +42,7 @@ Progress = Callable[[str, int, int], None]
 class Plan:
     """What is asked for.
 
-    operands: kinds. segments: that work, and as many that rest; length, rest: their cycles. period: of the clock, s;
+    operands: kinds. segments: that work, of `length` cycles; ten of `rest` cycles rest. period: of the clock, s;
     None: what the slowest of the units needs. precision: largest half-width of the interval of an operation's total
     energy over its mean; None: any. seed: of segments and random operands.
     """
@@ -80,7 +80,7 @@ def characterise(
         recording: of all their instances.
         library: cells to map to.
         plan: segments, period, operands.
-        keep: folder for mapped netlists.
+        keep: folder for mapped netlists and the units' answers.
         progress: see Progress.
 
     Raises:
@@ -92,7 +92,7 @@ def characterise(
     mapped: dict[UnitName, tuple[Driven, MappedUnit, StaticTiming]] = {}
     for name, unit in chosen.items():
         tell(f"mapping {name}", done, total)
-        driven = Driven(unit, recording)
+        driven = Driven(unit, recording, keep=keep)
         circuit = map_to_library(driven.design.text, name, library, keep=keep)
         mapped[name] = driven, circuit, analyse(circuit)
         done += 1

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from hwflow.energy.stimulus import Segment
 from hwflow.errors import FlowError
 
-LONGEST_WARM_UP = 2048
+LONGEST_WARM_UP = 1024
 """Cycles before a segment at most, in which its registers come into step; others are not taken."""
 EVENTS = 2
 """Events of each kind that a warm-up holds: the first makes the state known, the second what depends on it."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
-from hwflow.energy.characterisation import Operands
+from hwflow.energy.characterisation import LEAST_SEGMENTS, Operands
 from hwflow.energy.stimulus import Bits, Segment, Stimulus
 from hwflow.errors import FlowError
 from sim.energy.designs import RESET, Design, answers, design
@@ -31,10 +32,11 @@ class Drive:
 
 
 class Driven:
-    """A unit of an accelerator and what was recorded of it."""
+    """A unit of an accelerator and what was recorded of it. keep: folder for what the unit answers, which takes seconds."""
 
-    def __init__(self, unit: Unit, recording: Recording) -> None:
+    def __init__(self, unit: Unit, recording: Recording, *, keep: Path | None = None) -> None:
         self.unit = unit
+        self._keep = keep
         self.design: Design = design(unit.make, unit.name)
         self._recording = recording
         self.traces: list[Trace] = unit.traces(recording, self.design.ports)
@@ -48,16 +50,23 @@ class Driven:
         return cycle if len(cycle) == cycles else np.arange(cycles)
 
     def drive(
-        self, operands: Operands, *, segments: int, length: int, rest: int, seed: int
+        self,
+        operands: Operands,
+        *,
+        segments: int,
+        length: int,
+        rest: int,
+        seed: int,
+        rests: int = LEAST_SEGMENTS,
     ) -> Drive:
-        """`segments` segments of `length` cycles that work and as many of `rest` cycles that rest; same seed, same segments.
+        """`segments` segments of `length` cycles that work, `rests` of `rest` cycles that rest; same seed, same segments.
 
         Raises:
             FlowError: too few of them, or the recorded outputs are not those of the unit by itself.
         """
         rng = np.random.default_rng(seed)
         busy = working(self.works, self._places, segments, length, rng)
-        idle = resting(self.works, self._places, segments, rest, rng)
+        idle = resting(self.works, self._places, rests, rest, rng)
         stimulus = self._stimulus([*busy, *idle], operands, rng)
         work = [self.works[each.trace] for each in busy]
         parts = [slice(each.segment.warm_up, each.segment.stop) for each in busy]
@@ -102,7 +111,7 @@ class Driven:
         ports: Ports = {port: self._cut(port, windows) for port in self.design.inputs}
         if operands == "random":
             self.unit.random(ports, rng)
-        expected = answers(self.design, ports)
+        expected = answers(self.design, ports, keep=self._keep)
         if operands == "recorded" and self.unit.taken:
             self._check(expected, windows, segments)
         if self.design.reset:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from amaranth.lib import wiring
 
 from hwflow.config import AcceleratorConfig
-from hwflow.energy.characterisation import UnitName
+from hwflow.energy.characterisation import OPERAND_REGISTERS, UnitName
 from hwflow.energy.stimulus import Bits
 from rtl_gen import lane
 from rtl_gen.bf16 import Bf16MacPE
@@ -24,6 +24,7 @@ from rtl_gen.interfaces import ROW_BITS
 from rtl_gen.lane import Lane
 from rtl_gen.mac_array import MacArray
 from rtl_gen.mac_pe import MacPE
+from rtl_gen.operand_registers import OperandRegisters
 from rtl_gen.pe import BinaryPE
 from sim import recording
 from sim.energy import traces
@@ -35,6 +36,7 @@ PE_STAGES = 4
 """Cycles after which a step has left a PE, at most."""
 
 Ports = dict[str, Bits]
+Draw = Callable[[Bits, npt.NDArray[np.uint8], np.random.Generator], Bits]
 
 
 @dataclass(frozen=True)
@@ -59,14 +61,11 @@ class Unit:
 
 def units(config: AcceleratorConfig) -> dict[UnitName, Unit]:
     """Every unit by name."""
-    made = [
-        _binary_pe(config),
-        _mac8(config),
-        _mac4(config),
-        _bf16(config),
-        _lane(config),
-        _periphery(config),
+    elements = [_binary_pe(config), _mac8(config), _mac4(config), _bf16(config)]
+    registers = [
+        _operands(unit, _numbers if unit.name == "bf16_mac" else redrawn) for unit in elements
     ]
+    made = [*elements, _lane(config), _periphery(config), *registers]
     return {unit.name: unit for unit in made}
 
 
@@ -74,6 +73,12 @@ def redrawn(bits: Bits, fresh: npt.NDArray[np.uint8] | Flags, rng: np.random.Gen
     """Uniform bits of the same shape, new in each cycle in which `fresh` is set."""
     draws = np.cumsum(fresh.reshape(-1) != 0)
     return rng.integers(0, 2, (int(draws[-1]) + 1, bits.shape[1]), np.uint8)[draws]
+
+
+def _numbers(bits: Bits, fresh: npt.NDArray[np.uint8] | Flags, rng: np.random.Generator) -> Bits:
+    """Numbers uniform in -1..1 as bfloat16, new in each cycle in which `fresh` is set."""
+    draws = np.cumsum(fresh.reshape(-1) != 0)
+    return traces.bfloat16_bits(rng.uniform(-1, 1, int(draws[-1]) + 1).astype(np.float32))[draws]
 
 
 def _spread(rows: int, columns: int, count: int) -> list[tuple[int, int]]:
@@ -171,10 +176,8 @@ def _bf16(config: AcceleratorConfig) -> Unit:
         return [traces.as_bfloat16(found.trace(path, eights), widths) for path in paths]
 
     def random(ports: Ports, rng: np.random.Generator) -> None:
-        draws = np.cumsum(ports["step"])
         for port in ("operands", "weights"):
-            numbers = rng.uniform(-1, 1, int(draws[-1]) + 1).astype(np.float32)
-            ports[port] = traces.bfloat16_bits(numbers)[draws]
+            ports[port] = _numbers(ports[port], ports["step"], rng)
 
     return Unit(
         "bf16_mac",
@@ -185,6 +188,49 @@ def _bf16(config: AcceleratorConfig) -> Unit:
         converted,
         False,
         _steps,
+        random,
+    )
+
+
+def _operands(element: Unit, draw: Draw) -> Unit:
+    """The operand registers of a PE, taking what it takes; a cycle earlier, which changes nothing here."""
+
+    def converted(found: Recording, widths: Mapping[str, int]) -> list[Trace]:
+        ports = design(element.make, element.name).ports
+        inner = list(ports)[:2]
+        return [
+            traces.packed(
+                trace.instance,
+                widths,
+                {
+                    "activations": trace.bits(inner[0]),
+                    "weights": trace.bits(inner[1]),
+                    "step": np.roll(
+                        trace.bits("step"), -element.parameters.get("stages", 1) + 1, 0
+                    ),
+                },
+            )
+            for trace in element.traces(found, ports)
+        ]
+
+    def work(trace: Trace) -> Work:
+        step = trace.flag("step")
+        return Work(step, np.zeros_like(step), (step,), PE_STAGES)
+
+    def random(ports: Ports, rng: np.random.Generator) -> None:
+        for port in ("activations", "weights"):
+            ports[port] = draw(ports[port], ports["step"], rng)
+
+    bits = element.parameters["width"] * element.parameters.get("depth", 1)
+    return Unit(
+        OPERAND_REGISTERS[element.name],
+        lambda: OperandRegisters(bits),
+        element.instances,
+        element.per_cycle,
+        {"bits": bits},
+        converted,
+        False,
+        work,
         random,
     )
 

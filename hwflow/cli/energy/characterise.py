@@ -147,7 +147,7 @@ def _chosen(known: Mapping[UnitName, Unit], wanted: Sequence[str] | None) -> dic
 
 
 def _command(context: typer.Context) -> str:
-    """The command line, options that were given only, files and folders by their last component but for targets."""
+    """The command line, options that were given only; files by their last component, but for a relative target."""
     words = ["hwflow energy characterise"]
     for name, value in context.params.items():
         source = context.get_parameter_source(name)
@@ -155,7 +155,8 @@ def _command(context: typer.Context) -> str:
             continue
         many = cast(list[object], value) if isinstance(value, list) else [value]
         for each in many:
-            shown = each.name if isinstance(each, Path) else each
+            path = Path(str(each))
+            shown = path.name if isinstance(each, Path) or path.is_absolute() else each
             words.append(f"--{name.replace('_', '-')} {shown}")
     return " ".join(words)
 
@@ -196,5 +197,5 @@ def _print(made: Characterisation) -> None:
         )
     screen.print(report)
     screen.print(
-        f"pJ an operation in a busy cycle; {first.segments} segments of each kind. Leakage goes with the period."
+        f"pJ an operation in a busy cycle; {first.segments} segments. Leakage goes with the period."
     )

@@ -23,6 +23,10 @@ OPERATIONS_PER_CYCLE: Mapping[UnitName, int] = {
     "bf16_mac": 1,
     "vector_lane": 1,
     "feature_periphery": 1,
+    "binary_operands": 32,
+    "mac8_operands": 1,
+    "mac4_operands": 1,
+    "bf16_operands": 1,
 }
 DATAPATH: Mapping[UnitName, float] = {
     "binary_pe": 1e-15,
@@ -31,6 +35,10 @@ DATAPATH: Mapping[UnitName, float] = {
     "bf16_mac": 256e-15,
     "vector_lane": 300e-15,
     "feature_periphery": 500e-15,
+    "binary_operands": 0.5e-15,
+    "mac8_operands": 4e-15,
+    "mac4_operands": 2e-15,
+    "bf16_operands": 8e-15,
 }
 """Joules of an operation's logic: exactly 1 fJ an ACE where ACE counts."""
 

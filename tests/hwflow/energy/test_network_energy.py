@@ -106,7 +106,7 @@ def test_accesses_by_hand(program: Program) -> None:
 def test_banks_hold_what_the_configuration_says(target: str) -> None:
     config = load_target(target)
     sizes = bank_bytes(config)
-    shared = config.popcount_width == 8 * config.cols
+    shared = config.shared_features
     tensors = config.banks * (sizes["bit"] if shared else sizes["bit"] + sizes["byte"])
     words = sum(sizes[name] for name in ("main", "side", "pool", "heads")) * config.pixel_lanes
     assert tensors + words == config.tensor_bytes

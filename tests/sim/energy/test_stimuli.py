@@ -7,57 +7,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from hwflow.compiler.lower import lower
 from hwflow.energy.characterisation import UnitName
 from hwflow.errors import FlowError
-from models.integer.random import random_network
-from sim.energy.designs import RESET, answers, design
+from sim.energy.designs import RESET, answers
 from sim.energy.stimuli import Driven
-from sim.energy.traces import packed, to_bits
-from sim.energy.units import Unit, units
+from sim.energy.units import Unit
 from sim.recording import Layer, Recording
 from tests.sim.configs import SMALL
-
-CYCLES = 3000
-LAYER = Layer(0, "third", 1500, 1800)
-
-
-@pytest.fixture(scope="module")
-def known() -> dict[UnitName, Unit]:
-    return units(SMALL)
-
-
-@pytest.fixture(scope="module")
-def recording(known: dict[UnitName, Unit]) -> Recording:
-    """PEs that work for 200 cycles and rest for 100; sums of 5 steps, some masked."""
-    rng = np.random.default_rng(1)
-    at = np.arange(CYCLES)
-    step = at % 300 < 200
-    last = step & (at % 5 == 4)
-
-    def later(flags: np.ndarray) -> np.ndarray:
-        return np.concatenate([[False], flags[:-1]])
-
-    def bits(flags: np.ndarray) -> np.ndarray:
-        return to_bits(flags.astype(np.int64), 1)
-
-    instances: dict[str, np.ndarray] = {}
-    for name, data in (("binary_pe", ("act", "opposed")), ("mac8_pe", ("operands", "weights"))):
-        unit = design(known[name].make, name)
-        ports = {
-            "step": bits(step),
-            "add": bits(step & (rng.random(CYCLES) < 0.8)),
-            "step_next": bits(later(step)),
-            "last_next": bits(later(last)),
-        }
-        for port in data:
-            drawn = rng.integers(0, 2, (CYCLES, unit.ports[port]), np.uint8)
-            ports[port] = drawn[np.maximum.accumulate(np.where(step, at, 0))]
-        for path in known[name].instances:
-            given = {**ports, **answers(unit, ports)}
-            instances[path] = packed(path, unit.ports, given).words
-    program = lower(random_network(1), SMALL)
-    return Recording(program, instances, at.astype(np.uint32), (LAYER,))
 
 
 @pytest.mark.parametrize("name", ["binary_pe", "mac8_pe", "bf16_mac"])
@@ -72,7 +28,7 @@ def test_segments_of_every_kind_of_operands(
     per_cycle = known[name].per_cycle
     for drive in (taken, random):
         stimulus = drive.stimulus
-        assert drive.working == 12 and len(stimulus.segments) == 24
+        assert drive.working == 12 and len(stimulus.segments) == 22
         assert set(stimulus.ports) == {*driven.design.inputs, RESET}
         assert set(stimulus.expected) == set(driven.design.outputs)
         for segment, operations, masked in zip(
@@ -124,7 +80,8 @@ def test_a_changed_recording_is_seen(known: dict[UnitName, Unit], recording: Rec
 
 def test_one_whole_layer(known: dict[UnitName, Unit], recording: Recording) -> None:
     driven = Driven(known["binary_pe"], recording)
-    stimulus, operations = driven.layer(LAYER)
+    (layer,) = recording.layers
+    stimulus, operations = driven.layer(layer)
     (segment,) = stimulus.segments
     assert segment.counted == 300
     steps = int(stimulus.ports["step"][segment.warm_up : segment.stop].sum())
@@ -138,3 +95,19 @@ def test_an_instance_that_was_not_recorded_is_named(
 ) -> None:
     with pytest.raises(FlowError, match=r"no recording of back_end.lane_"):
         Driven(known["vector_lane"], recording)
+
+
+@pytest.mark.parametrize("name", ["binary_operands", "mac8_operands", "bf16_operands"])
+def test_operand_registers_take_what_the_elements_take(
+    name: UnitName, known: dict[UnitName, Unit], recording: Recording
+) -> None:
+    driven = Driven(known[name], recording)
+    for kind in ("recorded", "random"):
+        stimulus = driven.drive(kind, segments=12, length=40, rest=30, seed=1).stimulus
+        segment = stimulus.segments[0]
+        step = stimulus.ports["step"][segment.start : segment.stop, 0] != 0
+        for port in ("activations", "weights"):
+            given = stimulus.ports[port][segment.start : segment.stop]
+            kept = stimulus.expected[f"{port}_out"][segment.start : segment.stop]
+            assert np.array_equal(kept[1:][step[:-1]], given[:-1][step[:-1]])
+            assert given.any() and not given.all()
