@@ -36,9 +36,8 @@ class WidthEnergy:
     """One width.
 
     width: bits of an operand. terms: products a cycle. cells, area: of the netlist. datapath, total: J a product.
-    over_one_bit, total_over_one_bit: their ratios to the first width's. ace: what ACE says the ratio is.
-    glitches: share of the load energy of datapath and registers that is charged by toggles beyond the changes from
-    cycle to cycle.
+    over_first, total_over_first: their ratios to the first width's. ace: what ACE says the ratio is.
+    glitches: share in the load energy (the clock's too) of what toggles beyond the changes from cycle to cycle charge.
     """
 
     width: int
@@ -47,8 +46,8 @@ class WidthEnergy:
     area: float
     datapath: Interval
     total: Interval
-    over_one_bit: Bounds
-    total_over_one_bit: Bounds
+    over_first: Bounds
+    total_over_first: Bounds
     ace: float
     glitches: float
 
@@ -127,7 +126,6 @@ def measure(
     sums = [
         _intervals(each, design.terms) for each, (design, *_) in zip(found, designs, strict=True)
     ]
-    counts = (segments, segments)
     return Widths(
         library=library.name,
         period=period,
@@ -144,8 +142,8 @@ def measure(
                 area=mapped.area,
                 datapath=datapath,
                 total=total,
-                over_one_bit=ratio(datapath, sums[0][0], counts),
-                total_over_one_bit=ratio(total, sums[0][1], counts),
+                over_first=_over(datapath, sums[0][0], segments),
+                total_over_first=_over(total, sums[0][1], segments),
                 ace=(design.width / widths[0]) ** 2,
                 glitches=sum(each.glitches for each in spent) / sum(each.load for each in spent),
             )
@@ -154,6 +152,12 @@ def measure(
             )
         ),
     )
+
+
+def _over(value: Interval, first: Interval, segments: int) -> Bounds:
+    if value is first:
+        return Bounds(value=1.0, low=1.0, high=1.0)
+    return ratio(value, first, (segments, segments))
 
 
 def _intervals(spent: Sequence[SegmentEnergy], terms: int) -> tuple[Interval, Interval]:

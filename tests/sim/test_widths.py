@@ -46,14 +46,14 @@ def test_every_width_is_simulated_equal_and_counted(library: Path) -> None:
         read_libraries([library]), widths=(1, 2, 4), operand_bits=4, cycles=30, keep=cache_folder()
     )
     first, second, third = found.widths
-    assert first.over_one_bit.value == first.total_over_one_bit.value == 1
+    assert first.over_first.value == first.total_over_first.value == 1
     assert [each.ace for each in found.widths] == [1, 4, 16]
     assert [each.terms for each in found.widths] == [4, 2, 1]
     assert first.datapath.mean < second.datapath.mean < third.datapath.mean
     for each in found.widths:
         assert each.datapath.low < each.datapath.mean < each.total.mean
         assert 0 < each.glitches < 1
-        ratio = each.over_one_bit
+        ratio = each.over_first
         assert ratio.low is not None and ratio.high is not None
         assert ratio.low <= ratio.value <= ratio.high
     heavier = measure(

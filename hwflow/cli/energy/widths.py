@@ -93,8 +93,8 @@ def _print(found: Widths) -> None:
             f"+-{100 * each.datapath.relative:.1f}%",
             f"{PICO * each.total.mean:.4g}",
             f"+-{100 * each.total.relative:.1f}%",
-            f"{each.over_one_bit.value:.1f}",
-            f"{each.total_over_one_bit.value:.1f}",
+            f"{each.over_first.value:.1f}",
+            f"{each.total_over_first.value:.1f}",
             f"{each.ace:g}",
             f"{each.glitches:.0%}",
         )
