@@ -13,6 +13,7 @@ from hwflow.config import AcceleratorConfig
 from rtl_gen import instances
 from rtl_gen.bank_division import quotient
 from rtl_gen.interfaces import GROUP_BITS, ROW_BITS, SLOT_BITS
+from rtl_gen.probe import observe, values
 from rtl_gen.ram import Ram
 
 
@@ -50,6 +51,7 @@ class FeatureMemory(wiring.Component):
         whole: In, with `store`, if `whole_stores`: the store's words are whole, chunk by chunk, and `cg` counts words;
             else every chunk of `data` holds the same and chunk cg is written.
         busy: Out: a store is under way; when it falls, reads issued from then on see it.
+        bank_0, bank_1, ..: if `outside`, which leaves the periphery: the ports of a bank (rtl_gen/ram.py) that is elsewhere.
     """
 
     def __init__(
@@ -61,12 +63,14 @@ class FeatureMemory(wiring.Component):
         chunk: int,
         chunks: int,
         whole_stores: bool = False,
+        outside: bool = False,
     ) -> None:
         self._name = name
         self._config = config
         self._depth, self._chunk, self._chunks = depth, chunk, chunks
-        self._whole = whole_stores
+        self._whole, self._outside = whole_stores, outside
         word = chunk * chunks
+        bank = Ram.ports(word, depth, chunk)
         self._stored = word if whole_stores else chunk
         super().__init__(
             {
@@ -88,8 +92,12 @@ class FeatureMemory(wiring.Component):
                 ),
                 "busy": Out(1),
                 "hold": Out(1),
+                **(dict.fromkeys(self._bank_names(), In(bank)) if outside else {}),
             }
         )
+
+    def _bank_names(self) -> list[str]:
+        return [f"bank_{n}" for n in range(self._config.banks)]
 
     @staticmethod
     def store_layout(config: AcceleratorConfig, chunk: int) -> data.StructLayout:
@@ -107,14 +115,27 @@ class FeatureMemory(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Banks, read side, write side."""
         m = Module()
-        banks = instances.copies(
-            m,
-            lambda: Ram(self._chunk * self._chunks, self._depth, granule=self._chunk),
-            f"{self._name}_bank",
-            self._config.banks,
-        )
+        names = self._bank_names()
+        if self._outside:
+            banks = [getattr(self, name) for name in names]
+        else:
+            banks = instances.copies(
+                m,
+                lambda: Ram(self._chunk * self._chunks, self._depth, granule=self._chunk),
+                f"{self._name}_bank",
+                len(names),
+            )
         self._read_side(m, banks)
         self._write_side(m, banks)
+        observe(
+            m,
+            self,
+            {
+                f"{name}__{port}": value
+                for name, bank in zip(names, banks, strict=True)
+                for port, value in values(bank).items()
+            },
+        )
         return m
 
     def _read_side(self, m: Module, banks: Sequence[Ram]) -> None:

@@ -12,6 +12,24 @@ from rtl_gen.feature_memory import FeatureMemory
 from rtl_gen.interfaces import ROW_BITS
 
 
+def bit_memory(config: AcceleratorConfig, *, outside: bool = False) -> FeatureMemory:
+    """The memory of the bit planes, and of the bytes where they share it; outside: see there."""
+    chunks = config.popcount_width // config.cols
+    if not config.shared_features:
+        return FeatureMemory(
+            "bit", config, depth=config.bit_rows, chunk=config.cols, chunks=chunks, outside=outside
+        )
+    return FeatureMemory(
+        "feature",
+        config,
+        depth=config.bit_rows + config.byte_rows,
+        chunk=config.cols,
+        chunks=chunks,
+        whole_stores=True,
+        outside=outside,
+    )
+
+
 class Features(wiring.Component):
     """One memory for each kind, or, where words of both have as many bits (`shared_features`), one for both.
 
@@ -65,12 +83,9 @@ class Features(wiring.Component):
 
     def _apart(self, m: Module, mask: Value) -> tuple[FeatureMemory, ...]:
         config, conv = self._config, self.conv
-        cols, width = config.cols, config.popcount_width
-        m.submodules.bit_memory = bits = FeatureMemory(
-            "bit", config, depth=config.bit_rows, chunk=cols, chunks=width // cols
-        )
+        m.submodules.bit_memory = bits = bit_memory(config)
         m.submodules.byte_memory = octets = FeatureMemory(
-            "byte", config, depth=config.byte_rows, chunk=8 * cols, chunks=1
+            "byte", config, depth=config.byte_rows, chunk=8 * config.cols, chunks=1
         )
         m.d.comb += [
             bits.read_en.eq(self.read & ~conv.mac),
@@ -93,14 +108,7 @@ class Features(wiring.Component):
     def _shared(self, m: Module, mask: Value) -> tuple[FeatureMemory, ...]:
         config, conv = self._config, self.conv
         cols, width = config.cols, config.popcount_width
-        m.submodules.memory = memory = FeatureMemory(
-            "feature",
-            config,
-            depth=config.bit_rows + config.byte_rows,
-            chunk=cols,
-            chunks=width // cols,
-            whole_stores=True,
-        )
+        m.submodules.memory = memory = bit_memory(config)
         octets = self.bytes_store.valid
         either = interfaces.store_layout(config, 8)
         bits_as_words = Cat(

@@ -15,6 +15,7 @@ from amaranth.lib.wiring import In, Out
 
 from hwflow.numerics import STORED_BITS, T_BITS
 from rtl_gen.interfaces import ACC_BITS
+from rtl_gen.probe import observe
 
 BIAS_BITS = 25
 """Width of beta - bias_x, and of v - bias_x: both are differences of s24 values."""
@@ -132,6 +133,7 @@ class Lane(wiring.Component):
                     Mux(self.narrow, exceeds(wide_y, BYTE_BITS), exceeds(wide_y, STORED_BITS))
                 ),
             ]
+        observe(m, self)
         return m
 
 

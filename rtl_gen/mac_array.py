@@ -12,6 +12,7 @@ from rtl_gen import instances
 from rtl_gen.interfaces import ACC_BITS, SUM_BITS, index_shape
 from rtl_gen.mac_operands import GROUP_SHIFT_LIMIT, MacOperands
 from rtl_gen.mac_pe import MacPE
+from rtl_gen.probe import observe
 
 
 class MacColumn(wiring.Component):
@@ -197,4 +198,5 @@ class MacArray(wiring.Component):
             for lane in range(config.pixel_lanes):
                 target = self.sums.word_select(lane * cols + index, ACC_BITS)
                 m.d.comb += target.eq(column.sums.word_select(lane, ACC_BITS))
+        observe(m, self)
         return m

@@ -1,4 +1,4 @@
-"""One processing element of the 8-bit MAC array."""
+"""One processing element of the MAC array: 8 bits there, other widths for comparison."""
 
 from __future__ import annotations
 
@@ -11,13 +11,18 @@ from amaranth.lib.wiring import In, Out
 
 from hwflow.config import AcceleratorConfig
 from rtl_gen.interfaces import SUM_BITS
+from rtl_gen.probe import observe
 
 
 class MacPE(wiring.Component):
     """Adds Km signed products a step.
 
+    Args:
+        config: the accelerator; Km is its `mac_depth`.
+        width: bits of an operand and of a weight.
+
     Members:
-        operands, weights: In, Km bytes (s8) each, operands of this cycle's step.
+        operands, weights: In, Km values of `width` bits (signed) each, operands of this cycle's step.
         step, add: In: a step is there; it counts (else it adds 0).
         step_next, last_next: In: step, last of the step one cycle earlier.
         result: Out, s32: the sum of the last finished tile, `timing.MAC_PE` cycles after its last step, kept until the next.
@@ -31,12 +36,12 @@ class MacPE(wiring.Component):
     last_next: Signal
     result: Signal
 
-    def __init__(self, config: AcceleratorConfig) -> None:
-        self._depth = config.mac_depth
+    def __init__(self, config: AcceleratorConfig, *, width: int = 8) -> None:
+        self._depth, self._width = config.mac_depth, width
         super().__init__(
             {
-                "operands": In(8 * self._depth),
-                "weights": In(8 * self._depth),
+                "operands": In(width * self._depth),
+                "weights": In(width * self._depth),
                 "step": In(1),
                 "add": In(1),
                 "step_next": In(1),
@@ -48,16 +53,16 @@ class MacPE(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Two stages: multiply and add, accumulate."""
         m = Module()
-        depth = self._depth
+        depth, width = self._depth, self._width
         products: list[Signal] = []
         for index in range(depth):
-            product = Signal(signed(16), name=f"product_{index}")
+            product = Signal(signed(2 * width), name=f"product_{index}")
             m.d.comb += product.eq(
-                self.operands.word_select(index, 8).as_signed()
-                * self.weights.word_select(index, 8).as_signed()
+                self.operands.word_select(index, width).as_signed()
+                * self.weights.word_select(index, width).as_signed()
             )
             products.append(product)
-        partial = Signal(signed(16 + (depth - 1).bit_length()), reset_less=True)
+        partial = Signal(signed(2 * width + (depth - 1).bit_length()), reset_less=True)
         total = Signal(signed(SUM_BITS))
         following = Signal(signed(SUM_BITS))
         result = Signal(signed(SUM_BITS), reset_less=True)
@@ -69,4 +74,5 @@ class MacPE(wiring.Component):
             with m.If(self.last_next):
                 m.d.sync += result.eq(following)
         m.d.comb += self.result.eq(result)
+        observe(m, self)
         return m

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from hwflow.config import AcceleratorConfig
 from rtl_gen.popcount import Differences
+from rtl_gen.probe import observe
 
 KERNEL_LIMIT = 7
 """Largest kernel the instruction's 3-bit field holds."""
@@ -72,4 +73,5 @@ class BinaryPE(wiring.Component):
         with m.If(self.step_next):
             m.d.sync += total.eq(Mux(self.last_next, 0, following))
         m.d.sync += self.result.eq(Mux(self.step_next & self.last_next, following, 0))
+        observe(m, self)
         return m

@@ -36,13 +36,19 @@ class Ram(wiring.Component):
         self.width, self.depth, self.granule = width, depth, granule or width
         self.distributed = distributed
         self.address_bits = (depth - 1).bit_length()
-        super().__init__(
+        super().__init__(self.ports(width, depth, self.granule))
+
+    @staticmethod
+    def ports(width: int, depth: int, granule: int) -> wiring.Signature:
+        """The ports of a memory of these sizes."""
+        address_bits = (depth - 1).bit_length()
+        return wiring.Signature(
             {
                 "read_enable": In(1),
-                "read_address": In(self.address_bits),
+                "read_address": In(address_bits),
                 "read_data": Out(width),
-                "write_enable": In(width // self.granule),
-                "write_address": In(self.address_bits),
+                "write_enable": In(width // granule),
+                "write_address": In(address_bits),
                 "write_data": In(width),
             }
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 from hwflow.errors import FlowError
 from sim import runner
 from sim.sdram import SdramModel
+from sim.simulators import Simulator
 
 HARNESS = Path(__file__).parent / "verilog" / "harness.sv"
 TAPS = ("tap_store", "tap_mean", "tap_pool", "tap_scalar")
@@ -44,6 +45,7 @@ def build_model(
     memory_beats: int,
     waves: bool = False,
     sdram: SdramModel | None = None,
+    simulator: Simulator | None = None,
 ) -> runner.BuiltModel:
     """Compile the harness around the module `accelerator` of `sources` (file name -> text).
 
@@ -54,6 +56,7 @@ def build_model(
         memory_beats: beats the memory must hold; rounded up to one of DEPTHS, beyond them to a power of two.
         waves: compile waveform tracing in.
         sdram: instead of the memory of fixed latency.
+        simulator: default the one that `find_simulator` finds.
 
     Raises:
         FlowError: a tap is missing, or the simulator's compiler complains.
@@ -84,4 +87,5 @@ def build_model(
         waves=waves,
         parameters=parameters,
         arguments=defines,
+        simulator=simulator,
     )

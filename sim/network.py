@@ -26,6 +26,7 @@ from sim.expected import ExpectedImage, expected_images
 from sim.memory import MemoryTiming, about, for_fread
 from sim.model import build_model, tap_bits
 from sim.sdram import SdramModel
+from sim.simulators import Simulator
 from sim.stages import Stages
 
 BENCH = "sim.benches.whole_network"
@@ -116,6 +117,7 @@ def simulate(
     timing: MemoryTiming | None = None,
     sources: Mapping[str, str] | None = None,
     sdram: SdramModel | None = None,
+    simulator: Simulator | None = None,
     jobs: int = 1,
     predicted: FrameTiming | None = None,
     expected: Sequence[ExpectedImage] | None = None,
@@ -132,6 +134,7 @@ def simulate(
         timing: of the memory; default MemoryTiming().
         sources: Verilog instead of the generated one (file name -> text).
         sdram: the memory instead of one with `timing`; cycles are then not predicted.
+        simulator: default the one that `find_simulator` finds.
         jobs: processes to share the images.
         predicted: the cycle model's frame of this program and timing, where it is known; else it is computed.
         expected: what the images must give, where it is known; else `network` is evaluated.
@@ -159,6 +162,7 @@ def simulate(
             memory_bytes=config.memory_bytes,
             memory_beats=beats,
             sdram=sdram,
+            simulator=simulator,
         )
     chunks = [chunk for chunk in np.array_split(np.arange(len(images)), jobs) if len(chunk)]
     folders = [folder / f"run{i}" for i in range(len(chunks))]

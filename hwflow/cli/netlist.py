@@ -28,28 +28,34 @@ def netlist(
     out: Annotated[Path, typer.Option(help="folder of logs and of netlists.json")] = FOLDER,
     json: Json = False,
 ) -> None:
-    """Synthesise each unit for ECP5 and run its bench on the netlist (docs/netlists.md).
+    """Synthesise each unit for ECP5 and run its bench on the netlist (docs/netlists.md); `accelerator`: a small whole one.
 
     Exit status 1 when a bench fails.
     """
     from rtl_gen.synthesis.yosys import yosys_version
+    from sim.netlist_accelerator import NAME, run_accelerator
     from sim.netlist_benches import benches, run_bench
     from sim.simulators import netlist_simulator
 
     known = benches()
-    unknown = [name for name in units or () if name not in known]
+    names = [*known, NAME]
+    unknown = [name for name in units or () if name not in names]
     if unknown:
-        raise FlowError(f"no unit {unknown[0]!r}; units are {', '.join(known)}")
+        raise FlowError(f"no unit {unknown[0]!r}; units are {', '.join(names)}")
+    chosen = units or names
     version, simulator = yosys_version(), netlist_simulator()
     results: list[NetlistResult] = []
     with locked(out), progress_console().status("") as display:
-        for name in units or known:
+        for name in chosen:
 
             def show(step: str, name: str = name) -> None:
-                display.update(f"{name} ({len(results)} of {len(units or known)} done): {step}")
+                display.update(f"{name} ({len(results)} of {len(chosen)} done): {step}")
 
             show("elaborating")
-            results.append(run_bench(known[name], out / name, progress=show))
+            if name == NAME:
+                results.append(run_accelerator(out / name, progress=show))
+            else:
+                results.append(run_bench(known[name], out / name, progress=show))
         report = {
             "yosys": version,
             "simulator": simulator.version,

@@ -67,11 +67,11 @@ def reconcile(
 
     if run is not None:
         refuse_beside(context, "run", ("target", *QUANTISED_BY))
-    counted = _counted(checkpoint, preset, config, run)
+    counted = counted_network(checkpoint, preset, config, run)
     if run is None:
-        program, frames = _lowered(checkpoint, target, calibration, se_bits), []
+        program, frames = lowered(checkpoint, target, calibration, se_bits), []
     else:
-        program, frames = _measured(run)
+        program, frames = measured(run)
     with progress_console().status(f"tracing {counted.name}"):
         report = count(counted)
     result = compare(report, program.counts(), frames)
@@ -83,7 +83,7 @@ def reconcile(
         raise typer.Exit(1)
 
 
-def _counted(
+def counted_network(
     checkpoint: Path, preset: str | None, config: Path | None, run: Path | None
 ) -> PokeBNNConfig:
     """The float network to count.
@@ -118,7 +118,8 @@ def _counted(
     return PokeBNNConfig.load(path)
 
 
-def _lowered(checkpoint: Path, target: str, calibration: Path, se_bits: int) -> Program:
+def lowered(checkpoint: Path, target: str, calibration: Path, se_bits: int) -> Program:
+    """The network of `checkpoint`, compiled for `target`."""
     from hwflow.compiler.lower import lower
     from hwflow.config import load_target
 
@@ -128,7 +129,7 @@ def _lowered(checkpoint: Path, target: str, calibration: Path, se_bits: int) -> 
         return lower(network, config)
 
 
-def _measured(run: Path) -> tuple[Program, list[FrameCounters]]:
+def measured(run: Path) -> tuple[Program, list[FrameCounters]]:
     """The program and the counters that `hwflow sim` left in `run`."""
     from hwflow.compiler.program import Program
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from hwflow.energy.tables import Table
+from hwflow.energy.tables import Table, truth
 from hwflow.errors import FlowError
 
 COMBINATIONAL, FLIP_FLOP, LATCH = 0, 1, 2
@@ -91,8 +91,8 @@ class Cell:
 
     name: str
     area: float
-    pins: Mapping[str, Pin]
-    leakage: tuple[Leakage, ...]
+    pins: Mapping[str, Pin] = field(repr=False)
+    leakage: tuple[Leakage, ...] = field(repr=False)
     sequential: Sequential | None
     unusable: str
 
@@ -162,12 +162,20 @@ class Library:
     @property
     def inverters(self) -> tuple[Cell, ...]:
         """Usable inverters, the smallest first."""
-        found: list[Cell] = []
-        for cell in self.cells.values():
-            if cell.unusable or cell.sequential or len(cell.inputs) != 1 or len(cell.outputs) != 1:
-                continue
-            from hwflow.energy.tables import truth
+        return self._of_one_input(inverting=True)
 
-            if list(truth(cell.outputs[0].function, cell.variables)) == [True, False]:
-                found.append(cell)
+    @property
+    def buffers(self) -> tuple[Cell, ...]:
+        """Usable buffers, the smallest first."""
+        return self._of_one_input(inverting=False)
+
+    def _of_one_input(self, *, inverting: bool) -> tuple[Cell, ...]:
+        found = [
+            cell
+            for cell in self.cells.values()
+            if not cell.unusable
+            and not cell.sequential
+            and len(cell.inputs) == len(cell.outputs) == 1
+            and list(truth(cell.outputs[0].function, cell.variables)) == [inverting, not inverting]
+        ]
         return tuple(sorted(found, key=lambda cell: (cell.area, cell.name)))

@@ -27,7 +27,16 @@ CONFIDENCE = 0.95
 
 Operands = Literal["recorded", "random"]
 UnitName = Literal[
-    "binary_pe", "mac8_pe", "mac4_pe", "bf16_mac", "vector_lane", "feature_periphery"
+    "binary_pe",
+    "mac8_pe",
+    "mac4_pe",
+    "bf16_mac",
+    "vector_lane",
+    "feature_periphery",
+    "binary_operands",
+    "mac8_operands",
+    "mac4_operands",
+    "bf16_operands",
 ]
 UNITS: tuple[UnitName, ...] = get_args(UnitName)
 OPERATIONS: Mapping[UnitName, str] = {
@@ -37,7 +46,18 @@ OPERATIONS: Mapping[UnitName, str] = {
     "bf16_mac": "bf16_mac",
     "vector_lane": "element",
     "feature_periphery": "tap_read",
+    "binary_operands": "binary_mac",
+    "mac8_operands": "mac8x8",
+    "mac4_operands": "mac4x4",
+    "bf16_operands": "bf16_mac",
 }
+OPERAND_REGISTERS: Mapping[UnitName, UnitName] = {
+    "binary_pe": "binary_operands",
+    "mac8_pe": "mac8_operands",
+    "mac4_pe": "mac4_operands",
+    "bf16_mac": "bf16_operands",
+}
+"""The registers outside a processing element that hold its operands: what to add to it for the energy of its MACs."""
 """What each unit's energy is given for: one binary, 8x8, 4x4 bit or bfloat16 multiply-add (all slots of a step, masked
 and padded ones too), one element through a vector lane, one read of a tap (all banks of one feature memory)."""
 PARTS = ("datapath", "registers", "clock", "leakage")
@@ -72,12 +92,11 @@ class EnergySplit:
 
 @dataclass(frozen=True)
 class LibraryRecord:
-    """The cell library: its name, the SHA-256 of every file by file name, volts and degrees Celsius of the corner."""
+    """The cell library: its name, the SHA-256 of every file's text by file name, its supply in volts."""
 
     name: str
     files: dict[str, str]
     voltage: float
-    temperature: float
 
 
 @dataclass(frozen=True)
@@ -210,7 +229,6 @@ def load(path: Path) -> Characterisation:
             library.text("name"),
             library.texts("files"),
             library.number("voltage", least=1e-3),
-            library.number("temperature"),
         ),
         network=found.text("network"),
         target=found.text("target"),

@@ -23,7 +23,7 @@ from hwflow.energy.library_build import cells_of
 from hwflow.errors import FlowError
 from hwflow.files import write_atomically
 
-FORMAT = 3
+FORMAT = 4
 """Of the kept JSON: raise it when what is kept changes."""
 
 UNITS = {
@@ -33,6 +33,8 @@ UNITS = {
     "capacitive_load_unit": "f",
 }
 """Attribute of a library -> the letter its unit ends with (capacitance in farads, lower case)."""
+
+TIMING, POWER = "lu_table_template", "power_lut_template"
 
 PREFIXES = {"": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9, "p": 1e-12, "f": 1e-15, "a": 1e-18}
 
@@ -107,6 +109,10 @@ def _plain(path: Path, text: str, keep: Path | None) -> dict[str, Any]:
     return made
 
 
+class _UnsupportedTableError(Exception):
+    """A table over other variables than slew and load; the cell that has it cannot be used."""
+
+
 class _Reader:
     """One Liberty file; every method gives lists, dicts, strings and numbers in SI units."""
 
@@ -124,8 +130,8 @@ class _Reader:
         self.units = {name: self._unit(name) for name in UNITS}
         self.energy = self.units["voltage_unit"] ** 2 * self.units["capacitive_load_unit"]
         self.templates = {
-            _name(template.args[0]): template
-            for kind in ("lu_table_template", "power_lut_template")
+            (kind, _name(template.args[0])): template
+            for kind in (TIMING, POWER)
             for template in self.root.get_groups(kind)
             if template.args
         }
@@ -179,7 +185,16 @@ class _Reader:
                     "clear": _str(group, "clear"),
                     "preset": _str(group, "preset"),
                 }
-        odd = [
+        pins: dict[str, Any] = {}
+        odd: list[str] = []
+        for pin in cell.get_groups("pin"):
+            if _str(pin, "direction") not in ("input", "output", "inout", "internal"):
+                continue
+            try:
+                pins |= {_name(arg): self._pin(pin) for arg in pin.args}
+            except _UnsupportedTableError as error:
+                odd.append(str(error))
+        odd += [
             name
             for name in ("bus", "bundle", "statetable", "ff_bank", "latch_bank", "test_cell")
             if cell.get_groups(name)
@@ -194,11 +209,7 @@ class _Reader:
             "sequential": sequential,
             "odd": [*odd, *marks],
             "leakage": self._leakage(cell),
-            "pins": {
-                _name(pin.args[0]): self._pin(pin)
-                for pin in cell.get_groups("pin")
-                if _str(pin, "direction") in ("input", "output", "inout", "internal")
-            },
+            "pins": pins,
         }
 
     def _leakage(self, cell: Any) -> list[dict[str, Any]]:
@@ -243,7 +254,7 @@ class _Reader:
             "sense": _str(group, "timing_sense"),
             "when": _str(group, "when"),
             "tables": {
-                name: self._table(table, self.units["time_unit"])
+                name: self._table(table, TIMING, self.units["time_unit"])
                 for name in wanted
                 for table in group.get_groups(name)[:1]
             },
@@ -255,9 +266,12 @@ class _Reader:
             "when": _str(group, "when"),
             "rail": _str(group, "related_pg_pin"),
         }
-        both = [self._table(each, self.energy) for each in group.get_groups("power")[:1]]
+        both = [self._table(each, POWER, self.energy) for each in group.get_groups("power")[:1]]
         tables = {
-            edge: [self._table(each, self.energy) for each in group.get_groups(f"{edge}_power")[:1]]
+            edge: [
+                self._table(each, POWER, self.energy)
+                for each in group.get_groups(f"{edge}_power")[:1]
+            ]
             or both
             for edge in ("rise", "fall")
         }
@@ -265,12 +279,19 @@ class _Reader:
             return []
         return [common | {edge: found[0] if found else None for edge, found in tables.items()}]
 
-    def _table(self, group: Any, unit: float) -> dict[str, Any]:
+    def _table(self, group: Any, kind: str, unit: float) -> dict[str, Any]:
         """Axes x and y (see Table), whatever their order in the template."""
-        template = self.templates.get(_name(group.args[0])) if group.args else None
+        named = _name(group.args[0]) if group.args else ""
+        found = (self.templates.get((each, named)) for each in (kind, TIMING, POWER))
+        template = next((each for each in found if each is not None), None)
+        if template is None and named not in ("", "scalar"):
+            raise FlowError(f"{self.path}: no {kind} {named!r}; add it to the library")
         rows = [_floats(each) for each in _list(group, "values")]
         names = [] if template is None else [_str(template, f"variable_{n}") for n in (1, 2, 3)]
         names = [name for name in names if name]
+        strange = [name for name in names if name not in (*X, *Y)]
+        if strange or len(set(names)) > 2:
+            raise _UnsupportedTableError(f"its {group.group_name} is over {', '.join(names)}")
         axes = [
             _floats(_list(group, f"index_{n + 1}") or _list(template, f"index_{n + 1}"))
             for n in range(len(names))
@@ -280,7 +301,7 @@ class _Reader:
         expected = 1
         for size in sizes:
             expected *= size
-        if len(axes) > 2 or len(flat) != expected or any(n not in (*X, *Y) for n in names):
+        if len(flat) != expected:
             raise FlowError(
                 f"{self.path}: table {group.group_name} of template {group.args} has {len(flat)} values "
                 f"over {list(zip(names, sizes, strict=True))}; expected one over slew and load"

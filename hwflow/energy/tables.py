@@ -101,7 +101,7 @@ def _evaluate(expression: Any, values: dict[str, Truth], function: str) -> Truth
     if kind == "Symbol":
         if expression.name not in values:
             raise FlowError(
-                f"function {function!r} names {expression.name!r}, which is no pin of the cell; "
+                f"function {function!r} names {str(expression.name)!r}, which is no pin of the cell; "
                 f"expected one of {', '.join(sorted(values))}"
             )
         return values[expression.name]

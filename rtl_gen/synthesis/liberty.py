@@ -110,6 +110,7 @@ def _commands(
         "opt_clean -purge",
         "splitnets",
         "rename -enumerate -pattern n_% w:*",
+        "rename -enumerate -pattern c_% c:*",
         "setattr -unset src -unset cell_src -unset module_src a:src a:cell_src a:module_src %u %u",
         "setattr -mod -unset src A:src",
         f"write_json {JSON}",
@@ -123,7 +124,16 @@ def _run(
     with tempfile.TemporaryDirectory(prefix="hwflow-mapping-") as name:
         folder = Path(name)
         inputs = {DESIGN: text, CONSTRAINTS: _constraints(library), **library.sources}
-        run_yosys(script, folder, inputs=inputs, progress=progress)
+        try:
+            run_yosys(script, folder, inputs=inputs, progress=progress)
+        except FlowError as error:
+            reason = str(error).partition("cannot be legalized: ")[2]
+            if not reason:
+                raise
+            raise FlowError(
+                f"library {library.name} has no flip-flop for a register of {top} ({reason}); give a Liberty file "
+                "that has one, and keep to registers with a rising edge and without asynchronous reset"
+            ) from error
         module = json.loads((folder / JSON).read_bytes())["modules"][top]
         verilog = (folder / VERILOG).read_text()
         kept = {part: module[part] for part in ("ports", "cells", "netnames")}
@@ -132,8 +142,10 @@ def _run(
 
 def _constraints(library: Library) -> str:
     """For abc's buffering and sizing: inputs driven by an inverter, outputs unloaded."""
-    if not library.inverters:
-        raise FlowError(
-            f"library {library.name} has no inverter; give the Liberty file that has one too"
-        )
+    for what, there in (("inverter", library.inverters), ("buffer", library.buffers)):
+        if not there:
+            raise FlowError(
+                f"library {library.name} has no {what}, which mapping needs; "
+                "give the Liberty file that has one too"
+            )
     return f"set_driving_cell {library.inverters[0].name}\nset_load 0\n"

@@ -9,6 +9,7 @@ import pytest
 
 from hwflow.errors import FlowError
 from sim import netlists
+from sim.netlist_accelerator import run_accelerator
 from sim.netlist_benches import benches, run_bench
 
 QUICK = "binary_pe"
@@ -62,3 +63,11 @@ def test_every_other_unit(unit: str, tmp_path: Path) -> None:
     result = run_bench(BENCHES[unit], tmp_path)
     assert result.failures == ()
     assert result.passed
+
+
+@pytest.mark.slow
+def test_the_whole_accelerator(tmp_path: Path) -> None:
+    result = run_accelerator(tmp_path)
+    assert result.failures == ()
+    assert result.passed
+    assert result.cycles > 1000

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from hwflow.cli.energy import characterise, check, compare, measure, network
+
 app = typer.Typer(
     help="Energy: of units at gate level, of networks, measured on boards; beside ACE.",
     no_args_is_help=True,
@@ -13,3 +15,10 @@ app = typer.Typer(
 @app.callback()
 def energy() -> None:
     """Energy: of units at gate level, of networks, measured on boards; beside ACE."""
+
+
+app.command("characterise")(characterise.characterise)
+app.command("check")(check.check)
+app.command("network")(network.network)
+app.command("compare")(compare.compare)
+app.command("measure")(measure.measure)

@@ -54,7 +54,7 @@ def unit(name: UnitName) -> UnitCharacterisation:
 @pytest.fixture
 def made() -> Characterisation:
     return Characterisation(
-        library=LibraryRecord("small", {"small.lib": "2" * 64}, 1.8, 25.0),
+        library=LibraryRecord("small", {"small.lib": "2" * 64}, 1.8),
         network="fmnist-tiny",
         target="sim-small",
         images=1,

@@ -1,0 +1,383 @@
+"""ACE against energy: per precision, per layer, and what ACE does not count.
+
+Figures at gate level and figures of a board are reported beside each other and never enter one fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from hwflow.energy.characterisation import (
+    EVIDENCE,
+    PARTS,
+    Characterisation,
+    Interval,
+    Operands,
+    UnitCharacterisation,
+    UnitName,
+)
+from hwflow.energy.measurement import LAYER, Measurement
+from hwflow.energy.network import (
+    ELEMENTWISE,
+    EXTERNAL,
+    IDLE,
+    MAC_KINDS,
+    ON_CHIP,
+    PADDING,
+    PERIPHERY,
+    SHORT,
+    LayerEnergy,
+    NetworkEnergy,
+)
+from hwflow.energy.statistics import (
+    Bounds,
+    RankCorrelation,
+    exponent,
+    fit,
+    rank_correlation,
+    ratio,
+)
+from hwflow.errors import FlowError
+
+PRECISIONS: dict[UnitName, tuple[str, int]] = {
+    "binary_pe": ("1x1", 1),
+    "mac4_pe": ("4x4", 16),
+    "mac8_pe": ("8x8", 64),
+    "bf16_mac": ("bf16", 256),
+}
+"""Units that multiply: what they are called, and the ACE of one of their MACs (bits times bits)."""
+
+DATAPATH, ALL_IN = "datapath", "all-in"
+ACCOUNTINGS = (DATAPATH, ALL_IN)
+"""What is counted of a MAC: its logic alone, or also its unit's registers, clock and leakage."""
+
+MACS = "MACs"
+WHOLE = "whole"
+SCOPES = (DATAPATH, MACS, WHOLE)
+"""What is counted of a layer: the datapath of its MACs; that and their registers, clock and leakage; everything."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrecisionRow:
+    """Energy of one MAC of one precision, in joules, and its ratio to the binary one's.
+
+    energy: with the interval over segments. relative_to_ace: ratio / ACE, 1 where ACE holds.
+    """
+
+    library: str
+    operands: str
+    accounting: str
+    precision: str
+    ace: int
+    energy: Interval
+    per_ace: float
+    ratio: Bounds
+    relative_to_ace: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExponentRow:
+    """b of energy = a * ACE**b over the precisions of one library; 1 where ACE holds."""
+
+    library: str
+    operands: str
+    accounting: str
+    precisions: tuple[str, ...]
+    exponent: Bounds
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerRow:
+    """One layer: predicted = its ACE times the network's joules an ACE; ratio: estimated / predicted.
+
+    bits: width of the weights that most of its ACE is of.
+    """
+
+    layer: int
+    name: str
+    bits: int
+    ace: int
+    estimated: float
+    predicted: float
+    ratio: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScopeFit:
+    """How ACE predicts the layers of one network with one library, in one scope.
+
+    per_ace: joules an ACE, one for all. per_class: width of the weights -> joules an ACE of that class.
+    """
+
+    network: str
+    target: str
+    library: str
+    scope: str
+    per_ace: Bounds
+    per_class: dict[str, Bounds]
+    ranks: RankCorrelation | None
+    worst: float
+    layers: tuple[LayerRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShareRow:
+    """Shares of a network's energy; they add up to 1. counted: the datapath of the MACs that ACE counts."""
+
+    network: str
+    target: str
+    library: str
+    joules: float
+    low: float
+    high: float
+    shares: dict[str, float]
+
+    @property
+    def uncounted(self) -> float:
+        """What ACE does not count."""
+        return 1 - self.shares[COUNTED]
+
+
+COUNTED = "datapath of MACs"
+OVERHEAD = "their registers, clock, leakage"
+SHARES = (COUNTED, OVERHEAD, PADDING, ELEMENTWISE, PERIPHERY, ON_CHIP, EXTERNAL, IDLE)
+"""Kinds of a network's energy in the order in which they are drawn; ACE counts the first."""
+SHORT_SHARES = {COUNTED: "MACs", OVERHEAD: "their rest"} | SHORT
+"""Heads of columns where they are shorter than the kind."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoardRow:
+    """One measured energy, beside ACE. evidence is always `board`; joules: above the waiting accelerator."""
+
+    evidence: str
+    network: str
+    target: str
+    scope: str
+    layer: str
+    ace: int | None
+    joules: float
+    low: float
+    high: float
+    per_ace: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """All tables. board_ranks: network -> rank correlation of measured layers with their ACE."""
+
+    precisions: tuple[PrecisionRow, ...]
+    exponents: tuple[ExponentRow, ...]
+    fits: tuple[ScopeFit, ...]
+    shares: tuple[ShareRow, ...]
+    board: tuple[BoardRow, ...]
+    board_ranks: dict[str, RankCorrelation]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready dictionary; energies in joules."""
+        return {
+            "evidence": {
+                "precisions": EVIDENCE,
+                "layers": "estimate",
+                "shares": "estimate",
+                "board": "board",
+            },
+            "intervals": "95%: Fieller for ratios, HC3 for fits, bootstrap over layers for Spearman's rank correlation",
+            "precisions": [asdict(row) for row in self.precisions],
+            "exponents": [asdict(row) for row in self.exponents],
+            "layers": [asdict(row) for row in self.fits],
+            "shares": [asdict(row) | {"uncounted": row.uncounted} for row in self.shares],
+            "board": [asdict(row) for row in self.board],
+            "board_ranks": {name: asdict(each) for name, each in self.board_ranks.items()},
+        }
+
+
+def compare(
+    characterisations: Sequence[Characterisation],
+    networks: Sequence[NetworkEnergy],
+    measurements: Sequence[Measurement] = (),
+) -> Comparison:
+    """Every table of ACE against energy.
+
+    Raises:
+        FlowError: two characterisations of one library, one without a binary unit, a measured layer that its network
+            does not have.
+    """
+    names = [each.library.name for each in characterisations]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise FlowError(f"library {twice[0]} is characterised twice; give one file of it")
+    precisions = [row for each in characterisations for row in precision_rows(each)]
+    board = [row for each in measurements for row in _board(each, networks)]
+    ranks: dict[str, RankCorrelation] = {}
+    for network in dict.fromkeys(row.network for row in board):
+        pairs = [
+            (float(row.ace), row.joules)
+            for row in board
+            if row.network == network and row.scope == LAYER and row.ace
+        ]
+        found = rank_correlation([a for a, _ in pairs], [j for _, j in pairs])
+        if found is not None:
+            ranks[network] = found
+    return Comparison(
+        precisions=tuple(precisions),
+        exponents=tuple(_exponents(precisions)),
+        fits=tuple(scope_fit(each, scope) for each in networks for scope in SCOPES),
+        shares=tuple(share_row(each) for each in networks),
+        board=tuple(board),
+        board_ranks=ranks,
+    )
+
+
+def precision_rows(found: Characterisation) -> list[PrecisionRow]:
+    """A row for each kind of operands, accounting and precision that was characterised, the binary one first."""
+    rows: list[PrecisionRow] = []
+    kinds: tuple[Operands, ...] = ("recorded", "random")
+    for operands in kinds:
+        units = {each.unit: each for each in found.units if each.operands == operands}
+        if not units.keys() & PRECISIONS.keys():
+            continue
+        binary = found.unit("binary_pe", operands)
+        for accounting in ACCOUNTINGS:
+            below = _energy(binary, accounting)
+            for unit, (name, ace) in PRECISIONS.items():
+                if unit not in units:
+                    continue
+                energy = _energy(units[unit], accounting)
+                segments = (units[unit].segments, binary.segments)
+                found_ratio = ratio(energy, below, segments)
+                if unit == "binary_pe":
+                    found_ratio = Bounds(value=1.0, low=1.0, high=1.0)
+                rows.append(
+                    PrecisionRow(
+                        library=found.library.name,
+                        operands=operands,
+                        accounting=accounting,
+                        precision=name,
+                        ace=ace,
+                        energy=energy,
+                        per_ace=energy.mean / ace,
+                        ratio=found_ratio,
+                        relative_to_ace=found_ratio.value / ace,
+                    )
+                )
+    return rows
+
+
+def _energy(unit: UnitCharacterisation, accounting: str) -> Interval:
+    split = unit.per_operation
+    return split.datapath if accounting == DATAPATH else split.total
+
+
+def _exponents(rows: Sequence[PrecisionRow]) -> list[ExponentRow]:
+    found: list[ExponentRow] = []
+    for key in dict.fromkeys((r.library, r.operands, r.accounting) for r in rows):
+        those = [r for r in rows if (r.library, r.operands, r.accounting) == key]
+        if len(those) > 1:
+            slope = exponent([r.ace for r in those], [r.energy.mean for r in those])
+            names = tuple(r.precision for r in those)
+            found.append(
+                ExponentRow(
+                    library=key[0], operands=key[1], accounting=key[2],
+                    precisions=names, exponent=slope,
+                )
+            )  # fmt: skip
+    return found
+
+
+def _scope_energy(layer: LayerEnergy, scope: str) -> float:
+    if scope == WHOLE:
+        return layer.energy().mean
+    parts = [DATAPATH] if scope == DATAPATH else PARTS
+    return layer.energy(MAC_KINDS.values(), parts).mean
+
+
+def scope_fit(network: NetworkEnergy, scope: str) -> ScopeFit:
+    """Fits and predictions of the layers that have ACE."""
+    layers = [layer for layer in network.layers if sum(layer.ace.values())]
+    ace = np.array([[layer.ace.get(bits, 0) for bits in MAC_KINDS] for layer in layers], float)
+    energy = np.array([_scope_energy(layer, scope) for layer in layers])
+    used = [at for at in range(len(MAC_KINDS)) if ace[:, at].any()]
+    (single,) = fit(energy, ace.sum(axis=1, keepdims=True))
+    classes = fit(energy, ace[:, used])
+    sums = ace.sum(axis=1)
+    rows = tuple(
+        LayerRow(
+            layer=layer.layer,
+            name=layer.name,
+            bits=max(layer.ace, key=lambda bits: layer.ace[bits]),
+            ace=int(effort),
+            estimated=float(joules),
+            predicted=float(single.value * effort),
+            ratio=float(joules / (single.value * effort)),
+        )
+        for layer, effort, joules in zip(layers, sums, energy, strict=True)
+    )
+    bits = list(MAC_KINDS)
+    return ScopeFit(
+        network=network.network,
+        target=network.target,
+        library=network.library,
+        scope=scope,
+        per_ace=single,
+        per_class={str(bits[at]): found for at, found in zip(used, classes, strict=True)},
+        ranks=rank_correlation(list(sums), list(energy)),
+        worst=max(max(row.ratio, 1 / row.ratio) for row in rows),
+        layers=rows,
+    )
+
+
+def share_row(network: NetworkEnergy) -> ShareRow:
+    """The shares of a network's energy."""
+    whole = network.energy()
+    macs = MAC_KINDS.values()
+    parts = {
+        COUNTED: network.energy(macs, [DATAPATH]).mean,
+        OVERHEAD: network.energy(macs, PARTS[1:]).mean,
+    }
+    parts |= {kind: network.energy([kind]).mean for kind in SHARES if kind not in parts}
+    return ShareRow(
+        network=network.network,
+        target=network.target,
+        library=network.library,
+        joules=whole.mean,
+        low=whole.mean - whole.half,
+        high=whole.mean + whole.half,
+        shares={kind: joules / whole.mean for kind, joules in parts.items()},
+    )
+
+
+def _board(found: Measurement, networks: Sequence[NetworkEnergy]) -> list[BoardRow]:
+    """Rows of one measurement; ACE where one of the networks is the one that was measured."""
+    same = next((each for each in networks if each.network == found.network), None)
+    aces = {} if same is None else {each.name: sum(each.ace.values()) for each in same.layers}
+    rows: list[BoardRow] = []
+    for energy in found.energies:
+        ace = None
+        if same is not None and energy.scope != LAYER:
+            ace = same.ace()
+        elif same is not None:
+            if energy.layer not in aces:
+                raise FlowError(
+                    f"the measurement of {found.network} has a layer {energy.layer!r}, which the network has not; "
+                    f"its layers are {', '.join(aces)}"
+                )
+            ace = aces[energy.layer]
+        rows.append(
+            BoardRow(
+                evidence=found.evidence,
+                network=found.network,
+                target=found.target,
+                scope=energy.scope,
+                layer=energy.layer,
+                ace=ace,
+                joules=energy.active.mean,
+                low=energy.active.low,
+                high=energy.active.high,
+                per_ace=energy.active.mean / ace if ace else None,
+            )
+        )
+    return rows

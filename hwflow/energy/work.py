@@ -1,0 +1,261 @@
+"""What the units of the accelerator do for one image, layer by layer: operations, busy cycles, cycles.
+
+Counts are the schedule's, which `hwflow.reconcile` holds against ACE and, where there are any, the hardware's counters.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hwflow.ace import AceReport
+from hwflow.compiler.counts import LayerCounts, out_channels
+from hwflow.compiler.program import Program
+from hwflow.cycle_model.shares import FrameShares
+from hwflow.energy import frozen_json
+from hwflow.energy.accesses import MemoryUse, memory_uses
+from hwflow.errors import FlowError
+from hwflow.isa import Op
+from hwflow.reconcile import FrameCounters, Reconciliation, reconcile
+
+FORMAT = "hwflow-energy-work"
+VERSION = 1
+
+RTL, MODEL = "rtl-sim", "cycle-model"
+"""Evidence of the counts: the RTL's counters, or the cycle model's."""
+
+CLASSES = (1, 4, 8)
+"""Widths of the model's weights."""
+
+LANE = (
+    "multiply by alpha (weight scale, batch norm)",
+    "add beta (batch norm)",
+    "subtract bias_x (DPReLU)",
+    "multiply by slope (DPReLU, SE scale, second batch norm)",
+    "add q (DPReLU bias_y, SE scale, second batch norm)",
+    "add local shortcut",
+    "add long shortcut",
+    "binarise",
+)
+"""Elementwise operations that an element's way through a vector lane contains; binarise takes its sign bit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Macs:
+    """Multiply-accumulate slots of one layer and one width; macs = useful + masked, padding belongs to no MAC.
+
+    unit: the one that executes them.
+    """
+
+    bits: int
+    unit: str
+    macs: int
+    padding: int
+    ace: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerWork:
+    """One layer's work for one image.
+
+    cycles: from the end of the layer before to its own. elements: stored ones; lane_slots: of the lanes, padding too.
+    idle: unit -> cycles, over its instances, in which it has nothing to do. periphery: reads of a tap.
+    other: elementwise operations that no lane does, by name. external: bytes over the memory port by kind.
+    """
+
+    layer: int
+    name: str
+    cycles: int
+    macs: tuple[Macs, ...]
+    elements: int
+    lane_slots: int
+    periphery: int
+    idle: dict[str, float]
+    other: dict[str, int]
+    memories: tuple[MemoryUse, ...]
+    external: dict[str, int]
+
+    def ace(self) -> dict[int, int]:
+        """Width of the weights -> ACE."""
+        found: Counter[int] = Counter()
+        for each in self.macs:
+            found[each.bits] += each.ace
+        return dict(found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """A network's work for one image on a target.
+
+    evidence: of counts and cycles. cycles: start to last logit. instances, per_cycle: unit -> how many there are, and how
+    many operations each does in a busy cycle. schedule: SHA-256 of the schedule.
+    """
+
+    network: str
+    target: str
+    evidence: str
+    cycles: int
+    layers: tuple[LayerWork, ...]
+    instances: dict[str, int]
+    per_cycle: dict[str, int]
+    schedule: str
+
+    def save(self, path: Path) -> None:
+        """Writes the record; raises FlowError where that is not possible."""
+        frozen_json.save(path, FORMAT, VERSION, self)
+
+    @staticmethod
+    def load(path: Path) -> Work:
+        """Reads a record; FlowError names the file and the field that cannot be used."""
+        return frozen_json.load(path, FORMAT, VERSION, Work)
+
+
+def work(
+    program: Program,
+    report: AceReport,
+    frames: Sequence[FrameCounters] = (),
+    shares: FrameShares | None = None,
+) -> Work:
+    """The work of one image; frames: of a simulation in RTL, or else shares of the cycle model.
+
+    Raises:
+        FlowError: counts, counters and ACE are not of one network, or do not reconcile.
+    """
+    config, counts = program.config, program.counts()
+    checked = reconcile(report, counts, frames)
+    if not checked.ok:
+        raise FlowError(
+            f"{report.network} does not reconcile with its schedule: {checked.problems[0]}; "
+            "see `hwflow reconcile`"
+        )
+    cycles = _measured_cycles(checked) if frames else _modelled_cycles(shares)
+    lanes, elements, taps, busy = _vector_work(program)
+    arrays = config.rows * config.cols
+    feature_memories = 1 if config.shared_features else 2
+    instances: dict[str, int] = {
+        "binary_pe": arrays,
+        "mac8_pe": arrays,
+        "vector_lane": config.vector_lanes,
+        "feature_periphery": feature_memories,
+    }
+    per_cycle: dict[str, int] = {
+        "binary_pe": config.popcount_width,
+        "mac8_pe": config.mac_depth,
+        "vector_lane": 1,
+        "feature_periphery": 1,
+    }
+    macs = _macs(checked)
+    vectors = _vector_steps(counts)
+    uses = memory_uses(program.instructions, config)
+    total = sum(cycles.values())
+    layers: list[LayerWork] = []
+    for number, name in enumerate(report.layers):
+        window = cycles[number]
+        # Steps of matrix-vector products run while other layers do: their share of the window is that of all cycles.
+        active = {
+            "binary_pe": busy["binary_pe"][number] * arrays,
+            "mac8_pe": (busy["mac8_pe"][number] + vectors * window / total) * arrays,
+            "vector_lane": lanes[number],
+            "feature_periphery": taps[number],
+        }
+        layers.append(
+            LayerWork(
+                layer=number,
+                name=name,
+                cycles=window,
+                macs=macs[number],
+                elements=elements[number],
+                lane_slots=lanes[number],
+                periphery=taps[number],
+                idle={unit: window * n - active[unit] for unit, n in instances.items()},
+                other=_other(counts, number),
+                memories=uses.get(number, ()),
+                external=_external(counts, number),
+            )
+        )
+    return Work(
+        network=report.network,
+        target=config.name,
+        evidence=RTL if frames else MODEL,
+        cycles=total,
+        layers=tuple(layers),
+        instances=instances,
+        per_cycle=per_cycle,
+        schedule=program.manifest.schedule_hash,
+    )
+
+
+def _measured_cycles(checked: Reconciliation) -> Counter[int]:
+    """Cycles of every layer's window; what follows the last convolution is the dense layer's."""
+    cycles: Counter[int] = Counter()
+    for row in checked.cycles:
+        cycles[row.layer] = row.before + row.cycles
+    dense = checked.operations[-1].layer
+    cycles[dense] += checked.after
+    return cycles
+
+
+def _modelled_cycles(shares: FrameShares | None) -> Counter[int]:
+    if shares is None:
+        raise FlowError("a network's energy needs counters of the RTL or of the cycle model")
+    cycles: Counter[int] = Counter()
+    for share in shares.layers:
+        cycles[share.layer] += share.cycles
+    return cycles
+
+
+def _vector_work(
+    program: Program,
+) -> tuple[Counter[int], Counter[int], Counter[int], dict[str, Counter[int]]]:
+    """Lane slots, elements, reads of taps, and steps of convolutions by array, each by layer."""
+    config = program.config
+    lanes, elements, taps = Counter[int](), Counter[int](), Counter[int]()
+    busy: dict[str, Counter[int]] = {"binary_pe": Counter(), "mac8_pe": Counter()}
+    for each in program.instructions:
+        if each["op"] != Op.CONV:
+            continue
+        layer = each["layer"]
+        steps = each["groups"] * each["tiles"] * each["kernel"] ** 2 * each["words"]
+        lanes[layer] += each["groups"] * each["tiles"] * config.rows * config.cols
+        elements[layer] += each["out_h"] * each["out_w"] * out_channels(each, config)
+        taps[layer] += steps
+        busy["mac8_pe" if each["mac"] else "binary_pe"][layer] += steps
+    return lanes, elements, taps, busy
+
+
+def _macs(checked: Reconciliation) -> dict[int, tuple[Macs, ...]]:
+    found: dict[int, list[Macs]] = {}
+    for row in checked.operations:
+        found.setdefault(row.layer, []).append(
+            Macs(
+                bits=int(row.bits.split("x")[0]),
+                unit="binary_pe" if row.executed_bits == "1x1" else "mac8_pe",
+                macs=row.useful + row.masked,
+                padding=row.k_padding + row.channel_padding + row.pixel_padding,
+                ace=row.ace,
+            )
+        )
+    return {layer: tuple(rows) for layer, rows in found.items()}
+
+
+def _vector_steps(counts: Sequence[LayerCounts]) -> int:
+    """Steps of all matrix-vector products."""
+    return sum(each.issue for each in counts if each.unit in ("se-hidden", "se-scale", "dense"))
+
+
+def _other(counts: Sequence[LayerCounts], layer: int) -> dict[str, int]:
+    found: Counter[str] = Counter()
+    for each in counts:
+        if each.layer == layer:
+            found.update({n: c for n, c in each.elementwise.items() if n not in LANE})
+    return dict(found)
+
+
+def _external(counts: Sequence[LayerCounts], layer: int) -> dict[str, int]:
+    found: Counter[str] = Counter()
+    for each in counts:
+        if each.layer == layer:
+            found.update(each.bytes)
+    return {kind: number for kind, number in found.items() if number}

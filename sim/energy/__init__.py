@@ -1,0 +1,1 @@
+"""Units by themselves, driven as the running accelerator drives them: what `hwflow energy characterise` measures."""

@@ -1,0 +1,66 @@
+"""Marker files: read back, merged, and refused where they cannot be."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hwflow.energy.measure.markers import Markers, check, merge
+from hwflow.errors import FlowError
+from tests.hwflow.energy.measure.synthetic import Scene
+
+
+def changed(markers: Markers, place: int, **fields: Any) -> Markers:
+    """With another marker at that place."""
+    made = list(markers.markers)
+    made[place] = dataclasses.replace(made[place], **fields)
+    return dataclasses.replace(markers, markers=tuple(made))
+
+
+def test_files_are_read_back(tmp_path: Path) -> None:
+    markers = Scene().markers()
+    markers.save(tmp_path / "m.json")
+    assert Markers.load(tmp_path / "m.json") == markers
+
+
+@pytest.mark.parametrize(
+    ("place", "fields", "said"),
+    [
+        (1, {"start_s": 3.5}, "markers overlap: the one at 3.000000 s lasts until 5.000000 s"),
+        (0, {"cycles": 0}, "marker 0 has cycles 0"),
+        (2, {"runs": 0}, "marker 2 has runs 0"),
+        (2, {"times": 4}, "marker 2 repeats a layer without a name"),
+        (0, {"late_s": -1.0}, "late_s -1.0"),
+    ],
+)
+def test_impossible_markers(place: int, fields: dict[str, Any], said: str, tmp_path: Path) -> None:
+    changed(Scene().markers(), place, **fields).save(tmp_path / "m.json")
+    with pytest.raises(FlowError) as error:
+        Markers.load(tmp_path / "m.json")
+    assert said in str(error.value)
+
+
+def test_a_wrong_clock_shows(tmp_path: Path) -> None:
+    markers = Scene().markers()
+    with pytest.raises(FlowError, match="overlap"):
+        check(dataclasses.replace(markers, clock_hz=markers.clock_hz / 2), "m")
+    with pytest.raises(FlowError, match="clock_hz is 0"):
+        check(dataclasses.replace(markers, clock_hz=0), "m")
+    with pytest.raises(FlowError, match="no markers"):
+        check(dataclasses.replace(markers, markers=()), "m")
+
+
+def test_files_are_merged() -> None:
+    first = Scene().markers()
+    later = [dataclasses.replace(m, start_s=m.start_s + 100) for m in first.markers]
+    second = dataclasses.replace(first, markers=tuple(later), images=3)
+    merged = merge([("b", second), ("a", first)])
+    assert [m.start_s for m in merged.markers] == sorted(m.start_s for m in merged.markers)
+    assert (len(merged.markers), merged.images) == (6, 3)
+    with pytest.raises(FlowError, match="b: gateware_hash is x"):
+        merge([("a", first), ("b", dataclasses.replace(second, gateware_hash="x"))])
+    with pytest.raises(FlowError, match="overlap"):
+        merge([("a", first), ("b", first)])
