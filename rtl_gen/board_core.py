@@ -56,7 +56,8 @@ class BoardCore(wiring.Component):
         gateware: SHA-256 that HELLO reports; `gateware_hash` makes one.
 
     Members: `rx` In, asynchronous, and `tx` Out: the serial lines. `led_open` Out: a host has said hello; `led_busy`: a
-    request or a frame is under way; `led_failed`: the last run ended with an error.
+    request or a frame is under way; `led_failed`: the last run ended with an error. `marker` Out: from a RUN's first start
+    to its last done.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class BoardCore(wiring.Component):
                 "led_open": Out(1),
                 "led_busy": Out(1),
                 "led_failed": Out(1),
+                "marker": Out(1),
                 **self._pins,
             }
         )
@@ -116,6 +118,7 @@ class BoardCore(wiring.Component):
             self.led_open.eq(link.open),
             self.led_busy.eq(link.busy | link.active),
             self.led_failed.eq(link.failed),
+            self.marker.eq(link.marker),
         ]
         wiring.connect(m, accelerator.result, link.results)
         for name in self._pins:

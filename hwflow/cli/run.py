@@ -17,15 +17,17 @@ from hwflow.cli.output import (
     print_json,
     progress_console,
 )
+from hwflow.cli.run_repeat import repeat_images, write_markers
 from hwflow.cli.sim import chosen_images, compile_network
 from hwflow.errors import FlowError
+from hwflow.files import check_file
 from hwflow.host.protocol import ATTEMPTS, BAUD
 from hwflow.paths import CALIBRATION, TEST_IMAGES, TRAINED
 
 if TYPE_CHECKING:
     from hwflow.compiler.program import Program
     from hwflow.host.accelerator import Accelerator
-    from hwflow.host.results import Classification
+    from hwflow.host.results import Classification, Repetition
     from models.data import ImageSet
     from models.integer.params import IntegerNetwork
 
@@ -50,6 +52,16 @@ def run(
     load: Annotated[
         bool, typer.Option(help="load the program if the board does not have it in memory")
     ] = True,
+    repeat: Annotated[
+        int | None,
+        typer.Option(min=1, help="compute each image so often without a pause, for power meters"),
+    ] = None,
+    pause: Annotated[
+        float, typer.Option(min=0.0, help="with --repeat: seconds of waiting around each image")
+    ] = 2.0,
+    markers: Annotated[
+        Path | None, typer.Option(help="with --repeat: write when the board worked")
+    ] = None,
     attempts: Annotated[int, typer.Option(min=1, help="times that a request is sent")] = ATTEMPTS,
     calibration: Calibration = CALIBRATION,
     se_bits: SEBits = 4,
@@ -69,6 +81,10 @@ def run(
         raise FlowError(
             f"{error}; install the extra `board`: pip install 'hwflow[board]'"
         ) from error
+    if markers is not None:
+        check_file(markers)
+        if repeat is None:
+            raise FlowError("--markers goes with --repeat; say how often")
     if records not in RECORDS:
         raise FlowError(f"--records {records}: unknown; give one of {', '.join(RECORDS)}")
     built = None if program is None else Program.load(program)
@@ -90,9 +106,16 @@ def run(
                 sent = board.load(compiled, progress=progress)
         else:
             board.attach(compiled)
-        result = _classify(board, chosen, records)
+        if repeat is None:
+            result, repeated = _classify(board, chosen, records), None
+        else:
+            result, repeated = _repeat(board, chosen, records, repeat, pause)
+            if markers is not None:
+                write_markers(markers, board, compiled, repeated)
         differing = _compare(compiled, network, chosen, result)
         summary = _summary(board, compiled, chosen, result, differing) | {"bytes_loaded": sent}
+        if repeated is not None:
+            summary |= {"repeat": repeat, "cycles_repeated": [each.cycles for each in repeated]}
     if json:
         print_json(summary)
     else:
@@ -107,6 +130,19 @@ def _classify(board: Accelerator, chosen: ImageSet, records: str) -> Classificat
     keep = (LOGITS, SIGNATURES, EVERYTHING)[RECORDS.index(records)]
     with counted_progress(f"classifying {len(chosen)} images") as progress:
         return board.classify(chosen.images, keep=keep, progress=progress)
+
+
+def _repeat(
+    board: Accelerator, chosen: ImageSet, records: str, runs: int, pause: float
+) -> tuple[Classification, list[Repetition]]:
+    """Each image's last run, and what was counted over all of its runs."""
+    from hwflow.host.accelerator import EVERYTHING, LOGITS, SIGNATURES
+    from hwflow.host.results import Classification
+
+    keep = (LOGITS, SIGNATURES, EVERYTHING)[RECORDS.index(records)]
+    found = repeat_images(board, chosen.images, runs, keep=keep, pause=pause)
+    seconds = sum(each.cycles for each in found) / board.capabilities.clock_hz
+    return Classification(records=tuple(each.record for each in found), seconds=seconds), found
 
 
 def _compare(
@@ -172,6 +208,11 @@ def _print(summary: dict[str, Any], records: str) -> None:
         f"cycles an image ({number(1000 * summary['seconds_computing_per_image'], 3)} ms at "
         f"{number(summary['clock_hz'] / 1e6, 2)} MHz); {summary['requests']} requests, {summary['retries']} repeated"
     )
+    if "repeat" in summary:
+        screen.print(
+            f"each image {number(summary['repeat'])} times without a pause, all runs with equal signatures; cycles between "
+            f"the markers: {', '.join(number(cycles) for cycles in summary['cycles_repeated'])}"
+        )
     if summary["passed"]:
         what = "logits" if records == "logits" else "layer's signature and logit"
         screen.print(f"every {what} equals the integer network's")

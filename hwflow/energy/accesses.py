@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hwflow.compiler.counts import out_channels
 from hwflow.config import RESIDUAL_BITS, AcceleratorConfig
 from hwflow.isa import CONSTANT_BITS, FcDest, Op, Residual, Ring, Store
 from hwflow.memories import ceil_div
@@ -154,7 +153,6 @@ def _conv(conv: Instruction, config: AcceleratorConfig, bits: _Bits) -> None:
 
 def _stores(conv: Instruction, config: AcceleratorConfig, bits: _Bits) -> None:
     slots, groups, cols = conv["out_h"] * conv["out_w"], conv["groups"], config.cols
-    channels = out_channels(conv, config)
     word = cols * RESIDUAL_BITS
     store = Store(conv["store"])
     if store is Store.MAIN:
@@ -168,12 +166,12 @@ def _stores(conv: Instruction, config: AcceleratorConfig, bits: _Bits) -> None:
     elif store is Store.BYTES:
         bits.written["byte"] += slots * groups * cols * 8
     elif store is Store.MEANS:
-        bits.written["main"] += slots * ceil_div(channels, 1 << conv["store_shift"]) * RESIDUAL_BITS
+        bits.written["main"] += slots * groups * (word >> conv["store_shift"])
     if conv["bits_en"]:
         bits.written["bit"] += slots * groups * cols
     if conv["mean_en"]:
         memory = "main" if conv["mean_main"] else "side"
-        bits.written[memory] += slots * ceil_div(channels, 1 << conv["mean_shift"]) * RESIDUAL_BITS
+        bits.written[memory] += slots * groups * (word >> conv["mean_shift"])
     if conv["pool_en"]:
         pooled = conv["pool_h"] * conv["pool_w"]
         line = groups * conv["tiles"] * config.row_groups * config.pixel_lanes * cols * KEPT_BITS

@@ -42,12 +42,14 @@ def layout_of(mapped: MappedUnit) -> Layout:
 class SegmentActivity:
     """Counts of the counted cycles of one segment.
 
-    toggles: [net]. inputs: [input event]. outputs: [output event]. times: [state], in time units.
+    toggles: [net]. settled: [net], cycles that end with another value than the cycle before.
+    inputs: [input event]. outputs: [output event]. times: [state], in time units.
     filtered: pulses that the inertial delays swallowed.
     """
 
     segment: Segment
     toggles: Counts = field(repr=False)
+    settled: Counts = field(repr=False)
     inputs: Counts = field(repr=False)
     outputs: Counts = field(repr=False)
     times: Times = field(repr=False)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from hwflow.energy.tables import Table, truth
@@ -149,6 +150,23 @@ class Library:
             )
         return cell
 
+    def with_wires(self, farads: float) -> Library:
+        """The library with `farads` of wire at every input pin: a stand-in for layout, the same for every pin.
+
+        Raises:
+            FlowError: it is negative.
+        """
+        if farads < 0:
+            raise FlowError(f"wire capacitance {farads * 1e15:g} fF is negative; give 0 or more")
+        if not farads:
+            return self
+        cells = {
+            name: replace(cell, pins={n: _wired(pin, farads) for n, pin in cell.pins.items()})
+            for name, cell in self.cells.items()
+        }
+        digest = hashlib.sha256(f"{self.digest} {farads!r}".encode()).hexdigest()
+        return replace(self, cells=cells, digest=digest)
+
     @property
     def flip_flops(self) -> tuple[Cell, ...]:
         """Usable flip-flops with a clock, one data pin and nothing else, the smallest first."""
@@ -179,3 +197,7 @@ class Library:
             and list(truth(cell.outputs[0].function, cell.variables)) == [inverting, not inverting]
         ]
         return tuple(sorted(found, key=lambda cell: (cell.area, cell.name)))
+
+
+def _wired(pin: Pin, farads: float) -> Pin:
+    return replace(pin, capacitance=pin.capacitance + farads) if pin.is_input else pin

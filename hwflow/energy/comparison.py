@@ -5,14 +5,13 @@ Figures at gate level and figures of a board are reported beside each other and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from hwflow.energy.characterisation import (
     EVIDENCE,
+    OPERAND_REGISTERS,
     PARTS,
     Characterisation,
     Interval,
@@ -20,6 +19,7 @@ from hwflow.energy.characterisation import (
     UnitCharacterisation,
     UnitName,
 )
+from hwflow.energy.layers import DATAPATH, SCOPES, ScopeFit, scope_fit
 from hwflow.energy.measurement import LAYER, Measurement
 from hwflow.energy.network import (
     ELEMENTWISE,
@@ -27,17 +27,15 @@ from hwflow.energy.network import (
     IDLE,
     MAC_KINDS,
     ON_CHIP,
+    OPERANDS,
     PADDING,
     PERIPHERY,
-    SHORT,
-    LayerEnergy,
     NetworkEnergy,
 )
 from hwflow.energy.statistics import (
     Bounds,
     RankCorrelation,
     exponent,
-    fit,
     rank_correlation,
     ratio,
 )
@@ -51,14 +49,10 @@ PRECISIONS: dict[UnitName, tuple[str, int]] = {
 }
 """Units that multiply: what they are called, and the ACE of one of their MACs (bits times bits)."""
 
-DATAPATH, ALL_IN = "datapath", "all-in"
-ACCOUNTINGS = (DATAPATH, ALL_IN)
-"""What is counted of a MAC: its logic alone, or also its unit's registers, clock and leakage."""
-
-MACS = "MACs"
-WHOLE = "whole"
-SCOPES = (DATAPATH, MACS, WHOLE)
-"""What is counted of a layer: the datapath of its MACs; that and their registers, clock and leakage; everything."""
+ALL_IN, WITH_OPERANDS = "all-in", "with operands"
+ACCOUNTINGS = (DATAPATH, ALL_IN, WITH_OPERANDS)
+"""What is counted of a MAC: its logic alone; also its element's registers, clock and leakage; also the registers outside
+the element that hold its operands."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,40 +85,6 @@ class ExponentRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LayerRow:
-    """One layer: predicted = its ACE times the network's joules an ACE; ratio: estimated / predicted.
-
-    bits: width of the weights that most of its ACE is of.
-    """
-
-    layer: int
-    name: str
-    bits: int
-    ace: int
-    estimated: float
-    predicted: float
-    ratio: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScopeFit:
-    """How ACE predicts the layers of one network with one library, in one scope.
-
-    per_ace: joules an ACE, one for all. per_class: width of the weights -> joules an ACE of that class.
-    """
-
-    network: str
-    target: str
-    library: str
-    scope: str
-    per_ace: Bounds
-    per_class: dict[str, Bounds]
-    ranks: RankCorrelation | None
-    worst: float
-    layers: tuple[LayerRow, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
 class ShareRow:
     """Shares of a network's energy; they add up to 1. counted: the datapath of the MACs that ACE counts."""
 
@@ -137,6 +97,11 @@ class ShareRow:
     shares: dict[str, float]
 
     @property
+    def counted_of_logic(self) -> float:
+        """The datapath of MACs of the energy of all logic, memories left out."""
+        return self.shares[COUNTED] / (1 - self.shares[ON_CHIP] - self.shares[EXTERNAL])
+
+    @property
     def uncounted(self) -> float:
         """What ACE does not count."""
         return 1 - self.shares[COUNTED]
@@ -144,9 +109,17 @@ class ShareRow:
 
 COUNTED = "datapath of MACs"
 OVERHEAD = "their registers, clock, leakage"
-SHARES = (COUNTED, OVERHEAD, PADDING, ELEMENTWISE, PERIPHERY, ON_CHIP, EXTERNAL, IDLE)
+SHARES = (COUNTED, OVERHEAD, OPERANDS, PADDING, ELEMENTWISE, PERIPHERY, IDLE, ON_CHIP, EXTERNAL)
 """Kinds of a network's energy in the order in which they are drawn; ACE counts the first."""
-SHORT_SHARES = {COUNTED: "MACs", OVERHEAD: "their rest"} | SHORT
+SHORT_SHARES = {
+    COUNTED: "MACs",
+    OVERHEAD: "their rest",
+    OPERANDS: "oper.",
+    ELEMENTWISE: "lanes",
+    PERIPHERY: "periph.",
+    ON_CHIP: "on chip",
+    EXTERNAL: "ext.",
+}
 """Heads of columns where they are shorter than the kind."""
 
 
@@ -190,7 +163,10 @@ class Comparison:
             "precisions": [asdict(row) for row in self.precisions],
             "exponents": [asdict(row) for row in self.exponents],
             "layers": [asdict(row) for row in self.fits],
-            "shares": [asdict(row) | {"uncounted": row.uncounted} for row in self.shares],
+            "shares": [
+                asdict(row) | {"uncounted": row.uncounted, "counted_of_logic": row.counted_of_logic}
+                for row in self.shares
+            ],
             "board": [asdict(row) for row in self.board],
             "board_ranks": {name: asdict(each) for name, each in self.board_ranks.items()},
         }
@@ -237,20 +213,22 @@ def precision_rows(found: Characterisation) -> list[PrecisionRow]:
     rows: list[PrecisionRow] = []
     kinds: tuple[Operands, ...] = ("recorded", "random")
     for operands in kinds:
-        units = {each.unit: each for each in found.units if each.operands == operands}
+        units: dict[UnitName, UnitCharacterisation] = {
+            each.unit: each for each in found.units if each.operands == operands
+        }
         if not units.keys() & PRECISIONS.keys():
             continue
         binary = found.unit("binary_pe", operands)
         for accounting in ACCOUNTINGS:
-            below = _energy(binary, accounting)
+            below = _energy(binary, units, accounting)
             for unit, (name, ace) in PRECISIONS.items():
-                if unit not in units:
+                energy = None if unit not in units else _energy(units[unit], units, accounting)
+                if energy is None or below is None:
                     continue
-                energy = _energy(units[unit], accounting)
                 segments = (units[unit].segments, binary.segments)
-                found_ratio = ratio(energy, below, segments)
+                relative = ratio(energy, below, segments)
                 if unit == "binary_pe":
-                    found_ratio = Bounds(value=1.0, low=1.0, high=1.0)
+                    relative = Bounds(value=1.0, low=1.0, high=1.0)
                 rows.append(
                     PrecisionRow(
                         library=found.library.name,
@@ -260,16 +238,27 @@ def precision_rows(found: Characterisation) -> list[PrecisionRow]:
                         ace=ace,
                         energy=energy,
                         per_ace=energy.mean / ace,
-                        ratio=found_ratio,
-                        relative_to_ace=found_ratio.value / ace,
+                        ratio=relative,
+                        relative_to_ace=relative.value / ace,
                     )
                 )
     return rows
 
 
-def _energy(unit: UnitCharacterisation, accounting: str) -> Interval:
+def _energy(
+    unit: UnitCharacterisation, units: Mapping[UnitName, UnitCharacterisation], accounting: str
+) -> Interval | None:
+    """A MAC's energy; None without its operand registers. Their interval is added to the element's, which is wide."""
     split = unit.per_operation
-    return split.datapath if accounting == DATAPATH else split.total
+    if accounting == DATAPATH:
+        return split.datapath
+    if accounting == ALL_IN:
+        return split.total
+    registers = units.get(OPERAND_REGISTERS[unit.unit])
+    if registers is None:
+        return None
+    both = (split.total, registers.per_operation.total)
+    return Interval(*(sum(getattr(x, name) for x in both) for name in ("mean", "low", "high")))
 
 
 def _exponents(rows: Sequence[PrecisionRow]) -> list[ExponentRow]:
@@ -286,48 +275,6 @@ def _exponents(rows: Sequence[PrecisionRow]) -> list[ExponentRow]:
                 )
             )  # fmt: skip
     return found
-
-
-def _scope_energy(layer: LayerEnergy, scope: str) -> float:
-    if scope == WHOLE:
-        return layer.energy().mean
-    parts = [DATAPATH] if scope == DATAPATH else PARTS
-    return layer.energy(MAC_KINDS.values(), parts).mean
-
-
-def scope_fit(network: NetworkEnergy, scope: str) -> ScopeFit:
-    """Fits and predictions of the layers that have ACE."""
-    layers = [layer for layer in network.layers if sum(layer.ace.values())]
-    ace = np.array([[layer.ace.get(bits, 0) for bits in MAC_KINDS] for layer in layers], float)
-    energy = np.array([_scope_energy(layer, scope) for layer in layers])
-    used = [at for at in range(len(MAC_KINDS)) if ace[:, at].any()]
-    (single,) = fit(energy, ace.sum(axis=1, keepdims=True))
-    classes = fit(energy, ace[:, used])
-    sums = ace.sum(axis=1)
-    rows = tuple(
-        LayerRow(
-            layer=layer.layer,
-            name=layer.name,
-            bits=max(layer.ace, key=lambda bits: layer.ace[bits]),
-            ace=int(effort),
-            estimated=float(joules),
-            predicted=float(single.value * effort),
-            ratio=float(joules / (single.value * effort)),
-        )
-        for layer, effort, joules in zip(layers, sums, energy, strict=True)
-    )
-    bits = list(MAC_KINDS)
-    return ScopeFit(
-        network=network.network,
-        target=network.target,
-        library=network.library,
-        scope=scope,
-        per_ace=single,
-        per_class={str(bits[at]): found for at, found in zip(used, classes, strict=True)},
-        ranks=rank_correlation(list(sums), list(energy)),
-        worst=max(max(row.ratio, 1 / row.ratio) for row in rows),
-        layers=rows,
-    )
 
 
 def share_row(network: NetworkEnergy) -> ShareRow:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -44,6 +44,17 @@ class MappedUnit:
     verilog: str = field(repr=False)
     digest: str
     tools: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def in_library(self, library: Library) -> MappedUnit:
+        """The same netlist with the cells of that name of another library (Library.with_wires).
+
+        Raises:
+            FlowError: it lacks one, or it has no model.
+        """
+        instances = tuple(
+            replace(each, cell=library.cell(each.cell.name)) for each in self.instances
+        )
+        return replace(self, library=library, instances=instances)
 
     @property
     def cells(self) -> dict[str, int]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hwflow.energy.characterisation import (
+    OPERAND_REGISTERS,
     PARTS,
     UNITS,
     Characterisation,
@@ -26,12 +27,16 @@ from hwflow.energy.work import LayerWork, Macs, Work
 from hwflow.errors import FlowError
 
 MAC_KINDS = {1: "binary", 4: "4-bit", 8: "8-bit"}
-PADDING, ELEMENTWISE, PERIPHERY = "padding", "elementwise", "memory periphery"
+OPERANDS, PADDING = "operand registers", "padding"
+ELEMENTWISE, PERIPHERY = "elementwise", "memory periphery"
 ON_CHIP, EXTERNAL, IDLE = "memory on chip", "memory external", "idle"
-KINDS = (*MAC_KINDS.values(), PADDING, ELEMENTWISE, PERIPHERY, ON_CHIP, EXTERNAL, IDLE)
-"""Kinds of work: MACs that ACE counts, by width; slots of arrays and lanes that hold none; elements in vector lanes;
-logic around the feature memories; bits of memories on the chip, bytes beside it; units with nothing to do."""
-SHORT = {PERIPHERY: "periphery", ON_CHIP: "on chip", EXTERNAL: "external"}
+LOGIC = (*MAC_KINDS.values(), OPERANDS, PADDING, ELEMENTWISE, PERIPHERY, IDLE)
+"""Kinds of work of logic, whose energies are characterised: MACs that ACE counts, by width; the registers that hold their
+operands; slots of arrays and lanes that hold none; elements in vector lanes; logic around the feature memories; units
+with nothing to do."""
+KINDS = (*LOGIC, ON_CHIP, EXTERNAL)
+"""With bits of memories on the chip, and bytes beside it, whose energies are published."""
+SHORT = {OPERANDS: "operands", PERIPHERY: "periphery", ON_CHIP: "on chip", EXTERNAL: "external"}
 """Heads of columns where they are shorter than the kind."""
 ACCESS = "access"
 ALL_PARTS = (*PARTS, ACCESS)
@@ -174,7 +179,11 @@ class _Prices:
             self.assumptions.append("4-bit MACs as if on units of 4 bits, which are not built")
         else:
             self.assumptions.append("4-bit MACs on the 8-bit array, as built")
-        self._units = {unit: found.unit(unit_name(unit), operands) for unit in used}
+        names: list[UnitName] = [unit_name(unit) for unit in used]
+        names += [OPERAND_REGISTERS[unit] for unit in names if unit in OPERAND_REGISTERS]
+        self._units: dict[str, UnitCharacterisation] = {
+            unit: found.unit(unit, operands) for unit in names
+        }
         for unit in work.instances:
             self._compare(self._units[unit])
 
@@ -201,20 +210,25 @@ class _Prices:
             )
         return periods.pop()
 
-    def mac_unit(self, macs: Macs) -> str:
+    def mac_unit(self, macs: Macs) -> UnitName:
         """Whose energy a MAC is priced at."""
         dedicated = macs.bits == 4 and self._four_bit == DEDICATED
-        return "mac4_pe" if dedicated else macs.unit
+        return unit_name("mac4_pe" if dedicated else macs.unit)
 
     def operations(self, kind: str, unit: str, number: float) -> list[Term]:
         """Operations of a busy unit."""
         return self._terms(kind, unit, number, self._units[unit].per_operation, "busy")
 
     def idle(self, unit: str, cycles: float) -> list[Term]:
-        """Idle cycles of instances of a unit."""
-        found = self._units[unit]
-        size = self._work.per_cycle[unit] / found.operations_per_cycle
-        return self._terms(IDLE, unit, cycles * size, found.idle_per_cycle, "idle")
+        """Idle cycles of instances of a unit, and of the registers of its operands."""
+        element = unit_name(unit)
+        names = [element, OPERAND_REGISTERS[element]] if element in OPERAND_REGISTERS else [element]
+        terms: list[Term] = []
+        for name in names:
+            found = self._units[name]
+            size = self._work.per_cycle[unit] / found.operations_per_cycle
+            terms += self._terms(IDLE, name, cycles * size, found.idle_per_cycle, "idle")
+        return terms
 
     def _terms(
         self, kind: str, unit: str, number: float, split: EnergySplit, how: str
@@ -285,6 +299,9 @@ def _layer(work: LayerWork, prices: _Prices, memories: MemoryConstants) -> Layer
         unit = prices.mac_unit(macs)
         terms += prices.operations(MAC_KINDS[macs.bits], unit, macs.macs)
         terms += prices.operations(PADDING, unit, macs.padding)
+        registers = OPERAND_REGISTERS[unit]
+        terms += prices.operations(OPERANDS, registers, macs.macs)
+        terms += prices.operations(PADDING, registers, macs.padding)
     terms += prices.operations(ELEMENTWISE, "vector_lane", work.elements)
     terms += prices.operations(PADDING, "vector_lane", work.lane_slots - work.elements)
     terms += prices.operations(PERIPHERY, "feature_periphery", work.periphery)

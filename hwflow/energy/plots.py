@@ -10,21 +10,22 @@ from hwflow.ace.plot import STYLES
 from hwflow.energy.comparison import (
     ACCOUNTINGS,
     PRECISIONS,
-    SCOPES,
     SHARES,
     BoardRow,
     Comparison,
     PrecisionRow,
-    ScopeFit,
     ShareRow,
 )
+from hwflow.energy.layers import SCOPES, ScopeFit
 from hwflow.energy.measurement import LAYER
 from hwflow.energy.network import MAC_KINDS
 
 SUFFIXES = (".svg", ".pdf")
 METADATA: dict[str, dict[str, Any]] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-HATCHES = ("", "///", "xxx", "...", "\\\\\\", "ooo", "---", "|||")
-GREYS = ("#1a1a1a", "#d9d9d9", "#f2f2f2", "#8c8c8c", "#bfbfbf", "#a6a6a6", "#737373", "#ffffff")
+HATCHES = ("", "///", "+++", "xxx", "...", "\\\\\\", "|||", "ooo", "---")
+GREYS = (
+    "#1a1a1a", "#d9d9d9", "#a6a6a6", "#f2f2f2", "#8c8c8c", "#bfbfbf", "#ffffff", "#a6a6a6", "#737373",
+)  # fmt: skip
 """Fill of each share; neighbours differ in grey and in hatching."""
 PANEL = 2.3
 """Inches a panel is high."""
@@ -36,7 +37,7 @@ def plot_comparison(folder: Path, found: Comparison) -> list[Path]:
     """Writes the plots of every table that has rows into an existing folder; returns their files."""
     written: list[Path] = []
     if found.precisions:
-        written += _draw(folder, "precision", lambda f: _precision(f, found.precisions))
+        written += _draw(folder, "precision", lambda f: _precision(f, found.precisions), (9.0, 3.4))
     for network, target in dict.fromkeys((row.network, row.target) for row in found.fits):
         rows = [row for row in found.fits if (row.network, row.target) == (network, target)]
         libraries = list(dict.fromkeys(row.library for row in rows))
@@ -45,7 +46,7 @@ def plot_comparison(folder: Path, found: Comparison) -> list[Path]:
             folder,
             name,
             lambda f, r=rows, n=libraries: _layers(f, r, n),
-            (7.0, PANEL * len(libraries)),
+            (9.0, PANEL * len(libraries)),
         )
     if found.shares:
         height = 1.4 + 0.34 * len(found.shares)

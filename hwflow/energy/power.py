@@ -27,6 +27,7 @@ class SegmentEnergy:
 
     datapath: combinational cells. registers: flip-flops and latches without their clock pins. clock: clock pins of
     registers, and cells in front of them. leakage: of all cells.
+    glitches: load energy, in datapath and registers, of toggles beyond the changes from cycle to cycle.
     load, internal, hidden: the first three taken apart another way: charging pins, transitions of outputs, transitions
     of inputs within a cell.
     """
@@ -39,6 +40,7 @@ class SegmentEnergy:
     load: float
     internal: float
     hidden: float
+    glitches: float = 0.0
 
     @property
     def total(self) -> float:
@@ -52,12 +54,17 @@ def energies(mapped: MappedUnit, activity: Activity) -> list[SegmentEnergy]:
     for cell, instances in by_cell(mapped):
         counter.count(events_of(cell), np.asarray(instances))
     return [
-        _segment(each.segment.counted, counter.joules[index], float(counter.leakage[index]))
+        _segment(
+            each.segment.counted,
+            counter.joules[index],
+            float(counter.leakage[index]),
+            float(counter.glitches[index]),
+        )
         for index, each in enumerate(activity.segments)
     ]
 
 
-def _segment(cycles: int, joules: Floats, leakage: float) -> SegmentEnergy:
+def _segment(cycles: int, joules: Floats, leakage: float, glitches: float) -> SegmentEnergy:
     """joules: [part, kind]."""
     parts = [float(value) for value in joules.sum(axis=1)]
     kinds = [float(value) for value in joules.sum(axis=0)]
@@ -70,11 +77,12 @@ def _segment(cycles: int, joules: Floats, leakage: float) -> SegmentEnergy:
         load=kinds[LOAD],
         internal=kinds[INTERNAL],
         hidden=kinds[HIDDEN],
+        glitches=glitches,
     )
 
 
 class _Counter:
-    """joules: [segment, part, kind]. leakage: [segment]."""
+    """joules: [segment, part, kind]. leakage, glitches: [segment]."""
 
     def __init__(self, mapped: MappedUnit, activity: Activity) -> None:
         self.mapped, self.activity = mapped, activity
@@ -83,6 +91,9 @@ class _Counter:
         self.in_clock = np.asarray(mapped.in_clock_network, dtype=bool)
         self.joules = np.zeros((len(activity.segments), len(PARTS), len(KINDS)))
         self.leakage = np.zeros(len(activity.segments))
+        self.glitches = np.zeros(len(activity.segments))
+        toggles = np.stack([each.toggles for each in activity.segments]).astype(np.int64)
+        self.beyond = toggles - np.stack([each.settled for each in activity.segments])
 
     def count(self, events: CellEvents, instances: npt.NDArray[np.int64]) -> None:
         cell, layout, segments = events.cell, self.activity.layout, self.activity.segments
@@ -107,7 +118,10 @@ class _Counter:
         for pin in range(pins):
             part = _part_of_pin(cell, pin, gates)
             toggles = entered[:, :, pin].sum(axis=2)
-            self._add(part, LOAD, toggles * (0.5 * cell.inputs[pin].capacitance * square))
+            edge_energy = 0.5 * cell.inputs[pin].capacitance * square
+            self._add(part, LOAD, toggles * edge_energy)
+            beyond = self.beyond[:, nets[:, pin]] * (part != CLOCK)
+            self.glitches += beyond.sum(axis=1) * edge_energy
             for edge, table, weights in _tables(events, events.input_weights[pin]):
                 slew = self.slews[nets[:, pin], edge]
                 energy = table.many(slew, np.zeros_like(slew))

@@ -21,10 +21,9 @@ import numpy.typing as npt
 
 from hwflow.compiler.program import Program
 from hwflow.errors import FlowError
-from hwflow.host.extents import fixed_parts, result_words
+from hwflow.host.extents import check_fits, fixed_parts, result_words
 from hwflow.host.link import (
     MARGIN_SECONDS,
-    Answer,
     Capabilities,
     Link,
     LinkError,
@@ -32,8 +31,18 @@ from hwflow.host.link import (
     LongFrameError,
     SessionLostError,
 )
-from hwflow.host.protocol import ATTEMPTS, BAUD, WORD_BYTES, Flag, Keep, Kind, Status
-from hwflow.host.results import Classification, FrameRecords, decode_results
+from hwflow.host.protocol import (
+    ATTEMPTS,
+    BAUD,
+    TALLY_FIELDS,
+    WORD_BYTES,
+    Flag,
+    Keep,
+    Kind,
+    Status,
+    unpack,
+)
+from hwflow.host.results import Classification, FrameRecords, Repetition, decode_results
 from hwflow.signature import logits_signature
 
 SESSIONS = 4
@@ -118,7 +127,7 @@ class Accelerator:
             FlowError: the program is for another target or too large for the memory.
             LinkError: the board does not answer.
         """
-        self._check_fits(program)
+        check_fits(program, self.capabilities, self._link.port)
         self._program = program
         return self._again(lambda: self._load(program, progress))
 
@@ -129,7 +138,7 @@ class Accelerator:
             OtherProgramError: it is not, or not as it was compiled.
             FlowError: as `load`.
         """
-        self._check_fits(program)
+        check_fits(program, self.capabilities, self._link.port)
         for first, beats, _ in self._again(lambda: list(self._differing(program))):
             raise OtherProgramError(
                 f"{self._link.port}: the board's memory holds another network than {program.manifest.network} "
@@ -174,25 +183,48 @@ class Accelerator:
                 progress(len(records), len(images))
         return Classification(records=tuple(records), seconds=time.monotonic() - began)
 
+    def repeat(
+        self, image: npt.NDArray[np.uint8], runs: int, *, keep: Keep = SIGNATURES
+    ) -> Repetition:
+        """Computes one image (H, W, c) `runs` times without a pause, its marker high from the first start to the last done.
+
+        A frame beforehand brings the image and tells how long one takes; the link is silent until all should be over.
+        Arguments and errors as `classify`; also FlowError when two runs had other signatures.
+        """
+        if not 1 <= runs < 1 << 32:
+            raise FlowError(f"{runs} runs: give 1 to {(1 << 32) - 1}")
+        (first,) = self.classify(image[None], keep=keep).records
+        program = self._program
+        assert program is not None
+        seconds = runs * first.counters["cycles"] / self.capabilities.clock_hz
+        packed = program.pack_image(image)
+
+        def once() -> Repetition:
+            began = time.time()
+            self._start(program, packed, keep, runs)
+            late = time.time() - began
+            time.sleep(seconds)
+            record = self._finish(program, keep, max(RUN_SECONDS, seconds))
+            tally = self._link.expect_ok(
+                self._link.request(Kind.TALLY, {"run": self._run}), Kind.TALLY
+            )
+            counted = unpack(TALLY_FIELDS, tally.data)
+            if tally.flags & Flag.DIFFERENT or counted["tally"] != runs:
+                raise FlowError(
+                    f"{self._link.port}: run {counted['tally']} of {runs} of one image had other signatures than the "
+                    "one before; the board computes wrongly: check its clock, supply and memory"
+                )
+            if record.signed != first.signed:
+                raise SessionLostError(f"{self._link.port}: the repetition has other signatures")
+            return Repetition(record, runs, counted["cycles"], began, late)
+
+        return self._again(once)
+
     def reset(self) -> None:
         """Resets the accelerator and its memory's controller; what is in the memory stays."""
-        self._must(self._link.request(Kind.RESET, {}), Kind.RESET)
+        self._link.expect_ok(self._link.request(Kind.RESET, {}), Kind.RESET)
 
     # Programs ------------------------------------------------------------------------------------
-    def _check_fits(self, program: Program) -> None:
-        manifest, board = program.manifest, self.capabilities
-        if manifest.config_hash != board.target_hash:
-            raise FlowError(
-                f"{self._link.port}: the board was built for target {board.target} ({board.target_hash[:12]}), "
-                f"the program for {manifest.config.name} ({manifest.config_hash[:12]}); lower the network for the "
-                "board's target, or program the board with a bitstream of the program's"
-            )
-        if len(program.memory) > board.memory_bytes:
-            raise FlowError(
-                f"{self._link.port}: the program's memory image has {len(program.memory)} bytes, the board's memory "
-                f"{board.memory_bytes}; take a smaller network or a board with external memory"
-            )
-
     def _differing(self, program: Program) -> Generator[tuple[int, int, bytes]]:
         """(first beat, beats, bytes) of the parts of a program that the board's memory does not have."""
         beat = self.capabilities.beat_bytes
@@ -221,7 +253,7 @@ class Accelerator:
         answer = self._link.request(
             Kind.CHECK, {"address": first, "beats": beats}, patience=self._reading(beats)
         )
-        return int.from_bytes(self._must(answer, Kind.CHECK).data[:4], "little")
+        return int.from_bytes(self._link.expect_ok(answer, Kind.CHECK).data[:4], "little")
 
     def _reading(self, beats: int) -> float:
         """Seconds that the board may need to read so many beats."""
@@ -244,7 +276,7 @@ class Accelerator:
                 )
             except LongFrameError:
                 continue
-            self._must(answer, Kind.WRITE)
+            self._link.expect_ok(answer, Kind.WRITE)
             at += len(part)
             yield len(part)
 
@@ -260,10 +292,15 @@ class Accelerator:
         The run names the CRC of the image and has a number of its own, and the logits have a signature: results
         of another image, or of another run, cannot be taken for this one's.
         """
+        for _ in self._write(program.manifest.image.address, packed):
+            pass
+        self._start(program, packed, keep, 1)
+        return self._finish(program, keep, RUN_SECONDS)
+
+    def _start(self, program: Program, packed: bytes, keep: Keep, runs: int) -> None:
+        """RUN of the image that is in memory."""
         manifest = program.manifest
         self._run = (self._run + 1) % (1 << 32)
-        for _ in self._write(manifest.image.address, packed):
-            pass
         beats = len(packed) // self.capabilities.beat_bytes
         answer = self._link.request(
             Kind.RUN,
@@ -274,13 +311,18 @@ class Accelerator:
                 "beats": beats,
                 "crc": zlib.crc32(packed),
                 "keep": int(keep),
+                "runs": runs,
             },
             patience=self._reading(beats),
         )
         if answer.status is Status.MISMATCH:
             raise SessionLostError(f"{self._link.port}: the board's memory has another image")
-        self._must(answer, Kind.RUN)
-        stream = self._results(result_words(program, keep))
+        self._link.expect_ok(answer, Kind.RUN)
+
+    def _finish(self, program: Program, keep: Keep, limit: float) -> FrameRecords:
+        """Records of the last run, when it is over; limit: seconds."""
+        manifest = program.manifest
+        stream = self._results(result_words(program, keep), limit)
         counters = bool(keep & Keep.COUNTERS)
         (frame,) = decode_results(stream, manifest.classes, counters=counters)
         if frame.error is not None:
@@ -290,12 +332,12 @@ class Accelerator:
             raise SessionLostError(f"{self._link.port}: the logits contradict their signature")
         return frame
 
-    def _results(self, expected: int) -> bytes:
+    def _results(self, expected: int, limit: float) -> bytes:
         """The words of the run when it is over; asks for `expected` in the first place."""
         block = self.capabilities.data_bytes // WORD_BYTES
         stream = bytearray()
         total = expected
-        deadline, looks = time.monotonic() + RUN_SECONDS, 0
+        deadline, looks = time.monotonic() + limit, 0
         while len(stream) < total * WORD_BYTES:
             first = len(stream) // WORD_BYTES
             count = min(total - first, block, max(1, self._link.block // WORD_BYTES))
@@ -322,7 +364,7 @@ class Accelerator:
                     raise SessionLostError(f"{self._link.port}: the results are gone")
                 if time.monotonic() > deadline:
                     raise LinkError(
-                        f"{self._link.port}: the accelerator has not ended a frame in {RUN_SECONDS:.0f} s; "
+                        f"{self._link.port}: the accelerator has not ended in {limit:.0f} s; "
                         "reset the board and run again"
                     )
                 time.sleep(POLL_SECONDS[min(looks, len(POLL_SECONDS) - 1)])
@@ -356,20 +398,3 @@ class Accelerator:
         self._settle()
         if self._program is not None:
             self._load(self._program, None)
-
-    def _must(self, answer: Answer, kind: Kind) -> Answer:
-        """The answer, if the board did what it was asked.
-
-        Raises:
-            FlowError: it did not; says what to do.
-        """
-        remedies = {
-            Status.REQUEST: "the board does not understand the request; use the bitstream of this version",
-            Status.BUSY: "the accelerator is busy; reset the board",
-            Status.RANGE: "that lies outside the board's memory; take a smaller network",
-            Status.MEMORY: "the board's memory gave no answer; check it and reset the board",
-        }
-        if answer.status is Status.OK:
-            return answer
-        remedy = remedies.get(answer.status, "reset the board")
-        raise FlowError(f"{self._link.port}: {kind.name} failed ({answer.status.name}): {remedy}")

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hwflow import isa
 from hwflow.compiler.program import Program
+from hwflow.errors import FlowError
 from hwflow.host.protocol import Keep
+
+if TYPE_CHECKING:
+    from hwflow.host.link import Capabilities
 
 
 def fixed_parts(program: Program) -> list[tuple[int, int]]:
@@ -37,3 +43,19 @@ def result_words(program: Program, keep: Keep) -> int:
     words = ops.count(isa.Op.CONV) * layer * bool(keep & Keep.LAYERS)
     words += ops.count(isa.Op.FC) * scalar * bool(keep & Keep.SCALARS)
     return words + program.manifest.classes + 1 + len(isa.END_COUNTERS)
+
+
+def check_fits(program: Program, board: Capabilities, port: str) -> None:
+    """Raises FlowError for a program that is for another target or too large for the board's memory."""
+    manifest = program.manifest
+    if manifest.config_hash != board.target_hash:
+        raise FlowError(
+            f"{port}: the board was built for target {board.target} ({board.target_hash[:12]}), "
+            f"the program for {manifest.config.name} ({manifest.config_hash[:12]}); lower the network for the "
+            "board's target, or program the board with a bitstream of the program's"
+        )
+    if len(program.memory) > board.memory_bytes:
+        raise FlowError(
+            f"{port}: the program's memory image has {len(program.memory)} bytes, the board's memory "
+            f"{board.memory_bytes}; take a smaller network or a board with external memory"
+        )

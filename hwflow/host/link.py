@@ -49,6 +49,15 @@ GROW_AFTER = 16
 """Blocks without a fault after which they become longer again."""
 
 
+REMEDIES = {
+    Status.REQUEST: "the board does not understand the request; use the bitstream of this version",
+    Status.BUSY: "the accelerator is busy; reset the board",
+    Status.RANGE: "that lies outside the board's memory; take a smaller network",
+    Status.MEMORY: "the board's memory gave no answer; check it and reset the board",
+}
+"""What to do when a board refuses."""
+
+
 class LinkError(FlowError):
     """The board does not answer, or is gone."""
 
@@ -286,6 +295,17 @@ class Link:
             return None
         flags = Flag(state["flags"])
         return Answer(status, flags, state["words"], state["run"], frame.payload[size:])
+
+    def expect_ok(self, answer: Answer, kind: Kind) -> Answer:
+        """The answer, if the board did what it was asked.
+
+        Raises:
+            FlowError: it did not; says what to do.
+        """
+        if answer.status is Status.OK:
+            return answer
+        remedy = REMEDIES.get(answer.status, "reset the board")
+        raise FlowError(f"{self.port}: {kind.name} failed ({answer.status.name}): {remedy}")
 
 
 def _open_problem(port: str, baud: int, error: Exception) -> str:

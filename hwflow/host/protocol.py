@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-VERSION = 1
+VERSION = 2
 """Version of the protocol; any change of this file's tables raises it."""
 
 BAUD = 3_000_000
@@ -40,6 +40,7 @@ class Kind(enum.IntEnum):
     RESULTS = 6
     STATUS = 7
     RESET = 8
+    TALLY = 9
 
 
 ANSWER = 0x80
@@ -68,6 +69,7 @@ class Flag(enum.IntFlag):
     DONE = 2  # the results of `run` are kept
     ERROR = 4  # that run ended with an ERROR record
     OVERFLOW = 8  # it sent more words than the buffer holds; those beyond are lost
+    DIFFERENT = 16  # a repetition had other signatures than the run before and ended the run
 
 
 class Keep(enum.IntFlag):
@@ -93,13 +95,18 @@ REQUESTS: Mapping[Kind, Fields] = {
         ("beats", 4),
         ("crc", 4),  # this CRC-32
         ("keep", 1),
+        ("runs", 4),  # times that the frame is computed, one right after the other, at least 1
     ),
     Kind.RESULTS: (("run", 4), ("first", 2), ("count", 2)),
     Kind.STATUS: (),
     Kind.RESET: (),
+    Kind.TALLY: (("run", 4),),
 }
 STATE: Fields = (("status", 1), ("flags", 1), ("words", 2), ("run", 4))
 """Begins every answer's payload; words: 64-bit words kept of run number `run`."""
+
+TALLY_FIELDS: Fields = (("tally", 8), ("cycles", 8))
+"""Follow in a TALLY's answer: runs that are over without an error; cycles from the first start to the last done."""
 
 WORD_BYTES = 8
 """What follows is whole words of 8 bytes, and only where status is OK."""

@@ -88,6 +88,11 @@ class FrameRecords:
     counters: dict[str, int]
     error: PortError | None = None
 
+    @property
+    def signed(self) -> tuple[int, list[tuple[int, int]]]:
+        """The logits' signature, and (layer, signature) of every layer whose record is there."""
+        return self.signature, [(each.layer, each.signature) for each in self.layers]
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Classification:
@@ -115,6 +120,21 @@ class Classification:
     def cycles(self) -> list[int]:
         """An image: clock cycles from its start to the last logit."""
         return [record.counters["cycles"] for record in self.records]
+
+
+@dataclass(frozen=True)
+class Repetition:
+    """One image computed again and again. record: of the last run, all others had the same signatures.
+
+    runs: how many. cycles: from the first start to the last done, as the board counted them. start_s: this machine's
+    clock (seconds since 1970) when the start was asked for; late_s: until the board had answered.
+    """
+
+    record: FrameRecords
+    runs: int
+    cycles: int
+    start_s: float
+    late_s: float
 
 
 @dataclass

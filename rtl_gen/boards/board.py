@@ -146,7 +146,7 @@ ULX3S_85F = Board(
         "clk25": ("clk25", 0, None),
         "uart_rx": ("uart", 0, "rx"),
         "uart_tx": ("uart", 0, "tx"),
-        **{f"led_{n}": ("led", n, None) for n in range(3)},
+        **{f"led_{n}": ("led", n, None) for n in range(4)},
     },
     sdram=ULX3S,
     sdram_pins={

@@ -20,8 +20,8 @@ class BoardTop(wiring.Component):
     """The core at the PLL's clock, in reset until that runs. Elaborates only inside rtl_gen.instances.emit.
 
     Members: `clk25` In, the oscillator. `uart_rx` In, asynchronous, and `uart_tx` Out. `led_0` Out: a host has said
-    hello; `led_1`: at work; `led_2`: the last run failed. With `sdram`, what the core's SDRAM binding and its chip's
-    clock are made for: the chip's pins, `sdram_*`.
+    hello; `led_1`: at work; `led_2`: the last run failed; `led_3`: from a RUN's first start to its last done. With
+    `sdram`, what the core's SDRAM binding and its chip's clock are made for: the chip's pins, `sdram_*`.
     """
 
     clk25: Signal
@@ -30,6 +30,7 @@ class BoardTop(wiring.Component):
     led_0: Signal
     led_1: Signal
     led_2: Signal
+    led_3: Signal
 
     def __init__(
         self, core: BoardCore, pll: Pll, sdram: tuple[SdramTiming, SdramClock] | None = None
@@ -40,7 +41,7 @@ class BoardTop(wiring.Component):
                 "clk25": In(1),
                 "uart_rx": In(1),
                 "uart_tx": Out(1),
-                **{f"led_{n}": Out(1) for n in range(3)},
+                **{f"led_{n}": Out(1) for n in range(4)},
                 **(SdramPads.outputs(sdram[0]) if sdram else {}),
             }
         )
@@ -80,6 +81,7 @@ class BoardTop(wiring.Component):
             self.led_0.eq(core.led_open),
             self.led_1.eq(core.led_busy),
             self.led_2.eq(core.led_failed),
+            self.led_3.eq(core.marker),
         ]
         if self._sdram:
             timing = self._sdram[0]

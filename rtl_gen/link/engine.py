@@ -11,6 +11,7 @@ from hwflow.host.protocol import (
     ANSWER,
     HELLO_BYTES,
     REQUESTS,
+    TALLY_FIELDS,
     WORD_BYTES,
     Flag,
     Kind,
@@ -18,10 +19,11 @@ from hwflow.host.protocol import (
     fields_bytes,
 )
 from hwflow.timing import MEMORY_PATIENCE
-from rtl_gen.interfaces import MemoryPort, memory_write_layout
 from rtl_gen.link.frames import LENGTH_BITS, FrameDecoder, FrameEncoder
+from rtl_gen.link.members import accelerator_members
 from rtl_gen.link.mover import MemoryMover, Move
 from rtl_gen.link.parameters import LinkConfig, capability_words, versions
+from rtl_gen.link.repeat import Repeater
 from rtl_gen.link.results import ResultKeeper
 from rtl_gen.ram import Ram
 
@@ -47,7 +49,8 @@ class CommandEngine(wiring.Component):
     Members: `valid`, `byte` In, from the UART; `bytes` Out stream, to it; `memory`, `write`, `written`: as the
     accelerator's ports, used only while it is not `busy`; `start`, `schedule_address` Out, `busy`, `done`, `error` In,
     `results` In: the accelerator's; `reset` Out, of accelerator and memory; `open` Out: there was a HELLO; `active` Out: a
-    request is carried out or answered; `failed` Out: the last run ended with an error.
+    request is carried out or answered; `failed` Out: the last run ended with an error; `marker` Out: from a RUN's first
+    start to its last done.
     """
 
     def __init__(
@@ -59,23 +62,10 @@ class CommandEngine(wiring.Component):
                 "valid": In(1),
                 "byte": In(8),
                 "bytes": Out(stream.Signature(8)),
-                "memory": Out(MemoryPort(config)),
-                "write": Out(stream.Signature(memory_write_layout(config))),
-                "written": In(1),
-                "start": Out(1),
-                "schedule_address": Out(32),
-                "busy": In(1),
-                "done": In(1),
-                "error": In(1),
-                "results": In(stream.Signature(64)),
-                "reset": Out(1),
-                "open": Out(1),
-                "active": Out(1),
-                "failed": Out(1),
+                **accelerator_members(config),
             }
         )
         self._arguments = Signal(8 * ARGUMENT_BYTES)
-        self._running = Signal()
         self._results_done = Signal()
         self._run = Signal(32)
         self._status, self._saved = Signal(Status), Signal(Status)
@@ -85,6 +75,8 @@ class CommandEngine(wiring.Component):
         self._decoder = FrameDecoder(ADDRESS_BYTES + link.data_bytes)
         self._buffer = Ram(WORD_BITS, link.buffer_words)
         self._keeper = ResultKeeper(link.buffer_words)
+        self._repeater = Repeater()
+        self._running = self._repeater.running
         self._mover = MemoryMover(config, link.buffer_words, patience=patience)
         self._storing, self._moving = Signal(), Signal()
         self._resetting = Signal(range(RESET_CYCLES))
@@ -110,15 +102,13 @@ class CommandEngine(wiring.Component):
         m.submodules.encoder = self._encoder
         m.submodules.buffer = self._buffer
         m.submodules.keeper = self._keeper
+        m.submodules.repeater = self._repeater
         m.submodules.mover = self._mover
         wiring.connect(m, self._encoder.bytes, wiring.flipped(self.bytes))
         wiring.connect(m, wiring.flipped(self.results), self._keeper.results)
-        m.d.comb += [
-            decoder.valid.eq(self.valid),
-            decoder.byte.eq(self.byte),
-        ]
-        with m.If(self.done):
-            m.d.sync += [self._running.eq(0), self._results_done.eq(1), self.failed.eq(self.error)]
+        m.d.comb += [decoder.valid.eq(self.valid), decoder.byte.eq(self.byte)]
+        with m.If(self._repeater.ended):
+            m.d.sync += self._results_done.eq(1)
         self._elaborate_payload(m)
         self._elaborate_ports(m)
         with m.FSM(name="engine") as engine:
@@ -176,6 +166,17 @@ class CommandEngine(wiring.Component):
         ]
         with m.If(self._moving):
             m.d.comb += self._buffer.read_address.eq(self._mover.read_address)
+        repeater, keeper = self._repeater, self._keeper
+        m.d.comb += [getattr(repeater, n).eq(getattr(self, n)) for n in ("busy", "done", "error")]
+        m.d.comb += [
+            getattr(repeater, n).eq(getattr(keeper, n)) for n in ("signed", "signed_value")
+        ]
+        m.d.comb += [getattr(self, n).eq(getattr(repeater, n)) for n in ("start", "failed")]
+        m.d.comb += [
+            repeater.runs.eq(self._argument(Kind.RUN, "runs")),
+            keeper.clear.eq(repeater.start | repeater.cancel),
+            self.marker.eq(repeater.running),
+        ]
         wiring.connect(m, self._mover.memory, wiring.flipped(self.memory))
         wiring.connect(m, self._mover.write, wiring.flipped(self.write))
         flags = {
@@ -183,6 +184,7 @@ class CommandEngine(wiring.Component):
             Flag.DONE: self._results_done,
             Flag.ERROR: self.failed,
             Flag.OVERFLOW: self._keeper.overflow,
+            Flag.DIFFERENT: repeater.different,
         }
         m.d.comb += [
             self._state.status.eq(self._status),
@@ -289,10 +291,13 @@ class CommandEngine(wiring.Component):
                         Kind.RUN: Const(0),
                     }
                     m.d.sync += self._answer_words.eq(words[kind])
-                    long = beats > link.data_bytes >> shift if kind is Kind.READ else Const(0, 1)
+                    limits = {
+                        Kind.READ: beats > link.data_bytes >> shift,
+                        Kind.RUN: self._argument(Kind.RUN, "runs") == 0,
+                    }
                     with m.If(busy):
                         self._finish(m, Status.BUSY)
-                    with m.Elif(outside | long):
+                    with m.Elif(outside | limits.get(kind, Const(0, 1))):
                         self._finish(m, Status.RANGE)
                     with m.Else():
                         if kind is Kind.READ:
@@ -301,9 +306,8 @@ class CommandEngine(wiring.Component):
             with m.Case(Kind.RESULTS):
                 first = self._argument(Kind.RESULTS, "first")
                 count = self._argument(Kind.RESULTS, "count")
-                known = (self._argument(Kind.RESULTS, "run") == self._run) & self._results_done
                 m.d.sync += [self._word.eq(first), self._answer_words.eq(count)]
-                with m.If(~known):
+                with m.If(~self._known(Kind.RESULTS)):
                     self._finish(m, Status.NO_RESULTS)
                 with m.Elif(
                     (first + count > self._keeper.words) | (count > link.data_bytes // WORD_BYTES)
@@ -311,12 +315,18 @@ class CommandEngine(wiring.Component):
                     self._finish(m, Status.RANGE)
                 with m.Else():
                     self._finish(m, Status.OK)
+            with m.Case(Kind.TALLY):
+                m.d.sync += self._answer_words.eq(fields_bytes(TALLY_FIELDS) // WORD_BYTES)
+                self._finish(m, Mux(self._known(Kind.TALLY), Status.OK, Status.NO_RESULTS))
             with m.Case(Kind.STATUS):
                 m.d.sync += self._answer_words.eq(0)
                 self._finish(m, Status.OK)
             with m.Default():
                 m.d.sync += self._answer_words.eq(0)
                 self._reset_with(m, Status.OK)
+
+    def _known(self, kind: Kind) -> Value:
+        return (self._argument(kind, "run") == self._run) & self._results_done
 
     def _move(self, m: Module, move: Move) -> None:
         m.d.comb += [self._mover.start.eq(1), self._mover.move.eq(move)]
@@ -339,25 +349,18 @@ class CommandEngine(wiring.Component):
         with m.State("START"):
             self._finish(m, Status.MISMATCH)
             with m.If(self._mover.crc == self._argument(Kind.RUN, "crc")):
-                m.d.comb += [self.start.eq(1), self._keeper.clear.eq(1)]
+                m.d.comb += self._repeater.begin.eq(1)
                 m.d.sync += [
                     self._keep.eq(self._argument(Kind.RUN, "keep")),
                     self._run.eq(self._argument(Kind.RUN, "run")),
-                    self._running.eq(1),
                     self._results_done.eq(0),
-                    self.failed.eq(0),
                 ]
                 self._finish(m, Status.OK)
 
     def _elaborate_reset(self, m: Module) -> None:
         with m.State("RESET"):
-            m.d.comb += [self.reset.eq(1), self._keeper.clear.eq(1)]
-            m.d.sync += [
-                self._resetting.eq(self._resetting - 1),
-                self._running.eq(0),
-                self._results_done.eq(0),
-                self.failed.eq(0),
-            ]
+            m.d.comb += [self.reset.eq(1), self._repeater.cancel.eq(1)]
+            m.d.sync += [self._resetting.eq(self._resetting - 1), self._results_done.eq(0)]
             with m.If(self._resetting == 0):
                 self._finish(m, self._saved)
 
@@ -386,6 +389,8 @@ class CommandEngine(wiring.Component):
             m.d.sync += shift.eq(self._buffer.read_data)
             with m.If(self._decoder.kind == Kind.CHECK):
                 m.d.sync += shift.eq(self._mover.crc)
+            with m.Elif(self._decoder.kind == Kind.TALLY):
+                m.d.sync += shift.eq(Mux(index, self._repeater.cycles, self._repeater.tally))
             with m.Elif(self._decoder.kind == Kind.HELLO):
                 m.d.sync += shift.eq(rom[(index - 1)[:4]])
                 with m.If(index == 0):

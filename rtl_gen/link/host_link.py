@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from amaranth.hdl import Module
-from amaranth.lib import stream, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hwflow.config import AcceleratorConfig
-from rtl_gen.interfaces import MemoryPort, memory_write_layout
 from rtl_gen.link.engine import CommandEngine
+from rtl_gen.link.members import INPUTS, OUTPUTS, accelerator_members
 from rtl_gen.link.parameters import LinkConfig
 from rtl_gen.link.uart import UartReceiver, UartTransmitter
 
@@ -22,19 +22,7 @@ class HostLink(wiring.Component):
             {
                 "rx": In(1, init=1),
                 "tx": Out(1, init=1),
-                "memory": Out(MemoryPort(config)),
-                "write": Out(stream.Signature(memory_write_layout(config))),
-                "written": In(1),
-                "start": Out(1),
-                "schedule_address": Out(32),
-                "busy": In(1),
-                "done": In(1),
-                "error": In(1),
-                "results": In(stream.Signature(64)),
-                "reset": Out(1),
-                "open": Out(1),
-                "active": Out(1),
-                "failed": Out(1),
+                **accelerator_members(config),
             }
         )
 
@@ -54,10 +42,7 @@ class HostLink(wiring.Component):
             engine.valid.eq(receiver.valid),
             engine.byte.eq(receiver.byte),
         ]
-        m.d.comb += [getattr(engine, name).eq(getattr(self, name)) for name in ENGINE_INPUTS]
-        m.d.comb += [getattr(self, name).eq(getattr(engine, name)) for name in ENGINE_OUTPUTS]
+        m.d.comb += self.schedule_address.eq(engine.schedule_address)
+        m.d.comb += [getattr(engine, name).eq(getattr(self, name)) for name in INPUTS]
+        m.d.comb += [getattr(self, name).eq(getattr(engine, name)) for name in OUTPUTS]
         return m
-
-
-ENGINE_INPUTS = ("written", "busy", "done", "error")
-ENGINE_OUTPUTS = ("start", "schedule_address", "reset", "open", "active", "failed")

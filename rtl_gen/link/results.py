@@ -19,7 +19,8 @@ class ResultKeeper(wiring.Component):
         depth: words of the buffer, a power of two.
 
     Members: `clear` In, before a run, with `keep` In (protocol.Keep), which then must not change; `results` In stream of
-    64-bit words; `write`, `address`, `data` Out: the buffer's write port; `words` Out kept; `overflow` Out: more were to be.
+    64-bit words; `write`, `address`, `data` Out: the buffer's write port; `words` Out kept; `overflow` Out: more were to be;
+    `signed` Out, pulse, with `signed_value` Out: the signature of a LAYER or END record, kept or not.
     """
 
     clear: Signal
@@ -29,6 +30,8 @@ class ResultKeeper(wiring.Component):
     data: Signal
     words: Signal
     overflow: Signal
+    signed: Signal
+    signed_value: Signal
 
     def __init__(self, depth: int) -> None:
         self._depth = depth
@@ -42,6 +45,8 @@ class ResultKeeper(wiring.Component):
                 "data": Out(64),
                 "words": Out(range(depth + 1)),
                 "overflow": Out(1),
+                "signed": Out(1),
+                "signed_value": Out(32),
             }
         )
 
@@ -68,15 +73,18 @@ class ResultKeeper(wiring.Component):
                 m.d.comb += kept.eq((self.keep & Keep.SCALARS) != 0)
             with m.Default():
                 m.d.comb += kept.eq(1)
+        m.d.comb += self.signed_value.eq(word[32:])
         with m.If(arrived):
             with m.If(left != 0):
                 m.d.sync += left.eq(left - 1)
             with m.Else(), m.Switch(word[:KIND_BITS]):
                 with m.Case(isa.Record.LAYER):
+                    m.d.comb += self.signed.eq(1)
                     m.d.sync += [left.eq(len(isa.LAYER_COUNTERS)), rest.eq(kept & counters)]
                 with m.Case(isa.Record.SCALAR):
                     m.d.sync += [left.eq(len(isa.SCALAR_COUNTERS)), rest.eq(kept & counters)]
                 with m.Case(isa.Record.END):
+                    m.d.comb += self.signed.eq(1)
                     m.d.sync += [left.eq(len(isa.END_COUNTERS)), rest.eq(1)]
         m.d.comb += [
             self.write.eq(arrived & kept & (self.words != self._depth)),

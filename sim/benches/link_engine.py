@@ -1,4 +1,4 @@
-"""Benches of what carries requests out: the engine, byte by byte, with a real memory; and the memory alone."""
+"""Bench of what carries requests out: the engine, byte by byte, with a real memory."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from hwflow.host.protocol import (
     HELLO_FIELDS,
     REQUESTS,
     STATE,
+    TALLY_FIELDS,
     VERSION,
     WORD_BYTES,
     Flag,
@@ -29,7 +30,7 @@ from hwflow.host.protocol import (
     pack,
     unpack,
 )
-from rtl_gen.bindings.block_ram import LATENCY, BlockRam, bank_depths
+from rtl_gen.bindings.block_ram import BlockRam
 from rtl_gen.link.engine import CommandEngine
 from rtl_gen.link.parameters import LinkConfig
 from sim.benches.unit import UnitBench, small_config
@@ -58,6 +59,7 @@ class EngineOnRam(wiring.Component):
                 "error": In(1),
                 "results": In(stream.Signature(64)),  # pyright: ignore[reportArgumentType]
                 "reset": Out(1),
+                "marker": Out(1),
                 "deaf": In(1),
             }
         )
@@ -82,7 +84,7 @@ class EngineOnRam(wiring.Component):
         ]
         for name in ("valid", "byte", "busy", "done", "error"):
             m.d.comb += getattr(engine, name).eq(getattr(self, name))
-        for name in ("start", "schedule_address", "reset"):
+        for name in ("start", "schedule_address", "reset", "marker"):
             m.d.comb += getattr(self, name).eq(getattr(engine, name))
         return m
 
@@ -95,20 +97,36 @@ class _Host:
         self._reader = FrameReader()
         self._answers: list[Frame | None] = []
         self.starts: list[int] = []
+        self.started: list[int] = []  # cycles of starts, of dones, and with a marker
+        self.ended: list[int] = []
+        self.marked = 0
+        self.to_serve = 0
         self.sequence = rng.randrange(1 << 16)
 
     async def listen(self, ctx: Any) -> None:
         dut = self._dut
+        now = 0
         while True:
             ready = self._rng.random() < 0.7
             ctx.set(dut.bytes.ready, ready)
-            _, _, valid, byte, start, schedule = await ctx.tick().sample(
-                dut.bytes.valid, dut.bytes.payload, dut.start, dut.schedule_address
+            _, _, valid, byte, start, schedule, done, marker = await ctx.tick().sample(
+                dut.bytes.valid,
+                dut.bytes.payload,
+                dut.start,
+                dut.schedule_address,
+                dut.done,
+                dut.marker,
             )
+            now += 1
+            self.marked += marker
+            if done:
+                self.ended.append(now)
             if valid and ready:
                 self._answers += self._reader.feed(bytes([byte]))
             if start:
                 self.starts.append(schedule)
+                self.started.append(now)
+                self.to_serve += 1
 
     async def raw(self, ctx: Any, data: bytes) -> Frame:
         """Bytes to the engine; the next answer."""
@@ -209,10 +227,14 @@ def command_engine(memory_bytes: int = 8, seed: int = 1) -> UnitBench:
         crc = zlib.crc32(image)
         assert (await host.ask(ctx, Kind.WRITE, image, address=40))[0] is Status.OK
         keep = int(Keep.LAYERS)
-        wrong = host.frame(Kind.RUN, run=5, schedule=7, address=40, beats=3, crc=crc ^ 1, keep=keep)
+        wrong = host.frame(
+            Kind.RUN, run=5, schedule=7, address=40, beats=3, crc=crc ^ 1, keep=keep, runs=1
+        )
         assert (await host.send(ctx, wrong))[0] is Status.MISMATCH
         assert host.starts == []
-        run = host.frame(Kind.RUN, run=6, schedule=77, address=40, beats=3, crc=crc, keep=keep)
+        run = host.frame(
+            Kind.RUN, run=6, schedule=77, address=40, beats=3, crc=crc, keep=keep, runs=1
+        )
         assert (await host.send(ctx, run))[0] is Status.OK
         ctx.set(dut.busy, 1)
         assert (await host.send(ctx, run))[0] is Status.OK
@@ -241,6 +263,95 @@ def command_engine(memory_bytes: int = 8, seed: int = 1) -> UnitBench:
         assert (await host.ask(ctx, Kind.WRITE, image, address=40))[0] is Status.OK
         assert (await host.ask(ctx, Kind.RESULTS, run=6, first=0, count=1))[0] is Status.NO_RESULTS
 
+    async def frame(ctx: Any, signatures: tuple[int, ...], *, error: bool = False) -> None:
+        """Waits for a start, then is the accelerator for a frame."""
+        while not host.to_serve:
+            await ctx.tick()
+        host.to_serve -= 1
+        ctx.set(dut.busy, 1)
+        words = [signature << 32 | isa.Record.LAYER for signature in signatures[:-1]]
+        if error:
+            words.append(isa.Record.ERROR)
+        else:
+            words += [5 << 32 | isa.Record.LOGIT, signatures[-1] << 32 | isa.Record.END]
+            words += [rng.getrandbits(64) for _ in isa.END_COUNTERS]
+        for word in words:
+            await ctx.tick().repeat(rng.randrange(1, 4))
+            ctx.set(dut.results.payload, word)
+            ctx.set(dut.results.valid, 1)
+            await ctx.tick()
+            ctx.set(dut.results.valid, 0)
+            if word & 0xFF == isa.Record.LAYER:
+                for _ in isa.LAYER_COUNTERS:
+                    ctx.set(dut.results.payload, rng.getrandbits(64))
+                    ctx.set(dut.results.valid, 1)
+                    await ctx.tick()
+                ctx.set(dut.results.valid, 0)
+        ctx.set(dut.done, 1)
+        ctx.set(dut.error, error)
+        await ctx.tick()
+        ctx.set(dut.done, 0)
+        ctx.set(dut.error, 0)
+        await ctx.tick().repeat(rng.randrange(1, 8))
+        ctx.set(dut.busy, 0)
+
+    async def repetition(ctx: Any) -> None:
+        image, keep = beats(3), int(Keep.LAYERS)
+        fields = {"schedule": 77, "address": 40, "beats": 3, "crc": zlib.crc32(image), "keep": keep}
+        assert (await host.ask(ctx, Kind.WRITE, image, address=40))[0] is Status.OK
+        assert (await host.ask(ctx, Kind.RUN, b"", run=9, runs=0, **fields))[0] is Status.RANGE
+
+        async def run(runs: int) -> int:
+            number = rng.getrandbits(32)
+            for each in (host.starts, host.started, host.ended):
+                each.clear()
+            host.marked = host.to_serve = 0
+            status, _, _ = await host.ask(ctx, Kind.RUN, b"", run=number, runs=runs, **fields)
+            assert status is Status.OK
+            return number
+
+        async def tally(number: int) -> tuple[Flag, int, int, int]:
+            status, state, data = await host.ask(ctx, Kind.TALLY, run=number)
+            assert status is Status.OK
+            found = unpack(TALLY_FIELDS, data)
+            return Flag(state["flags"]), state["words"], found["tally"], found["cycles"]
+
+        # Equal runs: all started, the last one's records kept, the cycles those of all with the pauses between them.
+        signatures = (0xFFFFFFFF, 7, 0x80000000)
+        number = await run(4)
+        for _ in range(3):
+            await frame(ctx, signatures)
+        assert (await host.ask(ctx, Kind.TALLY, run=number))[0] is Status.NO_RESULTS
+        await frame(ctx, signatures)
+        assert host.starts == [77] * 4
+        flags, words, runs, total = await tally(number)
+        assert (flags, words, runs) == (Flag.DONE, 2 + 1 + 1 + len(isa.END_COUNTERS), 4)
+        assert total == host.ended[-1] - host.started[0] == host.marked
+        assert (await host.ask(ctx, Kind.TALLY, run=number ^ 1))[0] is Status.NO_RESULTS
+        # A single run is one of its own.
+        number = await run(1)
+        await frame(ctx, signatures)
+        assert (await tally(number))[2:] == (1, host.ended[0] - host.started[0])
+        # A run that differs ends the repetition.
+        number = await run(9)
+        for order in (signatures, signatures, (*signatures[:-1], 0x80000001)):
+            await frame(ctx, order)
+        flags, _, runs, _ = await tally(number)
+        assert (flags, runs) == (Flag.DONE | Flag.DIFFERENT, 3)
+        # So does an error, and a reset.
+        number = await run(9)
+        await frame(ctx, signatures)
+        await frame(ctx, signatures, error=True)
+        flags, _, runs, _ = await tally(number)
+        assert (flags, runs) == (Flag.DONE | Flag.ERROR, 1)
+        number = await run(9)
+        await frame(ctx, signatures)
+        assert (await host.ask(ctx, Kind.RESET))[0] is Status.OK
+        started = len(host.starts)
+        await ctx.tick().repeat(100)
+        assert len(host.starts) == started
+        assert (await host.ask(ctx, Kind.TALLY, run=number))[0] is Status.NO_RESULTS
+
     async def faults(ctx: Any) -> None:
         ctx.set(dut.deaf, 1)
         assert (await host.ask(ctx, Kind.READ, address=0, beats=1))[0] is Status.MEMORY
@@ -250,95 +361,7 @@ def command_engine(memory_bytes: int = 8, seed: int = 1) -> UnitBench:
         assert (status, state["flags"], state["words"]) == (Status.OK, 0, 0)
 
     async def bench(ctx: Any) -> None:
-        for part in (session, memory, damaged, runs, faults):
+        for part in (session, memory, damaged, runs, repetition, faults):
             await part(ctx)
 
     return UnitBench(dut, [bench], [host.listen])
-
-
-def block_ram(beats: int, memory_bytes: int = 8, seed: int = 1) -> UnitBench:
-    """Bursts and writes at random, also beyond the end; each beat as of the cycle in which it is read."""
-    rng = random.Random(seed)
-    dut: Any = BlockRam(small_config(memory_bytes=memory_bytes, mac_depth=4), beats)
-    contents: dict[int, int] = {}
-    expected: list[tuple[int | None, bool]] = []
-    got: list[tuple[int, int]] = []
-    acknowledged = [0]
-
-    async def monitor(ctx: Any) -> None:
-        ctx.set(dut.port.read.data.ready, 1)
-        async for _, _, valid, data, written in ctx.tick().sample(
-            dut.port.read.data.valid, dut.port.read.data.payload, dut.port.written
-        ):
-            if valid:
-                got.append((data.data, data.error))
-            acknowledged[0] += written
-
-    async def bench(ctx: Any) -> None:
-        edges = [0, beats - 1, *(sum(bank_depths(beats)[: i + 1]) for i in range(3))]
-        stored = 0
-        for _ in range(60):
-            first = min(
-                max(0, rng.choice([*edges, rng.randrange(beats)]) - rng.randrange(4)), beats
-            )
-            for address in range(first, min(first + rng.randrange(1, 6), beats)):
-                word = rng.getrandbits(8 * memory_bytes)
-                ctx.set(dut.port.write.payload, {"address": address, "data": word})
-                ctx.set(dut.port.write.valid, 1)
-                await ctx.tick().until(dut.port.write.ready)
-                contents[address] = word
-                stored += 1
-            ctx.set(dut.port.write.valid, 0)
-            for _ in range(rng.randrange(1, 3)):
-                count = rng.randrange(1, 17)
-                ctx.set(dut.port.read.request.payload, {"address": first, "beats": count})
-                ctx.set(dut.port.read.request.valid, 1)
-                await ctx.tick().until(dut.port.read.request.ready)
-                expected.extend(
-                    (contents.get(at), at >= beats) for at in range(first, first + count)
-                )
-            ctx.set(dut.port.read.request.valid, 0)
-            await ctx.tick().repeat(20)
-            assert acknowledged[0] == stored
-        # Nobody is told that a beat outside was written.
-        ctx.set(dut.port.write.payload, {"address": beats, "data": 1})
-        ctx.set(dut.port.write.valid, 1)
-        await ctx.tick()
-        ctx.set(dut.port.write.valid, 0)
-        await ctx.tick().repeat(6)
-        assert acknowledged[0] == stored
-
-    def check() -> None:
-        assert len(got) == len(expected) > 300
-        for (data, error), (wanted, outside) in zip(got, expected, strict=True):
-            assert error == outside
-            assert outside or wanted is None or data == wanted
-        assert any(outside for _, outside in expected)
-
-    return UnitBench(dut, [bench], [monitor], check)
-
-
-def block_ram_rate(beats: int = 700) -> UnitBench:
-    """Bursts that wait are answered without a gap, the first beat after LATENCY cycles."""
-    dut: Any = BlockRam(small_config(), beats)
-    arrivals: list[int] = []
-
-    async def monitor(ctx: Any) -> None:
-        now = 0
-        async for _, _, valid in ctx.tick().sample(dut.port.read.data.valid):
-            if valid:
-                arrivals.append(now)
-            now += 1
-
-    async def bench(ctx: Any) -> None:
-        for burst in range(4):
-            ctx.set(dut.port.read.request.payload, {"address": 16 * burst, "beats": 16})
-            ctx.set(dut.port.read.request.valid, 1)
-            await ctx.tick().until(dut.port.read.request.ready)
-        ctx.set(dut.port.read.request.valid, 0)
-        await ctx.tick().repeat(40)
-
-    def check() -> None:
-        assert arrivals == list(range(LATENCY, LATENCY + 64))
-
-    return UnitBench(dut, [bench], [monitor], check)

@@ -46,11 +46,13 @@ def tap_address(rows: int) -> UnitBench:
     return UnitBench(dut, [bench])
 
 
-def feature_memory(lanes: int, chunks: int) -> UnitBench:
+def feature_memory(
+    lanes: int, chunks: int, memory: type[FeatureMemory] = FeatureMemory
+) -> UnitBench:
     """Stores with random masks and gaps, then every slot read with both strides."""
     config = small_config(pixel_lanes=lanes)
     chunk, pixels, base = 8, 21, 3
-    dut: Any = FeatureMemory("test", config, depth=64, chunk=chunk, chunks=chunks)
+    dut: Any = memory("test", config, depth=64, chunk=chunk, chunks=chunks)
     banks, rng = config.banks, random.Random(lanes)
     content = [[0] * chunks for _ in range(pixels)]
 

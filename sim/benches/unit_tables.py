@@ -12,6 +12,7 @@ from hwflow import isa
 from sim.benches import (
     alignment,
     arrays,
+    block_ram,
     guard,
     link,
     link_engine,
@@ -98,7 +99,7 @@ LINK: Table = {
     "frame_encoder": [partial(link.frame_encoder, stall) for stall in (0.0, 0.6)],
     "result_keeper": [partial(link.result_keeper, keep) for keep in (0, 1, 7)],
     "command_engine": [link_engine.command_engine],
-    "block_ram": [partial(link_engine.block_ram, 1300)],
+    "block_ram": [partial(block_ram.block_ram, 1300)],
 }
 """The host's link and block RAM as memory."""
 

@@ -47,6 +47,7 @@ struct Netlist {
 
 struct Counts {
   uint32_t* toggles;  // [net]
+  uint32_t* settled;  // [net]: cycles that end with another value than the cycle before
   uint32_t* input_counts;
   uint32_t* output_counts;
   int64_t* state_times;
@@ -63,6 +64,7 @@ class Simulation {
  public:
   Simulation(const Netlist& netlist, Counts& counts)
       : n_(netlist), c_(counts), value_(netlist.nets, 0), pending_(netlist.nets, 0),
+        last_(netlist.nets, 0),
         next_(netlist.nets, kNone), previous_(netlist.nets, kNone), due_(netlist.nets, 0),
         cause_(netlist.nets, 0), state_(netlist.instance_count, 0),
         since_(netlist.instance_count, 0), head_(kSlots, kNone), used_(kSlots / 64, 0) {}
@@ -98,15 +100,22 @@ class Simulation {
 
   void start_counting() {
     std::memset(c_.toggles, 0, sizeof(uint32_t) * n_.nets);
+    std::memset(c_.settled, 0, sizeof(uint32_t) * n_.nets);
     std::memset(c_.input_counts, 0, sizeof(uint32_t) * c_.sizes[0]);
     std::memset(c_.output_counts, 0, sizeof(uint32_t) * c_.sizes[1]);
     std::memset(c_.state_times, 0, sizeof(int64_t) * c_.sizes[2]);
     c_.filtered = 0;
+    last_ = value_;
     for (auto& since : since_) since = now_;
   }
 
   void stop_counting() {
     for (int64_t i = 0; i < n_.instance_count; ++i) spend(n_.instances[i], i);
+  }
+
+  void end_cycle() {
+    for (int64_t net = 0; net < n_.nets; ++net) c_.settled[net] += value_[net] != last_[net];
+    last_ = value_;
   }
 
   void drive(int32_t net, uint8_t value) {
@@ -228,7 +237,7 @@ class Simulation {
   const Netlist& n_;
   Counts& c_;
   int64_t now_ = 0;
-  std::vector<uint8_t> value_, pending_;
+  std::vector<uint8_t> value_, pending_, last_;
   std::vector<int32_t> next_, previous_;
   std::vector<int64_t> due_, cause_;
   std::vector<uint32_t> state_;
@@ -255,6 +264,7 @@ extern "C" void simulate(const Netlist* netlist, Counts* counts, const uint8_t* 
     simulation.run(start + period / 2);
     if (netlist->clock >= 0) simulation.drive(int32_t(netlist->clock), 0);
     simulation.run(start + period);
+    simulation.end_cycle();
     for (int64_t k = 0; k < netlist->outputs; ++k) {
       sampled[cycle * netlist->outputs + k] = simulation.value(netlist->sampled_nets[k]);
     }

@@ -44,6 +44,7 @@ class Counts(ctypes.Structure):
 
     _fields_ = (
         ("toggles", ctypes.c_void_p),
+        ("settled", ctypes.c_void_p),
         ("input_counts", ctypes.c_void_p),
         ("output_counts", ctypes.c_void_p),
         ("state_times", ctypes.c_void_p),

@@ -168,11 +168,12 @@ class _Tables:
         rows = np.ascontiguousarray(rows)
         sampled = np.zeros((cycles, self.netlist.outputs), dtype=np.uint8)
         sizes = [int(s[-1]) for s in (self.layout.inputs, self.layout.outputs, self.layout.states)]
-        toggles = np.zeros(len(self.mapped.nets), dtype=np.uint32)
+        toggles, settled = (np.zeros(len(self.mapped.nets), dtype=np.uint32) for _ in range(2))
         inputs, outputs = (np.zeros(size, dtype=np.uint32) for size in sizes[:2])
         times = np.zeros(sizes[2], dtype=np.int64)
         counts = Counts(
             toggles=toggles.ctypes.data,
+            settled=settled.ctypes.data,
             input_counts=inputs.ctypes.data,
             output_counts=outputs.ctypes.data,
             state_times=times.ctypes.data,
@@ -188,8 +189,10 @@ class _Tables:
             self.arrival,
             sampled.ctypes.data,
         )
-        filtered = int(counts.filtered)
-        return SegmentActivity(segment, toggles, inputs, outputs, times, filtered), sampled
+        made = SegmentActivity(
+            segment, toggles, settled, inputs, outputs, times, int(counts.filtered)
+        )
+        return made, sampled
 
 
 def _word(function: Truth) -> int:

@@ -41,7 +41,7 @@ module board_harness #(
     .pins__cke(cke), .pins__cs_n(cs_n), .pins__ras_n(ras_n), .pins__cas_n(cas_n), .pins__we_n(we_n), .pins__ba(ba),
     .pins__a(a), .pins__dqm(dqm), .pins__dq_o(dq_o), .pins__dq_oe(dq_oe), .pins__dq_i(dq_i),
 `endif
-    .clk(clk), .rst(rst), .rx(rx), .tx(tx), .led_open(), .led_busy(busy), .led_failed()
+    .clk(clk), .rst(rst), .rx(rx), .tx(tx), .led_open(), .led_busy(busy), .led_failed(), .marker()
   );
 
   initial begin

@@ -8,7 +8,7 @@ from hwflow.config import load_target
 from hwflow.errors import FlowError
 from rtl_gen.bindings.block_ram import bank_depths
 from rtl_gen.link.parameters import LinkConfig, capability_words
-from sim.benches import link_engine
+from sim.benches import block_ram, link_engine
 from tests.rtl_gen.control_bench import simulate
 
 
@@ -21,13 +21,13 @@ def test_command_engine(memory_bytes: int) -> None:
 
 @pytest.mark.parametrize(("beats", "memory_bytes"), [(512, 8), (1300, 8), (700, 16)])
 def test_block_ram(beats: int, memory_bytes: int) -> None:
-    bench = link_engine.block_ram(beats, memory_bytes)
+    bench = block_ram.block_ram(beats, memory_bytes)
     simulate(bench.dut, *bench.processes, background=bench.background)
     bench.check()
 
 
 def test_block_ram_answers_a_beat_a_cycle() -> None:
-    bench = link_engine.block_ram_rate()
+    bench = block_ram.block_ram_rate()
     simulate(bench.dut, *bench.processes, background=bench.background)
     bench.check()
 

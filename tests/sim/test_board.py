@@ -14,6 +14,7 @@ import pytest
 
 from hwflow.compiler.lower import lower
 from hwflow.compiler.program import Program
+from hwflow.energy.measure.markers import Markers
 from hwflow.errors import FlowError
 from hwflow.host.accelerator import EVERYTHING, LOGITS, SIGNATURES, Accelerator
 from hwflow.host.link import LinkError
@@ -33,6 +34,8 @@ CONFIG = CONFIGS["t4x8x32"]
 BEATS = 1024
 BAUD = CLOCK_HZ // DIVISOR
 IMAGES = 3
+MOST_BETWEEN = 64
+"""Cycles from the last logit of a run to the start of the next."""
 ARCHITECTURE = small_config(
     image=(8, 8, 1), init_out=8, stages=((1, 8, 2),), classes=4, name="tiny"
 )
@@ -97,6 +100,29 @@ def test_classifies_and_keeps_its_memory(model: BuiltModel, case: Case, tmp_path
             board.load(other.program)
             other.check(board.classify(other.images))
     assert report["cycles"] > 0
+
+
+def test_repeats_an_image(model: BuiltModel, case: Case, tmp_path: Path) -> None:
+    """All runs of the RTL have equal signatures; the cycles between the markers are theirs and the pauses'."""
+    runs = 5
+    with (
+        simulated_board(model, tmp_path / "board") as (port, _),
+        Accelerator.open(str(port), baud=BAUD) as board,
+    ):
+        board.load(case.program)
+        once = board.classify(case.images[:1]).cycles[0]
+        found = board.repeat(case.images[0], runs)
+        assert record_differences(0, found.record, case.expected[0]) == []
+        assert found.record.counters["cycles"] == once
+        pauses = found.cycles - runs * once
+        assert 0 < pauses < runs * MOST_BETWEEN
+        more = board.repeat(case.images[0], 2 * runs)
+        # Every run takes as long: what runs share out is the same for all but the last one's end.
+        between = more.cycles - found.cycles - runs * once
+        assert between % runs == 0
+        assert 0 < between // runs < MOST_BETWEEN
+        with pytest.raises(FlowError, match="0 runs"):
+            board.repeat(case.images[0], 0)
 
 
 @pytest.mark.slow
@@ -193,6 +219,17 @@ def test_the_command(model: BuiltModel, case: Case, tmp_path: Path) -> None:
         result = json.loads(done.stdout)
         assert result["passed"]
         assert result["logits"] == [one.logits.tolist() for one in case.expected]
+        marks = tmp_path / "markers.json"
+        between = ["--repeat", "3", "--pause", "0.05", "--markers", str(marks)]
+        done = run_command(port, *chosen, *between, "--json")
+        assert done.returncode == 0, done.stderr
+        repeated = json.loads(done.stdout)
+        assert repeated["passed"]
+        assert repeated["logits"] == result["logits"]
+        found = Markers.load(marks)
+        assert [m.cycles for m in found.markers] == repeated["cycles_repeated"]
+        assert [(m.runs, m.layer, m.times) for m in found.markers] == [(3, "", 1)] * IMAGES
+        assert found.clock_hz == CLOCK_HZ
         with Accelerator.open(str(port), baud=BAUD):
             busy = run_command(port, *chosen)
         assert busy.returncode == 2

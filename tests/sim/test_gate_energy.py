@@ -13,6 +13,7 @@ from hwflow.energy.delays import Conditions, analyse
 from hwflow.energy.liberty import read_libraries
 from hwflow.energy.netlist import MappedUnit
 from hwflow.energy.power import SegmentEnergy, energies
+from hwflow.errors import FlowError
 from rtl_gen.synthesis.liberty import map_to_library
 from sim.gates import simulate
 from sim.runner import cache_folder
@@ -165,9 +166,26 @@ def test_glitches_are_counted_and_short_ones_swallowed(small: Library) -> None:
     pulse = INTERNAL["NAND2", "A", ""][1].at(SLEW) + INTERNAL["NAND2", "B", ""][0].at(n2[1])
     assert energy.internal == pytest.approx(5 * (sum(inverters) + pulse) * PJ, rel=1e-6)
     assert energy.hidden == pytest.approx(5 * HIDDEN["NAND2", "A", "!B"][1].at(SLEW) * PJ)
+    assert energy.glitches == 0  # the pulses are at the output, which charges no pin of the unit
     mapped, activity, _ = measured(small, glitch(1))  # 48 ps, the gate takes 50 ps to fall
     assert activity.segments[0].toggles[mapped.outputs["y"][0]] == 0
     assert activity.segments[0].filtered == 5
+
+
+def test_what_glitches_charge_is_told_apart(small: Library) -> None:
+    pulses = glitch(3)
+    parts = [*pulses.parts, part(SMALL.inverter, "y", "z")]
+    _, _, energy = measured(small, Circuit(parts, ["a"], ["z"], pulses.steps))
+    assert energy.glitches == pytest.approx(10 * charge(("INV", "A")) * PJ)
+
+
+def test_wires_add_to_the_load_of_every_pin(small: Library) -> None:
+    plain = measured(small, CIRCUITS["inverters"])[2]
+    wired = measured(small.with_wires(2e-15), CIRCUITS["inverters"])[2]
+    assert wired.load - plain.load == pytest.approx(8 * 3 * 0.002 * VOLTAGE**2 / 2 * PJ)
+    assert wired.internal != plain.internal
+    with pytest.raises(FlowError, match="negative"):
+        small.with_wires(-1e-15)
 
 
 @pytest.mark.parametrize("name", CIRCUITS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from hwflow.cli.energy import characterise, check, compare, measure, network
+from hwflow.cli.energy import characterise, check, compare, measure, network, widths
 
 app = typer.Typer(
     help="Energy: of units at gate level, of networks, measured on boards; beside ACE.",
@@ -18,6 +18,7 @@ def energy() -> None:
 
 
 app.command("characterise")(characterise.characterise)
+app.command("widths")(widths.widths)
 app.command("check")(check.check)
 app.command("network")(network.network)
 app.command("compare")(compare.compare)

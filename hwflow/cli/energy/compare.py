@@ -139,7 +139,7 @@ def _print(found: Comparison) -> None:
         interval = f"[{number(1e15 * energy.low, 2)}, {number(1e15 * energy.high, 2)}]"
         shown.add_row(
             row.library, row.operands, row.accounting, row.precision,
-            f"{number(1e15 * energy.mean, 2)} {interval}", number(1e15 * row.per_ace, 3),
+            f"{number(1e15 * energy.mean, 2)} {interval}", number(1e15 * row.per_ace, 2),
             _bounds(row.ratio), number(row.ace), number(row.relative_to_ace, 2),
         )  # fmt: skip
     screen.print(shown)
@@ -168,7 +168,7 @@ def _print_layers(found: Comparison) -> None:
         left=3,
     )
     classes = table(
-        "Layers: fit of fJ an ACE by class (estimate)",
+        "Layers: fit of fJ an ACE by class (estimate; * by construction: the energy of the class's MAC)",
         ("network", "library", "scope", "binary", "4-bit", "8-bit"),
         left=3,
     )
@@ -176,25 +176,28 @@ def _print_layers(found: Comparison) -> None:
         names = (f"{row.network} on {row.target}", row.library, row.scope)
         ranks = row.ranks
         shown.add_row(
-            *names, _bounds(row.per_ace, 3, 1e15),
+            *names, _bounds(row.per_ace, 1, 1e15),
             "" if ranks is None else _bounds(ranks.spearman),
             "" if ranks is None else number(ranks.kendall, 2), number(row.worst, 1),
         )  # fmt: skip
         fitted = (row.per_class.get(bits) for bits in ("1", "4", "8"))
-        classes.add_row(*names, *("" if x is None else _bounds(x, 3, 1e15) for x in fitted))
+        mark = "" if row.by_class else "*"
+        classes.add_row(*names, *("" if x is None else _bounds(x, 1, 1e15) + mark for x in fitted))
     screen.print(shown)
     screen.print(classes)
     kinds = list(found.shares[0].shares)
     shares = table(
         "Shares of an image's energy in %; of MACs their datapath, which ACE counts, and the rest of their units (estimate)",
-        ("network", "library", "µJ", "±95%", *(SHORT_SHARES.get(kind, kind) for kind in kinds), "not in ACE"),
+        ("network", "library", "µJ", "±95%", *(SHORT_SHARES.get(kind, kind) for kind in kinds), "not in ACE",
+         "MACs of logic"),
         left=2,
     )  # fmt: skip
     for row in found.shares:
         shares.add_row(
-            f"{row.network} on {row.target}", row.library,
+            row.network, row.library,
             f"{1e6 * row.joules:.4g}", f"{1e6 * (row.high - row.low) / 2:.2g}",
             *(number(100 * row.shares[kind], 1) for kind in kinds), number(100 * row.uncounted, 1),
+            number(100 * row.counted_of_logic, 1),
         )  # fmt: skip
     screen.print(shares)
 

@@ -54,7 +54,7 @@ def test_the_command_writes_what_it_prints(tmp_path: Path) -> None:
     network.save(tmp_path / "random.network")
     images = random_images(1, 3, network.image_shape)
     labels = np.zeros(3, np.int64)
-    np.savez(tmp_path / "data.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
+    np.savez(tmp_path / "data.npz", images=images, labels=labels)
     out = tmp_path / "small.json"
     arguments = [
         *COMMAND,

@@ -11,7 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from hwflow.cli.energy.app import app
-from hwflow.energy.comparison import COUNTED, DATAPATH, MACS, WHOLE, compare
+from hwflow.energy.comparison import COUNTED, compare
+from hwflow.energy.layers import ALL_LOGIC, DATAPATH, MACS, WHOLE
 from hwflow.energy.measurement import (
     Alignment,
     Estimate,
@@ -81,6 +82,8 @@ def test_the_fit_finds_the_planted_energy_an_ace(networks: list[NetworkEnergy]) 
         assert math.isclose(row.per_ace.value, 1e-15, rel_tol=1e-9)
         for bounds in row.per_class.values():
             assert math.isclose(bounds.value, 1e-15, rel_tol=1e-6)
+            assert bounds.high is not None  # the characterisation's 2%, as the fit has no error
+            assert math.isclose(bounds.high, 1.02e-15, rel_tol=1e-3)
         assert row.ranks is not None and row.ranks.spearman.value == pytest.approx(1)
         assert row.worst == pytest.approx(1)
 
@@ -106,7 +109,8 @@ def test_shares_add_up_to_one(networks: list[NetworkEnergy]) -> None:
 def test_scopes_hold_one_another(networks: list[NetworkEnergy]) -> None:
     found = compare([OSU], networks[:1])
     sums = {row.scope: sum(layer.estimated for layer in row.layers) for row in found.fits}
-    assert sums[DATAPATH] < sums[MACS] < sums[WHOLE]
+    assert sums[DATAPATH] < sums[MACS] < sums[ALL_LOGIC] < sums[WHOLE]
+    assert [row.scope for row in found.fits if row.by_class] == [ALL_LOGIC, WHOLE]
 
 
 def test_a_board_stays_by_itself(networks: list[NetworkEnergy]) -> None:
