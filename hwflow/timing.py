@@ -120,8 +120,11 @@ BANK_ADDRESS = 1 + TAP_ADDRESS
 ACTIVATIONS = BANK_ADDRESS + FEATURE_READ
 """Issue of a step to its R activation words at the arrays."""
 
-WEIGHT_ADDRESS = ACTIVATIONS - 1
-"""Issue of a binary step to the address of its weight word at column 0; the 8-bit ring is addressed then, too."""
+WEIGHT_ADDRESS = ACTIVATIONS - 2
+"""Issue of a step to the address of its weight word, at column 0 or in the 8-bit ring: memory, register."""
+
+WEIGHT_RELEASE = ACTIVATIONS - 1
+"""Issue of a group's last step to the release of its weight words by column 0 or the 8-bit ring."""
 
 EVENTS = ROW_TEST + SLOT_COUNT
 """Cycle of an event to the front end's `events`, `layer_start` and `layer_done` that report it."""

@@ -102,7 +102,7 @@ class Accelerator(wiring.Component):
             streams = LongStream(config), SpillWriter(config)
             units |= dict(zip(("long_stream", "spill_writer"), streams, strict=True))
         # A run that ends with an error leaves them in the middle of their work: they have resets of their own.
-        abandon, resetting = Signal(), Signal()
+        abandon, resetting = Signal(), Signal(init=1)
         for name, domain in self._resets(m, list(units), abandon, resetting).items():
             m.submodules[name] = DomainRenamer(domain)(units[name])
         m.submodules.guard = guard = MemoryGuard(config)
@@ -165,12 +165,13 @@ class Accelerator(wiring.Component):
             conv.valid.eq(loader.conv.valid & records.ready),
             loader.conv.ready.eq(conv.ready & records.ready),
             front.backend_idle.eq(back.idle),
-            back.current.eq(front.current),
             back.layer_start.eq(front.layer_start),
             back.group.eq(front.group),
             front.bits_store.eq(back.bits_store),
             front.bytes_store.eq(back.bytes_store),
         ]
+        # Registers of the back end's own: a layer's constants go all over the chip. Its first pixel group is cycles away.
+        m.d.sync += back.current.eq(front.current)
         with m.If(conv.valid & conv.ready):
             m.d.sync += open_conv.eq(1)
         with m.Elif(front.layer_done | abandon):
@@ -240,7 +241,7 @@ class Accelerator(wiring.Component):
             m.domains += ClockDomain(domain, local=True)
             m.d.comb += [ClockSignal(domain).eq(ClockSignal()), ResetSignal(domain).eq(reset)]
             chain.append(reset)
-        m.d.comb += resetting.eq((left != 0) | Cat(chain).any())
+        m.d.sync += resetting.eq(abandon | (left != 0) | Cat(chain).any())
         return domains
 
     def _streams(

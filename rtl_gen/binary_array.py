@@ -39,7 +39,7 @@ class BinaryColumn(wiring.Component):
     """R PEs, one column's weights and its deskew memory.
 
     Members:
-        <name>_in, <name>_out: the hopping signals, `out` one cycle after `in`; `read_*` leads `act` by one cycle.
+        <name>_in, <name>_out: the hopping signals, `out` one cycle after `in`; `read_*` leads `act` by two cycles.
         write_en, write_addr, write_data: In: one word of this column's weights, complemented.
         collect, collect_addr: In: read the deskew memory; `sums` follows one cycle later.
         sums: Out: G sums of a row group, whose stamp was `collect_addr`.
@@ -74,7 +74,13 @@ class BinaryColumn(wiring.Component):
             weights.read_enable.eq(self.read_en_in),
             weights.read_address.eq(self.read_addr_in),
         ]
-        opposed: Value = weights.read_data
+        # Block RAMs are slow: what they have read waits in a register for its step.
+        held = Signal(width, reset_less=True)
+        arriving = Signal()
+        m.d.sync += arriving.eq(self.read_en_in)
+        with m.If(arriving):
+            m.d.sync += held.eq(weights.read_data)
+        opposed: Value = held
         results: list[list[Signal]] = [[] for _ in range(lanes)]
         # A step's controls when the popcount is there, and a cycle later.
         wait = config.popcount_stages - 1
@@ -127,7 +133,7 @@ class BinaryArray(wiring.Component):
 
     Members (rows and lanes low first):
         act: In, R words of K bits; add: In, R bits; step, last: In: this cycle's step.
-        read_en, read_addr: In: the step's weight word, one cycle before `act`.
+        read_en, read_addr: In: the step's weight word, two cycles before `act`.
         write_en (C bits), write_addr, write_data (one beat): In: words of beat_bits/K columns.
         collect: In, for R/G consecutive cycles from C + `timing.binary_pe_latency` cycles after a tile's last step on.
         sums: Out, G*C popcounts (pixel-major), one cycle after `collect`.

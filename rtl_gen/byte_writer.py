@@ -31,7 +31,7 @@ class ByteWriter(wiring.Component):
 
     Members: `beat` In, always accepted (the loader keeps to `free`, beats that may still arrive); `write` to the byte
     memory, not in the cycle after `stall`; `restart` In forgets the slots; `slots` Out, how many have been written
-    since; `idle` Out: every accepted beat has been written.
+    since; `idle` Out: every accepted beat has been written; `empty` Out: it will be in the next cycle.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -45,6 +45,7 @@ class ByteWriter(wiring.Component):
                 "restart": In(1),
                 "slots": Out(SLOT_BITS),
                 "idle": Out(1),
+                "empty": Out(1),
             }
         )
 
@@ -67,7 +68,8 @@ class ByteWriter(wiring.Component):
             word.base.eq(head.base),
             word.words.eq(head.words),
             self.free.eq(BYTE_WRITER_BEATS - fifo.level),
-            self.idle.eq(~self.beat.valid & (fifo.level == 0) & ~self.write.valid),
+            self.empty.eq(~self.beat.valid & (fifo.level == 0)),
+            self.idle.eq(self.empty & ~self.write.valid),
         ]
         if config.memory_bytes > config.cols:
             self._cut(m, head, ready, fifo.r_en, word, word_data)

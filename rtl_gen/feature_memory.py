@@ -239,6 +239,8 @@ class FeatureMemory(wiring.Component):
                 wholes[1] | (groups[1][:chunk_bits] == chunk) if chunks > 1 else 1
                 for chunk in range(chunks)
             )
+            # Of one pixel only the mask turns: every bank is shown the word, by what becomes one register.
+            word = values[1] if lanes == 1 else turned[index][1:]
             m.d.sync += enable.eq(0)
             with m.If(self.direct.valid):
                 with m.If(self.direct.bank == index):
@@ -249,7 +251,7 @@ class FeatureMemory(wiring.Component):
                     m.d.sync += enable.eq(selected)
                 m.d.sync += [
                     address.eq(Mux(index < rem, next_row, row)),
-                    content.eq(turned[index][1:].replicate(1 if self._whole else chunks)),
+                    content.eq(word.replicate(1 if self._whole else chunks)),
                 ]
             m.d.comb += [
                 bank.write_enable.eq(enable),

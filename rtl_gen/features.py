@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -70,7 +70,7 @@ class Features(wiring.Component):
         config, conv = self._config, self.conv
         # Bits beyond the last channel read as 1; their weights are 0, so XNOR gives 0.
         mask = Signal(config.popcount_width)
-        m.d.sync += mask.eq(Cat(conv.last_k <= bit for bit in range(config.popcount_width)))
+        m.d.sync += mask.eq(_from(m, conv.last_k, config.popcount_width))
         memories = (self._shared if config.shared_features else self._apart)(m, mask)
         for memory in memories:
             m.d.comb += [
@@ -141,3 +141,15 @@ class Features(wiring.Component):
             self.octets.eq(memory.rows),
         ]
         return (memory,)
+
+
+def _from(m: Module, first: Value, width: int) -> Value:
+    """Ones from bit `first` on, of `width` (a power of two, at least 16) bits: by sixteens, not by a comparator a bit."""
+    within = Signal(16)
+    m.d.comb += within.eq(Const(0xFFFF, 16) << first[:4])
+    parts: list[Value] = []
+    for sixteen in range(width // 16):
+        begun, here = Signal(name=f"begun_{sixteen}"), Signal(name=f"here_{sixteen}")
+        m.d.comb += [begun.eq(first[4:] < sixteen), here.eq(first[4:] == sixteen)]
+        parts.append(begun.replicate(16) | (within & here.replicate(16)))
+    return Cat(parts)

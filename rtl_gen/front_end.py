@@ -75,9 +75,10 @@ class FrontEnd(wiring.Component):
         m.submodules.mac_ring = mac_ring = MacRing(config)
         conv = self.current
         wiring.connect(m, wiring.flipped(self.instruction), sequencer.instruction)
+        # Steps come some cycles after the set-up has begun; registers of their own are nearer to what they lead to.
+        m.d.sync += conv.eq(sequencer.current)
         m.d.comb += [
-            conv.eq(sequencer.current),
-            sequencer.level.eq(Mux(conv.mac, mac_ring.level >> 1, weight_ring.level)),
+            sequencer.coming.eq(Mux(conv.mac, mac_ring.coming >> 1, weight_ring.coming)),
             sequencer.scale_available.eq(self.scale_available),
             sequencer.image_slots.eq(self.image_slots),
             sequencer.image_done.eq(self.image_done),
@@ -95,7 +96,7 @@ class FrontEnd(wiring.Component):
         if config.long_words:
             m.submodules.streams = streams = StreamControl(config)
             m.d.comb += [
-                streams.conv.eq(conv),
+                streams.conv.eq(sequencer.current),
                 streams.begin.eq(sequencer.status.start),
                 streams.group_end.eq(sequencer.group_end),
                 streams.tile_claim.eq(sequencer.tile_claim),
@@ -209,19 +210,32 @@ class FrontEnd(wiring.Component):
             binary.last.eq(step.last),
             binary.collect.eq(drain.collect & ~conv.mac),
         ]
-        for name in ("read_en", "read_addr", "write_en", "write_addr", "write_data"):
+        for name in ("read_en", "read_addr"):
             m.d.comb += getattr(binary, name).eq(getattr(weight_ring, name))
+        # Written a cycle late: `timing.WEIGHT_ADDRESS` cycles pass before a word that counts can be read.
+        writes = {
+            name: Signal.like(getattr(weight_ring, name), name=f"weights_{name}")
+            for name in ("write_en", "write_addr", "write_data")
+        }
+        m.d.sync += writes["write_en"].eq(weight_ring.write_en)
+        with m.If(weight_ring.write_en.any()):
+            m.d.sync += [writes[name].eq(getattr(weight_ring, name)) for name in writes]
+        m.d.comb += [getattr(binary, name).eq(register) for name, register in writes.items()]
 
         vector = [data.View(self.matvec.shape(), s) for s in self._vector_stages(m)]
-        request = vector[-1]
+        request, request_next = vector[-1], vector[-2]
+        step_next = steps[timing.ACTIVATIONS - 2]
+        lane_bits = (cols // config.mac_depth - 1).bit_length()
         m.d.comb += [
             macs.step.eq((step.valid & conv.mac) | request.valid),
             macs.matvec.eq(request.valid),
             macs.last.eq(Mux(request.valid, request.last, step.last)),
             macs.slice.eq(mac_ring.slice),
-            macs.lane.eq(step.word[: (cols // config.mac_depth - 1).bit_length()]),
+            macs.lane.eq(step.word[:lane_bits]),
             macs.adds.eq(unmasked),
-            macs.cg.eq(step.cg),
+            macs.next_matvec.eq(request_next.valid),
+            macs.next_lane.eq(step_next.word[:lane_bits]),
+            macs.next_cg.eq(step_next.cg),
             macs.grouped.eq(conv.grouped),
             macs.group_shift.eq(conv.group_shift),
             macs.rows.eq(features.octets),

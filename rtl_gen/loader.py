@@ -278,8 +278,9 @@ class Loader(wiring.Component):
         beat = Signal(self._config.beat_bits)
         held = Signal(ROUTE)
         held_first = Signal()
-        held_valid = Signal()
-        m.d.sync += held_valid.eq(arrived)
+        # A flag for each kind: rings far away look at them.
+        held_at = {kind: Signal(name=f"held_{kind.name.lower()}") for kind in Kind}
+        m.d.sync += [flag.eq(arrived & (route.kind == kind)) for kind, flag in held_at.items()]
         with m.If(arrived):
             m.d.sync += [
                 beat.eq(self.beat.payload),
@@ -288,7 +289,7 @@ class Loader(wiring.Component):
             ]
 
         def at(kind: Kind) -> Value:
-            return held_valid & (held.kind == kind)
+            return held_at[kind]
 
         writer = self._byte_writer
         m.d.comb += [
@@ -309,13 +310,15 @@ class Loader(wiring.Component):
             writer.stall.eq(self.bytes_stall),
             writer.restart.eq(self.start),
             self.image_slots.eq(writer.slots),
-            self.image_done.eq(
-                self._image_begun
-                & ~(self._loading & (self._load.ring == isa.Ring.BYTES))
-                & (self._outstanding[Kind.BYTES] == 0)
-                & writer.idle
-            ),
         ]
+        # Known a cycle ahead: the sequencer waits for it.
+        settled = Signal()
+        m.d.sync += self.image_done.eq(
+            self._image_begun
+            & ~(self._loading & (self._load.ring == isa.Ring.BYTES))
+            & settled
+            & writer.empty
+        )
         if self._config.long_words:
             m.d.comb += [
                 self.long_write.valid.eq(at(Kind.LONG)),
@@ -329,6 +332,8 @@ class Loader(wiring.Component):
             seen = delayed(m, at(kind), settle, f"seen_{kind.name.lower()}")[-1]
             grant = self._requested_valid & (requested.kind == kind)
             m.d.sync += outstanding.eq(outstanding + Mux(grant, requested.beats, 0) - seen)
+            if kind is Kind.BYTES:
+                m.d.comb += settled.eq((outstanding == 0) | ((outstanding == 1) & seen))
 
         counts = self.byte_counts
         for kind, name in KIND_COUNTERS.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Module, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -10,7 +10,7 @@ from hwflow import timing
 from hwflow.config import AcceleratorConfig
 from rtl_gen import instances
 from rtl_gen.interfaces import ACC_BITS, SUM_BITS, index_shape
-from rtl_gen.mac_operands import GROUP_SHIFT_LIMIT, MacOperands
+from rtl_gen.mac_operands import GROUP_SHIFT_LIMIT, MacOperands, MacSelection
 from rtl_gen.mac_pe import MacPE
 from rtl_gen.probe import observe
 
@@ -19,8 +19,9 @@ class MacColumn(wiring.Component):
     """R elements of one output channel, their weights and the sum over the rows.
 
     Members (stage n = n cycles after the array's inputs):
-        step, matvec, narrow, slice, word, nibbles: In, stage 0; word: R*Km bytes of the ring's word, row-major;
-        nibbles: as many 4-bit weights, for matrix-vector steps with `narrow`.
+        step, matvec, narrow, word, nibbles: In, stage 0; word: R*Km bytes of the ring's word, row-major;
+        nibbles: as many 4-bit weights, for matrix-vector steps with `narrow`. slice: In, a cycle earlier: which Km bytes of
+        the word that is there then are a convolution's step's.
         operands: In, R*Km bytes, stage 1. steps: In, `step` of stages 1 and 2; adds: In, R bits, stage 1;
         last: In, stage 2.
         finished: In, one bit per register of the row tree: a matrix-vector sum enters it.
@@ -55,6 +56,8 @@ class MacColumn(wiring.Component):
         m = Module()
         config = self._config
         rows, bits = config.rows, 8 * config.mac_depth
+        piece = Signal(bits, reset_less=True)
+        m.d.sync += piece.eq(self.word.word_select(self.slice, bits))
         weights = Signal(rows * bits, reset_less=True)
         with m.If(self.step):
             with m.If(self.matvec & self.narrow):
@@ -62,12 +65,8 @@ class MacColumn(wiring.Component):
                 m.d.sync += weights.eq(Cat(Cat(v, v[3].replicate(4)) for v in values))
             with m.Elif(self.matvec):
                 m.d.sync += weights.eq(self.word)
-            with m.Else(), m.Switch(self.slice):
-                for row in range(rows):
-                    with m.Case(row):
-                        m.d.sync += weights.eq(
-                            Cat(self.word.word_select(row, bits) for _ in range(rows))
-                        )
+            with m.Else():
+                m.d.sync += weights.eq(piece.replicate(rows))
         results: list[Signal] = []
         for row in range(rows):
             m.submodules[f"pe_{row}"] = pe = MacPE(config)
@@ -87,21 +86,32 @@ class MacColumn(wiring.Component):
                     m.d.comb += self.sums.eq(Cat(result[:ACC_BITS] for result in chosen))
         level = results
         for stage in range(timing.matvec_tree_latency(config)):
-            with m.If(self.finished[stage]):
-                level = _quarter(m, level, stage)
+            level = _quarter(m, level, stage, self.finished[stage])
         m.d.comb += self.total.eq(level[0])
         return m
 
 
-def _quarter(m: Module, level: list[Signal], stage: int) -> list[Signal]:
-    """Registers with the sums of four neighbours each, under the condition the caller opened."""
+def _quarter(m: Module, level: list[Signal], stage: int, enable: Value) -> list[Signal]:
+    """Registers with the sums of four neighbours each.
+
+    Sums of two have the width of their operands, which is enough. So synthesis keeps them as they are, a carry chain each;
+    sums that cannot overflow it merges, and adds four operands with carry-save adders made of LUTs.
+    """
     registers: list[Signal] = []
     for index in range(0, len(level), 4):
-        register = Signal(signed(SUM_BITS), name=f"tree_{stage}_{index // 4}", reset_less=True)
-        total: Value = level[index]
-        for other in level[index + 1 : index + 4]:
-            total = total + other
-        m.d.sync += register.eq(total)
+        group = level[index : index + 4]
+        if len(group) > 2:
+            pairs: list[Signal] = []
+            for at in range(0, len(group) - 1, 2):
+                pair = Signal.like(level[0], name=f"pair_{stage}_{index + at}")
+                m.d.comb += pair.eq(group[at] + group[at + 1])
+                pairs.append(pair)
+            group = pairs + group[2 * len(pairs) :]
+        register = Signal(
+            signed(len(level[0]) + 1), name=f"tree_{stage}_{index // 4}", reset_less=True
+        )
+        with m.If(enable):
+            m.d.sync += register.eq(sum((total for total in group[1:]), start=Value.cast(group[0])))
         registers.append(register)
     return registers
 
@@ -110,8 +120,9 @@ class MacArray(wiring.Component):
     """C columns behind R operand selectors; both modes share them, one at a time.
 
     Members:
-        step, last, matvec, narrow, slice, lane, adds (R bits), cg, grouped, group_shift: In, of this cycle's
-            step; narrow: the low half of `word` holds 4-bit weights.
+        step, last, matvec, narrow, lane, adds (R bits), grouped, group_shift: In, of this cycle's step; narrow: the low
+            half of `word` holds 4-bit weights. next_matvec, next_lane, next_cg: In, of the next cycle's.
+        slice: In, of the next cycle's step of a convolution, with its `word`.
         rows: In, R words of C bytes (convolution); vector: In, R*Km bytes (matrix-vector); word: In, ring word.
         phase: In; sums: Out, G*C x s24 (pixel-major) of row group `phase`; results appear
             `timing.mac_array_latency()` cycles after the last step and stay until the next tile's.
@@ -129,7 +140,9 @@ class MacArray(wiring.Component):
                 "slice": In(range(config.rows)),
                 "lane": In(index_shape(config.cols // config.mac_depth)),
                 "adds": In(config.rows),
-                "cg": In(GROUP_SHIFT_LIMIT),
+                "next_matvec": In(1),
+                "next_lane": In(index_shape(config.cols // config.mac_depth)),
+                "next_cg": In(GROUP_SHIFT_LIMIT),
                 "grouped": In(1),
                 "group_shift": In(2),
                 "rows": In(8 * config.rows * config.cols),
@@ -155,20 +168,30 @@ class MacArray(wiring.Component):
         finished = Signal(timing.matvec_tree_latency(config) + 1)
         m.d.sync += [
             steps.eq(Cat(self.step, steps[0])),
+            adds.eq(self.adds | self.matvec.replicate(rows)),
             controls[0].eq(Cat(self.last, self.matvec)),
             controls[1].eq(controls[0]),
             finished.eq(Cat(steps[1] & controls[1].all(), finished[:-1])),
-            adds.eq(Mux(self.matvec, ~0, self.adds)),
         ]
-        m.d.comb += self.finished.eq(finished[-1])
+        m.submodules.selection = selection = MacSelection(config)
+        m.d.comb += [
+            self.finished.eq(finished[-1]),
+            selection.matvec.eq(self.next_matvec),
+            selection.grouped.eq(self.grouped),
+            selection.group_shift.eq(self.group_shift),
+            selection.cg.eq(self.next_cg),
+            selection.lane.eq(self.next_lane),
+        ]
+        choices = Signal.like(selection.choices)
+        m.d.sync += choices.eq(selection.choices)
         for row, selector in enumerate(selectors):
             m.d.comb += [
                 selector.step.eq(self.step),
+                selector.add.eq(self.matvec | self.adds[row]),
                 selector.matvec.eq(self.matvec),
                 selector.grouped.eq(self.grouped),
-                selector.group_shift.eq(self.group_shift),
-                selector.cg.eq(self.cg),
                 selector.lane.eq(self.lane),
+                selector.choices.eq(choices),
                 selector.word.eq(self.rows.word_select(row, 8 * cols)),
                 selector.vector.eq(self.vector.word_select(row, bits)),
             ]

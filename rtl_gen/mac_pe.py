@@ -5,13 +5,23 @@ from __future__ import annotations
 from functools import reduce
 from operator import add
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hwflow.config import AcceleratorConfig
-from rtl_gen.interfaces import SUM_BITS
+from rtl_gen.interfaces import ACC_BITS
 from rtl_gen.probe import observe
+
+
+def mac_sum_bits(config: AcceleratorConfig, width: int = 8) -> int:
+    """Bits of an element's sum, and of the sum over the rows: no longer matrix-vector product overflows them.
+
+    A product has 2*`width` bits with its sign, `channel_limit` inputs are padded to whole steps. A convolution's sum has
+    ACC_BITS.
+    """
+    inputs = -(-config.channel_limit // config.fc_inputs) * config.fc_inputs
+    return max(ACC_BITS, 2 * width + (inputs - 1).bit_length())
 
 
 class MacPE(wiring.Component):
@@ -23,9 +33,11 @@ class MacPE(wiring.Component):
 
     Members:
         operands, weights: In, Km values of `width` bits (signed) each, operands of this cycle's step.
-        step, add: In: a step is there; it counts (else it adds 0).
+        step: In: a step is there. add: In: it counts; the operands of one that does not are 0, so that only an observer
+            looks at it.
         step_next, last_next: In: step, last of the step one cycle earlier.
-        result: Out, s32: the sum of the last finished tile, `timing.MAC_PE` cycles after its last step, kept until the next.
+        result: Out, `mac_sum_bits`: the sum of the last finished tile, `timing.MAC_PE` cycles after its last step, kept
+            until the next.
     """
 
     operands: Signal
@@ -38,6 +50,7 @@ class MacPE(wiring.Component):
 
     def __init__(self, config: AcceleratorConfig, *, width: int = 8) -> None:
         self._depth, self._width = config.mac_depth, width
+        self._sum = signed(mac_sum_bits(config, width))
         super().__init__(
             {
                 "operands": In(width * self._depth),
@@ -46,7 +59,7 @@ class MacPE(wiring.Component):
                 "add": In(1),
                 "step_next": In(1),
                 "last_next": In(1),
-                "result": Out(signed(SUM_BITS)),
+                "result": Out(self._sum),
             }
         )
 
@@ -63,16 +76,17 @@ class MacPE(wiring.Component):
             )
             products.append(product)
         partial = Signal(signed(2 * width + (depth - 1).bit_length()), reset_less=True)
-        total = Signal(signed(SUM_BITS))
-        following = Signal(signed(SUM_BITS))
-        result = Signal(signed(SUM_BITS), reset_less=True)
+        total = Signal(self._sum)
+        following = Signal(self._sum)
+        result = Signal(self._sum, reset_less=True)
         m.d.comb += following.eq(total + partial)
         with m.If(self.step):
-            m.d.sync += partial.eq(Mux(self.add, reduce(add, products), 0))
-        with m.If(self.step_next):
-            m.d.sync += total.eq(Mux(self.last_next, 0, following))
-            with m.If(self.last_next):
-                m.d.sync += result.eq(following)
+            m.d.sync += partial.eq(reduce(add, products))
+        # Clearing before enabling: a register's own reset does it, without a LUT a bit.
+        with m.If(self.step_next & self.last_next):
+            m.d.sync += [total.eq(0), result.eq(following)]
+        with m.Elif(self.step_next):
+            m.d.sync += total.eq(following)
         m.d.comb += self.result.eq(result)
         observe(m, self)
         return m

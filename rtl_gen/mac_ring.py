@@ -23,12 +23,12 @@ class MacRing(wiring.Component):
 
     Members:
         write: In, a beat; free: Out, beats.
-        level: Out, half words not claimed or released.
+        level: Out, half words not claimed or released; coming: Out, `level` and one that is complete.
         words, claim, step, tile_end, group_end: In, as in `WeightRing`; slice n of a word serves step n mod R of a tile.
         matvec, narrow, release, word_offset: In: read the word `word_offset` after the read pointer; `release` it and
             all before.
-        word: Out, at cycle `timing.ACTIVATIONS` after `step`, `timing.RING_READ` after `matvec`; its low half is the
-            half word of a `narrow` read; slice, word_narrow: Out, with it.
+        word: Out, at cycle `timing.ACTIVATIONS` - 1 after `step`, `timing.RING_READ` after `matvec`; its low half is the
+            half word of a `narrow` read; slice, word_narrow: Out, with it. The array takes a slice of it.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -40,6 +40,7 @@ class MacRing(wiring.Component):
                 "write": In(beat_write_layout(config)),
                 "free": Out(range(beats + 1), init=beats),
                 "level": Out(range(halves + 1)),
+                "coming": Out(range(halves + 2)),
                 "words": In(16),
                 "claim": In(1),
                 "step": In(1),
@@ -77,12 +78,19 @@ class MacRing(wiring.Component):
             m.d.sync += beat.eq(successor(beat, beats))
         with m.If(half_written):
             m.d.sync += tail.eq(successor(tail, 2 * words))
+        # Written a cycle late, and read no sooner than two cycles after `level` shows it.
+        address = Signal(range(words))
+        beat_data = Signal(config.beat_bits)
+        with m.If(self.write.valid):
+            m.d.sync += [address.eq(tail >> 1), beat_data.eq(self.write.data)]
         for bank, units in enumerate(self._banks):
             for index, unit in enumerate(units):
+                enable = Signal(name=f"write_{bank}_{index}")
+                m.d.sync += enable.eq(self.write.valid & (tail[0] == bank) & (beat == index))
                 m.d.comb += [
-                    unit.write_address.eq(tail >> 1),
-                    unit.write_data.eq(self.write.data),
-                    unit.write_enable.eq(self.write.valid & (tail[0] == bank) & (beat == index)),
+                    unit.write_address.eq(address),
+                    unit.write_data.eq(beat_data),
+                    unit.write_enable.eq(enable),
                 ]
         return half_written
 
@@ -134,8 +142,9 @@ class MacRing(wiring.Component):
 
         claimed = Signal(range(halves + 1))
         m.d.comb += claimed.eq(Mux(self.claim, self.words << 1, 0))
-        m.d.sync += self.level.eq(self.level + half_written - claimed - released_halves)
-        conv_done = delayed(m, self.step & self.group_end, timing.WEIGHT_ADDRESS, "conv_done")[-1]
+        m.d.comb += self.coming.eq(self.level + half_written)
+        m.d.sync += self.level.eq(self.coming - claimed - released_halves)
+        conv_done = delayed(m, self.step & self.group_end, timing.WEIGHT_RELEASE, "conv_done")[-1]
         vector_done = delayed(m, released_halves, 1, "vector_done")[-1]
         freed = Signal(range(halves + 1))
         m.d.comb += freed.eq(Mux(conv_done, self.words << 1, 0) + vector_done)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal, Value, signed
+from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -102,13 +102,15 @@ class MatvecSource(wiring.Component):
         return m
 
     def _elaborate_buffers(self, m: Module, finished: Signal) -> None:
-        """Two result buffers: `waiting` takes the array's sums, `current` is shifted out."""
-        bits = SUM_BITS * self._config.cols
+        """Two result buffers: `waiting` takes the array's sums, those of `current` are taken one by one."""
+        cols = self._config.cols
+        bits = SUM_BITS * cols
         waiting, current = Signal(bits), Signal(bits)
         waiting_valid = Signal()
-        m.d.comb += self.sum.eq(current[:SUM_BITS])
+        column = Signal(range(cols))
+        m.d.comb += self.sum.eq(current.word_select(column, SUM_BITS).as_signed())
         with m.If(self.take):
-            m.d.sync += current.eq(current >> SUM_BITS)
+            m.d.sync += column.eq(Mux(self.group_end, 0, column + 1))
         with m.If(finished):
             m.d.sync += self.valid.eq(0)
         with m.If(waiting_valid & (~self.valid | finished)):

@@ -26,6 +26,8 @@ _TWO_BITS = STORED_BITS + 1
 _THREE_BITS = STORED_BITS + 2
 _SIX_BITS = STORED_BITS + 3
 _NINE_BITS = STORED_BITS + 4
+_LOW_BITS = 17
+"""Bits of a sum of nine that a multiplier of 18 signed bits takes."""
 _PRODUCT_BITS = _NINE_BITS + POOL_RECIPROCAL.bit_length()
 
 
@@ -302,14 +304,24 @@ class Pool(wiring.Component):
         """By nine, as a product with its reciprocal, rounded and saturated: three registers."""
         for at, value in enumerate(nines):
             nine = Signal(signed(_NINE_BITS), name=f"nine_{at}")
-            product = Signal(signed(_PRODUCT_BITS), name=f"product_{at}")
+            # A multiplier for the low bits, a table for the high ones and for the half that rounds, in units of it.
+            low = Signal(_LOW_BITS + POOL_RECIPROCAL.bit_length(), name=f"low_{at}")
+            high = Signal(signed(_PRODUCT_BITS + 1 - (RECIPROCAL_SHIFT - 1)), name=f"high_{at}")
             rounded = Signal(signed(_PRODUCT_BITS + 1 - RECIPROCAL_SHIFT), name=f"rounded_{at}")
-            m.d.comb += rounded.eq((product + (1 << (RECIPROCAL_SHIFT - 1))) >> RECIPROCAL_SHIFT)
+            m.d.comb += rounded.eq(((low >> (RECIPROCAL_SHIFT - 1)) + high) >> 1)
             m.d.sync += [
                 nine.eq(value),
-                product.eq(nine * POOL_RECIPROCAL),
+                low.eq(nine[:_LOW_BITS] * POOL_RECIPROCAL),
                 self.means[at].eq(saturated(rounded, STORED_BITS)),
             ]
+            with m.Switch(nine[_LOW_BITS:]):
+                for bits in range(1 << (_NINE_BITS - _LOW_BITS)):
+                    signed_bits = bits - (
+                        bits >> (_NINE_BITS - _LOW_BITS - 1) << (_NINE_BITS - _LOW_BITS)
+                    )
+                    with m.Case(bits):
+                        scaled = signed_bits * POOL_RECIPROCAL << (_LOW_BITS - RECIPROCAL_SHIFT + 1)
+                        m.d.sync += high.eq(scaled + 1)
 
     def _addresses(self, m: Module, count: Value, final: Value) -> None:
         """Slot, channel group and row of the means, counted one stage before they are there."""

@@ -118,7 +118,9 @@ class Residuals:
         if config.head_rows:
             aligned = self._aligned(m, position, memories[Residual.POOL])
 
-        exists = {"r": cg[read_stage + 1] < current.r_groups, "r1": Const(1)}
+        has_r = Signal()
+        m.d.sync += has_r.eq(cg[read_stage] < current.r_groups)
+        exists = {"r": has_r, "r1": Const(1)}
         streamed = self._long_stream(m, cg[0], position.cg, valid[0])
         results: list[Signal] = []
         for name, source, *_ in operands:

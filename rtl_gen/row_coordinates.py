@@ -60,6 +60,11 @@ class RowCoordinates(wiring.Component):
         with m.Else():
             m.d.sync += [next_x.eq(0), next_y.eq(0)]
 
+        # Where a row's last tile begins, and what a tap adds to a coordinate: the same for all rows.
+        last_x = Signal(signed(COORDINATE_BITS + 1))
+        m.d.sync += last_x.eq(conv.out_w - rows)
+        tap_x, tap_y = Signal(signed(4)), Signal(signed(4))
+        m.d.comb += [tap_x.eq(self.dx - conv.pad_left), tap_y.eq(self.dy - conv.pad_top)]
         valids: list[Signal] = []
         inside: list[Signal] = []
         for i in range(rows):
@@ -68,7 +73,7 @@ class RowCoordinates(wiring.Component):
             moved = Signal(COORDINATE_BITS, name=f"moved_{i}")
             m.d.comb += moved.eq(x + conv.row_mod)
             if i == 0:
-                m.d.comb += self.row_end.eq(x + rows >= conv.out_w)
+                m.d.comb += self.row_end.eq(x >= last_x)
             with m.If(self.restart):
                 m.d.sync += [x.eq(first_x[i]), y.eq(first_y[i])]
             with m.Elif(self.advance & conv.row_aligned):
@@ -80,17 +85,16 @@ class RowCoordinates(wiring.Component):
                     y.eq(y + conv.row_div + wrap),
                 ]
 
-            in_x = Signal(signed(COORDINATE_BITS + 3), name=f"in_x_{i}")
-            in_y = Signal(signed(COORDINATE_BITS + 3), name=f"in_y_{i}")
+            # Modulo four times what they may be: below 0 is far beyond the input.
+            in_x = Signal(COORDINATE_BITS + 2, name=f"in_x_{i}")
+            in_y = Signal(COORDINATE_BITS + 2, name=f"in_y_{i}")
             valid = Signal(name=f"valid_{i}")
             m.d.sync += [
                 valid.eq((x < conv.out_w) & (y < conv.out_h)),
-                in_x.eq(Mux(conv.stride2, x << 1, x) + self.dx - conv.pad_left),
-                in_y.eq(Mux(conv.stride2, y << 1, y) + self.dy - conv.pad_top),
+                in_x.eq(Mux(conv.stride2, x << 1, x) + tap_x),
+                in_y.eq(Mux(conv.stride2, y << 1, y) + tap_y),
             ]
             valids.append(valid)
-            inside.append(
-                valid & (in_x >= 0) & (in_x < conv.in_w) & (in_y >= 0) & (in_y < conv.in_h)
-            )  # pyright: ignore
+            inside.append(valid & (in_x < conv.in_w) & (in_y < conv.in_h))
         m.d.sync += [self.pixels.eq(Cat(valids)), self.unmasked.eq(Cat(inside))]
         return m

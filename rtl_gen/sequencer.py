@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwflow import isa
 from hwflow.config import AcceleratorConfig
 from rtl_gen.bank_division import READ_SLOT_BITS, slot_offset
+from rtl_gen.image_wait import ImageWait
 from rtl_gen.interfaces import CONV, GROUP_BITS, SLOT_BITS
 from rtl_gen.row_coordinates import RowCoordinates
 
@@ -56,7 +57,8 @@ class Sequencer(wiring.Component):
         instruction: In stream; current: Out, the accepted one, stable until the next is accepted.
         reported: In: everybody has seen `done`; the next instruction may be accepted from the next cycle on.
         finished: In: everything issued has been written.
-        level: In, words in the ring that serves `current`. scale_available: In.
+        coming: In, words in the ring that serves `current`, with one that is written in this cycle.
+        scale_available: In.
         image_slots, image_done: In: slots of the image that are written, and whether all are.
         stream_ready: In: the streams to and from external memory are ready for the next tile. tile_claim: Out: it is issued.
         claim: Out: the first step of a group is issued (words claimed, scale token taken).
@@ -73,7 +75,7 @@ class Sequencer(wiring.Component):
                 "current": Out(CONV),
                 "reported": In(1),
                 "finished": In(1),
-                "level": In(17),
+                "coming": In(17),
                 "scale_available": In(1),
                 "image_slots": In(SLOT_BITS),
                 "image_done": In(1),
@@ -108,43 +110,39 @@ class Sequencer(wiring.Component):
         dx, dy = Signal(3), Signal(3)
         tile = Signal(16)
         cg = Signal(GROUP_BITS)
-        # The last of each, known since the set-up.
-        words, kernel, tiles, groups = (
-            Signal.like(counter, name=f"last_of_{name}")
-            for name, counter in (("words", word), ("kernel", dx), ("tiles", tile), ("groups", cg))
-        )
-        m.d.sync += [
-            words.eq(conv.words - 1),
-            kernel.eq(conv.kernel - 1),
-            tiles.eq(conv.tiles - 1),
-            groups.eq(conv.groups - 1),
-        ]
+        # Whether each counter is at its last value is known from the cycle on in which it is.
+        words, kernel, tiles, groups = conv.words, conv.kernel, conv.tiles, conv.groups
+        last_dx, last_dy = Signal(), Signal()
+        for counter, count, at_last, step, wrap in (
+            (word, words, last_word, self.issue, last_word),
+            (dx, kernel, last_dx, self.issue & last_word, last_dx),
+            (dy, kernel, last_dy, self.issue & last_x, last_dy),
+            (tile, tiles, last_tile, self.issue & last_y, last_tile),
+            (cg, groups, last_group, self.group_end, Const(0)),
+        ):
+            one, two = Signal(name=f"one_{counter.name}"), Signal(name=f"before_{counter.name}")
+            m.d.sync += one.eq(count == 1)
+            last = Signal.like(counter, name=f"last_of_{counter.name}")
+            m.d.sync += last.eq(count - 2)
+            m.d.comb += two.eq(counter == last)
+            with m.If(step):
+                m.d.sync += [
+                    counter.eq(Mux(wrap, 0, counter + 1)),
+                    at_last.eq(Mux(wrap, one, two)),
+                ]
+            with m.If(load):
+                m.d.sync += [counter.eq(0), at_last.eq(one)]
         m.d.comb += [
-            last_word.eq(word == words),
-            last_x.eq(last_word & (dx == kernel)),
-            last_y.eq(last_word & (dx == kernel) & (dy == kernel)),
-            last_tile.eq(tile == tiles),
-            last_group.eq(cg == groups),
+            last_x.eq(last_word & last_dx),
+            last_y.eq(last_word & last_dx & last_dy),
             self.tile_end.eq(self.issue & last_y),
             self.group_end.eq(self.tile_end & last_tile),
             restart.eq(load | self.group_end),
         ]
         with m.If(self.issue):
-            m.d.sync += [
-                tile_start.eq(last_y),
-                group_start.eq(last_y & last_tile),
-                word.eq(Mux(last_word, 0, word + 1)),
-            ]
-            with m.If(last_word):
-                m.d.sync += dx.eq(Mux(last_x, 0, dx + 1))
-            with m.If(last_x):
-                m.d.sync += dy.eq(Mux(last_y, 0, dy + 1))
-            with m.If(last_y):
-                m.d.sync += tile.eq(Mux(last_tile, 0, tile + 1))
-        with m.If(self.group_end):
-            m.d.sync += cg.eq(cg + 1)
+            m.d.sync += [tile_start.eq(last_y), group_start.eq(last_y & last_tile)]
         with m.If(load):
-            m.d.sync += [tile_start.eq(1), group_start.eq(1), cg.eq(0)]
+            m.d.sync += [tile_start.eq(1), group_start.eq(1)]
 
         m.d.comb += [
             coordinates.conv.eq(conv),
@@ -185,11 +183,18 @@ class Sequencer(wiring.Component):
         state = Signal(State)
         row = Signal(range(self._config.rows))
         wait = Signal(6)
+        waiting, intervals = Signal(), Signal()
+        # What the ring holds in the next cycle, without what a group that begins now claims.
         weights = Signal()
-        m.d.comb += [
-            self.instruction.ready.eq(state == State.IDLE),
-            weights.eq(self.level >= conv.weight_words),
-        ]
+        m.d.sync += weights.eq(
+            Mux(
+                self.claim,
+                self.coming >= conv.weight_words << 1,
+                self.coming >= conv.weight_words,
+            )
+        )
+        m.d.comb += self.instruction.ready.eq(state == State.IDLE)
+        m.d.sync += [intervals.eq(conv.interval > 1), waiting.eq(wait > 1)]
         with m.If(wait != 0):
             m.d.sync += wait.eq(wait - 1)
         with m.Switch(state):
@@ -208,7 +213,7 @@ class Sequencer(wiring.Component):
                     m.d.comb += status.stall_weights.eq(1)
                 with m.Elif(group_start & ~self.scale_available):
                     m.d.comb += status.stall_scale.eq(1)
-                with m.Elif(tile_start & (wait != 0)):
+                with m.Elif(tile_start & waiting):
                     m.d.comb += status.stall_interval.eq(1)
                 with m.Elif(tile_start & ~self.stream_ready):
                     m.d.comb += status.stall_stream.eq(1)
@@ -221,6 +226,7 @@ class Sequencer(wiring.Component):
                     ]
                     with m.If(tile_start):
                         m.d.sync += wait.eq(Mux(conv.interval == 0, 0, conv.interval - 1))
+                        m.d.sync += waiting.eq(intervals)
                 with m.If(self.group_end & last_group):
                     m.d.sync += state.eq(State.DRAIN)
             with m.Case(State.DRAIN):
@@ -262,20 +268,24 @@ class Sequencer(wiring.Component):
             row_step.eq(Mux(conv.stride2, conv.in_w << 1, conv.in_w)),
         ]
         # While the image is being written, a tile waits for the last slot it reads.
-        span = Signal(READ_SLOT_BITS)
-        m.d.sync += span.eq(
-            Mux(conv.stride2, 2 * (rows - 1), rows - 1) + (conv.kernel - 1) * (conv.in_w + 1)
-        )
-        # `reach` is a cycle late, and the slots written are at most one more by now.
-        reach, before = Signal(signed(READ_SLOT_BITS + 1)), Signal()
+        across, down = Signal(range(2 * rows)), Signal(READ_SLOT_BITS)
         m.d.sync += [
-            reach.eq(self.image_slots + slot_offset(self._config.banks) - span),
-            before.eq(self.image_slots[0]),
+            across.eq(Mux(conv.stride2, 2 * (rows - 1), rows - 1)),
+            down.eq((conv.kernel - 1) * (conv.in_w + 1)),
         ]
-        more = before ^ self.image_slots[0]
-        m.d.comb += image_here.eq(
-            self.image_done | ~conv.mac | (origin << 1 < Cat(more, reach).as_signed())
-        )
+        m.submodules.image = image = ImageWait()
+        first = Signal.like(image.first)
+        m.d.sync += first.eq(first_origin + across + down - slot_offset(self._config.banks))
+        m.d.comb += [
+            image.first.eq(first),
+            image.tile_step.eq(tile_step),
+            image.row_step.eq(row_step),
+            image.restart.eq(restart),
+            image.advance.eq(self.tile_end),
+            image.row_end.eq(conv.row_aligned & row_end),
+            image.slots.eq(self.image_slots),
+            image_here.eq(self.image_done | ~conv.mac | image.here),
+        ]
         with m.If(self.issue & last_x):
             m.d.sync += tap_row.eq(Mux(self.tile_end, 0, tap_row + conv.in_w))
         with m.If(self.tile_end):

@@ -51,10 +51,11 @@ class SlotCounters(wiring.Component):
         config, conv = self._config, self.conv
         rows, cols = config.rows, config.cols
         depth = Signal(range(config.popcount_width + 1))
+        deep, shallow = config.popcount_width, config.mac_depth  # powers of two
         channels = Signal.like(depth)
         columns = Signal(range(cols + 1))
         m.d.comb += [
-            depth.eq(Mux(conv.mac, config.mac_depth, config.popcount_width)),
+            depth.eq(Mux(conv.mac, shallow, deep)),
             channels.eq(Mux(conv.mac & conv.grouped, 1, Mux(self.last_word, conv.last_k, depth))),
             columns.eq(Mux(self.last_group, conv.last_cols, cols)),
         ]
@@ -64,9 +65,9 @@ class SlotCounters(wiring.Component):
         valid = Signal()
         m.d.sync += [
             valid.eq(self.valid),
-            used.eq(columns * channels),
-            k_missing.eq(columns * (depth - channels)),
-            c_missing.eq((cols - columns) * depth),
+            used.eq(_product(columns, channels)),
+            k_missing.eq(_product(columns, (depth - channels)[: len(depth)])),
+            c_missing.eq(Mux(conv.mac, (cols - columns) * shallow, (cols - columns) * deep)),
             existing.eq(_ones(self.pixels)),
             masked.eq(_ones(self.pixels & ~self.unmasked)),
             counted.eq(_ones(self.unmasked)),
@@ -74,13 +75,24 @@ class SlotCounters(wiring.Component):
         m.d.sync += self.counts.eq(0)
         with m.If(valid):
             m.d.sync += [
-                self.counts.useful.eq(counted * used),
-                self.counts.masked.eq(masked * used),
-                self.counts.k_padding.eq(existing * k_missing),
-                self.counts.channel_padding.eq(existing * c_missing),
-                self.counts.pixel_padding.eq((rows - existing) * (depth * cols)),
+                self.counts.useful.eq(_product(counted, used)),
+                self.counts.masked.eq(_product(masked, used)),
+                self.counts.k_padding.eq(_product(existing, k_missing)),
+                self.counts.channel_padding.eq(_product(existing, c_missing)),
+                self.counts.pixel_padding.eq(
+                    Mux(
+                        conv.mac,
+                        (rows - existing)[: len(existing)] * (shallow * cols),
+                        (rows - existing)[: len(existing)] * (deep * cols),
+                    )
+                ),
             ]
         return m
+
+
+def _product(few: Value, many: Value) -> Value:
+    """The product of two numbers, `few` of a few bits, made of adders: the way to a multiplier takes longer than they do."""
+    return reduce(add, (Mux(bit, many << at, 0) for at, bit in enumerate(few)))
 
 
 def _ones(bits: Value) -> Value:

@@ -17,7 +17,7 @@ class WeightRing(wiring.Component):
 
     Members:
         write: In, a beat, always accepted (the loader keeps to `free`); free: Out, beats that may still be written.
-        level: Out, whole words not yet claimed by a group.
+        level: Out, whole words not yet claimed by a group; coming: Out, `level` and one that is complete in this cycle.
         words: In, words of each group; claim: In, a group starts (takes `words` off `level`).
         step, tile_end, group_end: In: a step is issued; it is the tile's, the group's last.
         read_en, read_addr: Out, the step's word, `timing.WEIGHT_ADDRESS` cycles after `step`.
@@ -33,6 +33,7 @@ class WeightRing(wiring.Component):
                 "write": In(beat_write_layout(config)),
                 "free": Out(range(beats + 1), init=beats),
                 "level": Out(range(words + 1)),
+                "coming": Out(range(words + 2)),
                 "words": In(16),
                 "claim": In(1),
                 "step": In(1),
@@ -70,7 +71,8 @@ class WeightRing(wiring.Component):
             m.d.sync += beat.eq(successor(beat, beats))
         with m.If(word_written):
             m.d.sync += tail.eq(successor(tail, words))
-        m.d.sync += self.level.eq(self.level + word_written - Mux(self.claim, self.words, 0))
+        m.d.comb += self.coming.eq(self.level + word_written)
+        m.d.sync += self.level.eq(self.coming - Mux(self.claim, self.words, 0))
 
         head = Signal(range(words))
         base = Signal(range(words))
@@ -81,7 +83,7 @@ class WeightRing(wiring.Component):
         read = delayed(m, Cat(self.step, head), timing.WEIGHT_ADDRESS, "read")[-1]
         m.d.comb += [self.read_en.eq(read[0]), self.read_addr.eq(read[1:])]
 
-        last_read = timing.WEIGHT_ADDRESS + config.cols - 1
+        last_read = timing.WEIGHT_RELEASE + config.cols - 1
         release = delayed(m, self.step & self.group_end, last_read, "release")[-1]
         released = Signal(range(words * beats + 1))
         m.d.comb += released.eq(Mux(release, self.words * beats, 0))

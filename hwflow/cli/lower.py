@@ -10,6 +10,7 @@ import typer
 
 from hwflow.cli.network import Calibration, Checkpoint, SEBits, integer_network, network_input
 from hwflow.cli.output import Json, Target, console, number, print_json, progress_console, table
+from hwflow.errors import FlowError
 from hwflow.paths import BUILD, CALIBRATION, TRAINED
 
 if TYPE_CHECKING:
@@ -22,22 +23,31 @@ def lower(
     out: Annotated[
         Path | None, typer.Option(help="build folder; default build/NETWORK-TARGET")
     ] = None,
+    repeat_layer: Annotated[
+        str | None, typer.Option(help="compute this layer --times times, to measure its energy")
+    ] = None,
+    times: Annotated[int | None, typer.Option(help="with --repeat-layer: how often")] = None,
     calibration: Calibration = CALIBRATION,
     se_bits: SEBits = 4,
     json: Json = False,
 ) -> None:
     """Compile a network for a target: schedule (binary and JSON), memory image, manifest."""
     from hwflow.compiler.program import check_folder
+    from hwflow.compiler.repeat import Repeat
     from hwflow.config import load_target
 
+    if (repeat_layer is None) != (times is None):
+        raise FlowError("--repeat-layer and --times go together; give both")
+    repeat = None if repeat_layer is None else Repeat(repeat_layer, times or 0)
     config = load_target(target)
-    folder = out or BUILD / f"{network_input(checkpoint)[0]}-{config.name}"
+    name = f"{network_input(checkpoint)[0]}-{config.name}"
+    folder = out or BUILD / (name if repeat is None else f"{name}-{repeat.layer}-x{repeat.times}")
     check_folder(folder)
     network = integer_network(checkpoint, calibration, se_bits)
     with progress_console().status(f"compiling {network.name} for {config.name}"):
         from hwflow.compiler.lower import lower as compile_network
 
-        program = compile_network(network, config)
+        program = compile_network(network, config, repeat)
     program.save(folder)
     summary = describe(program, folder)
     if json:

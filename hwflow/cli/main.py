@@ -15,6 +15,7 @@ from hwflow.cli import (
     doctor,
     emulate,
     estimate,
+    export_onnx,
     fit,
     import_aqt,
     lower,
@@ -49,6 +50,7 @@ app.command("train")(train.train)
 app.command("blame")(blame.blame)
 app.command("import-aqt")(import_aqt.import_aqt)
 app.command("quantise")(quantise.quantise)
+app.command("export-onnx")(export_onnx.export_onnx)
 app.command("random")(random.random)
 app.command("lower")(lower.lower)
 app.command("verilog")(verilog.verilog)

@@ -41,11 +41,12 @@ def place(items: list[Item], config: AcceleratorConfig) -> tuple[list[Instructio
     """
     beat = config.memory_bytes
     address = (container.HEADER_BYTES + INSTRUCTION_BYTES * len(items)) // beat
-    total = address + sum(len(item.payload) for item in items) // beat
+    total = address + sum(len(payload) for payload in _payloads(items)) // beat
     image_beats = sum(
         item.instruction["beats"] for item in items if _loads(item.instruction, Ring.BYTES)
     )
     instructions: list[Instruction] = []
+    placed: dict[int, int] = {}
     spill_beats = 0
     spill_address = total + image_beats
     for item in items:
@@ -55,8 +56,10 @@ def place(items: list[Item], config: AcceleratorConfig) -> tuple[list[Instructio
         elif _loads(instruction, Ring.LONG):
             instruction["address"] += spill_address
         elif instruction["op"] == Op.LOAD:
-            instruction["address"] = address
-            address += instruction["beats"]
+            if id(item.payload) not in placed:
+                placed[id(item.payload)] = address
+                address += instruction["beats"]
+            instruction["address"] = placed[id(item.payload)]
         elif instruction["op"] == Op.CONV and spilled_groups(instruction):
             size = spilled_groups(instruction) * group_beats(instruction, config)
             spill_beats = max(spill_beats, instruction["spill_address"] + size)
@@ -66,13 +69,18 @@ def place(items: list[Item], config: AcceleratorConfig) -> tuple[list[Instructio
     return instructions, areas
 
 
+def _payloads(items: list[Item]) -> list[bytes]:
+    """Every payload once, in the order of its first LOAD: passes of a repeated layer share theirs."""
+    return list({id(item.payload): item.payload for item in items if item.payload}.values())
+
+
 def _loads(instruction: Instruction, ring: Ring) -> bool:
     return instruction["op"] == Op.LOAD and instruction["ring"] == ring
 
 
 def assemble(items: list[Item], instructions: list[Instruction], header: container.Header) -> bytes:
     """The bytes of memory.bin."""
-    payloads = b"".join(item.payload for item in items)
+    payloads = b"".join(_payloads(items))
     area = bytes((header.image_beats + header.spill_beats) * header.beat_bytes)
     body = schedule.encode(instructions) + payloads + area
     return container.seal(replace(header, magic=container.MEMORY_MAGIC), body)

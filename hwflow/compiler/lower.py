@@ -10,16 +10,22 @@ from hwflow.compiler.manifest import ImageInfo, LayerInfo, Manifest, TensorInfo,
 from hwflow.compiler.order import order
 from hwflow.compiler.plan import LayerPlan
 from hwflow.compiler.program import Program, sha256
+from hwflow.compiler.repeat import Repeat, repeated
 from hwflow.compiler.spill import plan, stored_tensors
 from hwflow.compiler.stream import items
 from hwflow.config import AcceleratorConfig
+from hwflow.errors import FlowError
 from hwflow.memories import Tensor
 from hwflow.verifier.verify import verify
 from models.integer.params import IntegerNetwork
 
 
-def lower(network: IntegerNetwork, config: AcceleratorConfig) -> Program:
+def lower(
+    network: IntegerNetwork, config: AcceleratorConfig, repeat: Repeat | None = None
+) -> Program:
     """A verified program: the same bytes for the same network and configuration.
+
+    repeat: a layer to be computed more than once.
 
     Raises:
         FlowError: the network breaks docs/numerics.md, needs something the hardware does not do,
@@ -27,7 +33,13 @@ def lower(network: IntegerNetwork, config: AcceleratorConfig) -> Program:
     """
     network.validate()
     layers = place_heads(plan(network, config), config)
-    ordered = order(items(network, layers, config), config)
+    needed = items(network, layers, config)
+    if repeat is not None:
+        names = [layer.name for layer in layers]
+        if repeat.layer not in names:
+            raise FlowError(f"--repeat-layer {repeat.layer}: unknown; known: {', '.join(names)}")
+        needed = repeated(needed, names.index(repeat.layer), repeat.times, config)
+    ordered = order(needed, config)
     instructions, areas = image.place(ordered, config)
     network_hash, target_hash = network.content_hash(), config_hash(config)
     header = container.Header(

@@ -33,7 +33,8 @@ class Item:
     amount: int
 
 
-def _queued(instruction: Instruction) -> Item:
+def queued(instruction: Instruction) -> Item:
+    """The item of an instruction for one of the queues."""
     token = queue_of(instruction)
     return Item(instruction=instruction, payload=b"", token=token, amount=1)
 
@@ -132,10 +133,10 @@ class Streams:
         conv = network.init[layer.number]
         instruction = init_conv(conv, layer, self._config)
         channels = conv.out_shape[2]
-        yield _queued(instruction)
+        yield queued(instruction)
         if layer.number:
-            yield _queued(scalar.barrier(layer.number, layer.source.channels))
-        yield _queued(scalar.affine(layer.number, channels))
+            yield queued(scalar.barrier(layer.number, layer.source.channels))
+        yield queued(scalar.affine(layer.number, channels))
         records = weights.constant_records(None, conv.vector, self._config)
         data = weights.mac_conv_weights(conv.weights, bool(instruction["grouped"]), self._config)
         sources = [(Ring.CONSTANTS, records), (Ring.MACS, data)]
@@ -156,17 +157,17 @@ class Streams:
             )
         )
         mean = scalar.mean(number, cin, se.mean)
-        yield _queued(mean)
+        yield queued(mean)
         if mean["records"]:
             records = weights.constant_records(se.mean, None, config)
             yield from self._merged(number, layer.name, [(Ring.CONSTANTS, records)])
-        yield _queued(first)
+        yield queued(first)
         fc1 = weights.matrix_weights(se.fc1_weights, nibbles, config)
         records = weights.constant_records(se.fc1, None, config)
         sources = [(Ring.MACS, fc1), (Ring.CONSTANTS, records)]
         yield from self._merged(number, layer.name, sources)
-        yield _queued(second)
-        yield _queued(instruction)
+        yield queued(second)
+        yield queued(instruction)
         fc2 = weights.matrix_weights(se.fc2_weights, nibbles, config)
         records = weights.constant_records(se.fc2, conv.vector, config)
         binary = weights.binary_weights(conv.weights, config)
@@ -182,8 +183,8 @@ class Streams:
         dense, config = network.dense, self._config
         number = 2 + len(network.convs)
         shape = dense.weights.shape
-        yield _queued(scalar.mean(number, shape[0], dense.mean))
-        yield _queued(
+        yield queued(scalar.mean(number, shape[0], dense.mean))
+        yield queued(
             scalar.fully_connected(
                 number, FcDest.LOGITS, (shape[0], shape[1]), dense.logits, True, config
             )
@@ -192,7 +193,7 @@ class Streams:
         records = weights.constant_records(dense.logits, None, config)
         sources = [(Ring.MACS, data), (Ring.CONSTANTS, records)]
         yield from self._merged(number, "dense", sources)
-        yield _queued(scalar.end(number))
+        yield queued(scalar.end(number))
 
     def _merged(
         self,

@@ -35,7 +35,7 @@ class WeightRing:
         self.level = 0
         self.free = config.weight_words * self._beats
         self._beat = 0
-        last_read = timing.WEIGHT_ADDRESS + config.cols - 1
+        last_read = timing.WEIGHT_RELEASE + config.cols - 1
         self._release = Delay[int](last_read, 0)
 
     def step(self, write: bool, claimed: int, released: int) -> None:
@@ -57,7 +57,7 @@ class MacRing:
         self.level = 0
         self.free = 2 * config.mac_words * self._beats
         self._beat = 0
-        self._conv = Delay[int](timing.WEIGHT_ADDRESS, 0)
+        self._conv = Delay[int](timing.WEIGHT_RELEASE, 0)
         self._vector = Delay[int](1, 0)
 
     def step(self, write: bool, claimed: int, released: int, vector: int) -> None:

@@ -179,8 +179,11 @@ class _Prices:
             self.assumptions.append("4-bit MACs as if on units of 4 bits, which are not built")
         else:
             self.assumptions.append("4-bit MACs on the 8-bit array, as built")
-        names: list[UnitName] = [unit_name(unit) for unit in used]
-        names += [OPERAND_REGISTERS[unit] for unit in names if unit in OPERAND_REGISTERS]
+        names: list[UnitName] = []
+        names.extend(unit_name(unit) for unit in used)
+        for unit in tuple(names):
+            if unit in OPERAND_REGISTERS:
+                names.append(OPERAND_REGISTERS[unit])
         self._units: dict[str, UnitCharacterisation] = {
             unit: found.unit(unit, operands) for unit in names
         }

@@ -29,8 +29,6 @@ GREYS = (
 """Fill of each share; neighbours differ in grey and in hatching."""
 PANEL = 2.3
 """Inches a panel is high."""
-CHARACTERS = 34
-"""Of a bar's label, beyond which a line breaks after the network."""
 
 
 def plot_comparison(folder: Path, found: Comparison) -> list[Path]:
@@ -84,6 +82,11 @@ def _draw(
     return paths
 
 
+def _short(library: str) -> str:
+    """A library's name up to its first separator."""
+    return library.split("_")[0]
+
+
 def _precision(figure: Any, rows: Sequence[PrecisionRow]) -> None:
     """Energy of a MAC relative to one bit against its ACE; filled: recorded operands, open: random ones."""
     libraries = list(dict.fromkeys(row.library for row in rows))
@@ -111,7 +114,7 @@ def _precision(figure: Any, rows: Sequence[PrecisionRow]) -> None:
                     ],
                     color=colour, marker=marker, markerfacecolor=fill, markersize=4.5, capsize=2,
                     linewidth=0.9, linestyle=line if operands == "recorded" else "none",
-                    label=f"{library}, {operands} operands",
+                    label=f"{_short(library)}, {operands} operands",
                 )  # fmt: skip
         axes.set_title(f"{accounting} of a MAC (gate-level)")
         axes.set_xscale("log", base=2)
@@ -121,7 +124,7 @@ def _precision(figure: Any, rows: Sequence[PrecisionRow]) -> None:
         axes.set_xlabel("precision and ACE of a MAC")
         axes.grid(True, which="major", linewidth=0.3, color="#cccccc")
     panels[0].set_ylabel("energy of a MAC / of a binary MAC")
-    panels[0].legend(loc="upper left", frameon=False, fontsize=6.5)
+    panels[0].legend(loc="lower right", frameon=False, fontsize=6.5)
 
 
 def _layers(figure: Any, rows: Sequence[ScopeFit], libraries: Sequence[str]) -> None:
@@ -130,36 +133,36 @@ def _layers(figure: Any, rows: Sequence[ScopeFit], libraries: Sequence[str]) -> 
     for line, library in zip(grid, libraries, strict=True):
         for axes, scope in zip(line, SCOPES, strict=True):
             (row,) = (each for each in rows if (each.library, each.scope) == (library, scope))
-            ends = [f(x.predicted for x in row.layers) * 1e9 for f in (min, max)]
+            ends = [f(x.predicted for x in row.layers) * 1e6 for f in (min, max)]
             axes.plot(ends, ends, color="black", linewidth=0.8)
             for number, (bits, label) in enumerate(MAC_KINDS.items()):
                 colour, marker, _ = STYLES[number]
                 those = [x for x in row.layers if x.bits == bits]
                 axes.plot(
-                    [1e9 * x.predicted for x in those],
-                    [1e9 * x.estimated for x in those],
+                    [1e6 * x.predicted for x in those],
+                    [1e6 * x.estimated for x in those],
                     color=colour, marker=marker, linestyle="none", markersize=3.5,
                     markerfacecolor="none", markeredgewidth=0.8, label=f"mostly {label}",
                 )  # fmt: skip
             _decades(axes)
             rank = "" if row.ranks is None else f", rank {row.ranks.spearman.value:.2f}"
-            axes.set_title(f"{library}, {scope}{rank}", fontsize=7)
+            axes.set_title(f"{_short(library)}, {scope}{rank}", fontsize=7)
             axes.grid(True, which="major", linewidth=0.3, color="#cccccc")
-        line[0].set_ylabel("estimated nJ")
+        line[0].set_ylabel("estimated µJ")
     for axes in grid[-1]:
-        axes.set_xlabel("predicted nJ: ACE x nJ an ACE")
+        axes.set_xlabel("predicted µJ: ACE x µJ an ACE")
     grid[0][0].legend(loc="upper left", frameon=False, fontsize=6.5)
 
 
 def _decades(axes: Any) -> None:
-    """Logarithmic axes with plain numbers at 1, 2 and 5 of every decade."""
+    """Logarithmic axes with plain numbers: at 1, 2 and 5 of a decade where there are few decades."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     axes.set_xscale("log")
     axes.set_yscale("log")
     for axis in (axes.xaxis, axes.yaxis):
         low, high = axis.get_view_interval()
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 50 * low else (1,)))
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 10 * low else (1, 3)))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_minor_locator(NullLocator())
 
@@ -176,11 +179,9 @@ def _shares(figure: Any, rows: Sequence[ShareRow]) -> None:
             color=GREYS[number], edgecolor="black", linewidth=0.4,
         )  # fmt: skip
         left = [a + b for a, b in zip(left, widths, strict=True)]
-    labels = [f"{row.network} on {row.target}, {row.library}" for row in rows]
+    labels = [f"{row.network} on {row.target}, {_short(row.library)}" for row in rows]
     axes.set_yticks(places)
-    axes.set_yticklabels(
-        [each if len(each) < CHARACTERS else each.replace(" on ", "\non ", 1) for each in labels]
-    )
+    axes.set_yticklabels(labels)
     axes.set_xlim(0, 100)
     axes.set_xlabel("% of the estimated energy of an image; ACE counts the black part")
     figure.legend(loc="outside upper center", ncols=4, frameon=False, fontsize=6.5)

@@ -71,7 +71,7 @@ class Region:
         )
 
 
-def _reads(conv: Instruction, config: AcceleratorConfig) -> list[tuple[Region, int]]:
+def reads(conv: Instruction, config: AcceleratorConfig) -> list[tuple[Region, int]]:
     """(region, channels read) of every operand."""
     mac = bool(conv["mac"])
     depth = config.mac_depth if mac else config.popcount_width
@@ -95,7 +95,7 @@ def _reads(conv: Instruction, config: AcceleratorConfig) -> list[tuple[Region, i
     return regions
 
 
-def _writes(conv: Instruction, config: AcceleratorConfig) -> list[tuple[Region, int]]:
+def writes(conv: Instruction, config: AcceleratorConfig) -> list[tuple[Region, int]]:
     """(region, channels written) of every result."""
     cout = out_channels(conv, config)
     size = (conv["out_h"], conv["out_w"])
@@ -144,8 +144,8 @@ def _too_few(read: Region, found: _Live, channels: int, config: AcceleratorConfi
 
 
 def clashes(
-    reads: list[tuple[Region, int]],
-    writes: list[tuple[Region, int]],
+    operands: list[tuple[Region, int]],
+    results: list[tuple[Region, int]],
     groups: int,
     config: AcceleratorConfig,
 ) -> Iterator[str]:
@@ -154,14 +154,14 @@ def clashes(
     In place: the output element by element; means word by word, as a pixel's word of a shortcut is read no later than
     means are written there. Neither over a long shortcut that repeats: later groups read its words again.
     """
-    for index, (write, _) in enumerate(writes):
-        for read, _ in reads:
+    for index, (write, _) in enumerate(results):
+        for read, _ in operands:
             repeats = read.role == LONG and read.groups < groups
             allowed = read.role != INPUT and read.same_place(write) and not repeats
             allowed = allowed and write.role in (OUTPUT, MEAN)
             if write.overlaps(read, config) and not allowed:
                 yield f"its {write} overwrites its {read}"
-        for other, _ in writes[:index]:
+        for other, _ in results[:index]:
             if write.overlaps(other, config):
                 yield f"its {write} overlaps its {other}"
 
@@ -184,14 +184,14 @@ def tensors(context: Context) -> Iterator[str]:
         if load["ring"] == Ring.BYTES and first is not None:
             yield from _load_image(context, where, load, first, live)
     for where, conv in context.of(Op.CONV):
-        reads, writes = _reads(conv, config), _writes(conv, config)
-        for region, channels in reads:
+        operands, results = reads(conv, config), writes(conv, config)
+        for region, channels in operands:
             for problem in _operand(region, channels, live, conv["layer"], config):
                 yield f"{where}: {problem}"
         yield from (
-            f"{where}: {message}" for message in clashes(reads, writes, conv["groups"], config)
+            f"{where}: {message}" for message in clashes(operands, results, conv["groups"], config)
         )
-        for region, channels in writes:
+        for region, channels in results:
             end = region.base + region.rows(config)
             if end > capacity(config, region.memory):
                 limit = capacity(config, region.memory)
@@ -233,6 +233,6 @@ def _load_image(
     region = Region("image", Memory.BYTE, load["base"], shape[0], shape[1], words, words)
     live.append(_Live(region, shape[2], -1))
     whole = Region("image", Memory.BYTE, load["base"], 1, slots, words, words)
-    for written, _ in _writes(first, config):
+    for written, _ in writes(first, config):
         if written.overlaps(whole, config):
             yield f"{where}: the image's last beat reaches into layer 0's {written}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import groupby
 
 from hwflow import numerics
 from hwflow.compiler.container import HEADER_BYTES
@@ -32,7 +33,7 @@ def framing(context: Context) -> Iterator[str]:
     ends = [i for i, e in enumerate(context.instructions) if e["op"] == Op.END]
     if ends != [len(context.instructions) - 1]:
         yield f"schedule: END at {ends}, expected once, as the last instruction"
-    order = [i["layer"] for _, i in context.of(Op.CONV)]
+    order = [layer for layer, _ in groupby(i["layer"] for _, i in context.of(Op.CONV))]
     if order != list(range(len(order))) or not order:
         yield f"schedule: CONV layers {order}, expected 0, 1, 2, .. in order"
     dense = len(order)
@@ -247,11 +248,14 @@ def scalars(context: Context) -> Iterator[str]:
     config, convs = context.config, context.convs
     hidden = -1
     count = -1
+    scaled: set[int] = set()
     for where, entry in context.of(Op.MEAN, Op.FC, Op.AFFINE):
         layer, op = entry["layer"], Op(entry["op"])
         served, before = convs.get(layer), convs.get(layer - 1)
         channels = out_channels(served, config) if served else -1
-        if op is Op.MEAN:
+        if op is Op.MEAN and layer in scaled:  # between two passes of the layer
+            yield from _expect(where, entry, {"count": channels, "alpha": 0, "records": 0})
+        elif op is Op.MEAN:
             count = entry["count"]
             if before is None or not before["sums_en"]:
                 yield f"{where}: layer {layer - 1} keeps no channel sums"
@@ -269,6 +273,7 @@ def scalars(context: Context) -> Iterator[str]:
             yield from _expect(where, entry, {"steps": ceil_div(entry["inputs"], config.fc_inputs)})
             yield from _between(where, "outputs", entry["outputs"], 1, 1 << 16)
             if dest is FcDest.SCALE:
+                scaled.add(layer)
                 yield from _expect(where, entry, {"outputs": channels})
                 if served is not None and served["mac"]:
                     yield f"{where}: promises scales too early for a CONV on the MAC array; use AFFINE"

@@ -9,7 +9,7 @@ from hwflow.compiler import container, schedule
 from hwflow.compiler.manifest import config_hash
 from hwflow.errors import FlowError
 from hwflow.isa import INSTRUCTION_BYTES
-from hwflow.verifier import dataflow, heads, liveness, shapes, spills
+from hwflow.verifier import dataflow, heads, liveness, passes, shapes, spills
 from hwflow.verifier.context import Context, Rule
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ RULES: tuple[Rule, ...] = (
     Rule("scalars", "lengths of MEAN, FC, AFFINE match the layers they serve", shapes.scalars),
     Rule("rings", "a channel group's words fit their ring", shapes.ring_fit),
     Rule("constants", "constants are not overwritten before use", shapes.constants_hazard),
+    Rule("passes", "earlier passes of a layer leave all as it was", passes.passes),
     Rule("tensors", "operands live, in range, right shape, no overlap", dataflow.tensors),
     Rule(
         "spills", "external activations read whole, in order, after they are written", spills.spills

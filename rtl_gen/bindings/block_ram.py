@@ -14,7 +14,7 @@ from rtl_gen.interfaces import MemoryBinding
 
 LARGEST, SMALLEST = 16384, 512
 """Words of a bank: the depths that block RAMs of 16 Kbit have at 1 and at 32 bits of width."""
-LATENCY = 4
+LATENCY = 5
 """Cycles from an accepted request to its first beat."""
 
 
@@ -66,7 +66,8 @@ class BlockRam(wiring.Component):
         with m.If(request.valid & request.ready):
             m.d.sync += [address.eq(request.payload.address), left.eq(request.payload.beats)]
 
-        # Stage 1: the access, registered. Stage 2: in the RAMs. Stage 3: the bank's word chosen.
+        # Stage 1: the access, registered. Stage 2: in the RAMs. Stage 3: what they have read. Stage 4: the
+        # bank's word chosen.
         chosen = Signal(32)
         access, data = Signal(32), Signal(self._config.beat_bits)
         read1, write1, inside1 = Signal(), Signal(), Signal()
@@ -96,14 +97,18 @@ class BlockRam(wiring.Component):
             ]
             with m.If(here):
                 m.d.sync += selected.eq(index)
-            words.append(bank.read_data)
+            word = Signal.like(bank.read_data, name=f"word_{index}")
+            m.d.sync += word.eq(bank.read_data)
+            words.append(word)
             base += depth
-        read2, inside2 = Signal(), Signal()
+        read2, inside2 = Signal(2), Signal(2)
+        selected_then = Signal.like(selected)
         m.d.sync += [
-            read2.eq(read1),
-            inside2.eq(inside1),
+            read2.eq(Cat(read1, read2[0])),
+            inside2.eq(Cat(inside1, inside2[0])),
+            selected_then.eq(selected),
             port.written.eq(write1 & inside1),
-            answer.valid.eq(read2),
-            answer.payload.eq(Cat(Array(words)[selected], ~inside2)),
+            answer.valid.eq(read2[1]),
+            answer.payload.eq(Cat(Array(words)[selected_then], ~inside2[1])),
         ]
         return m

@@ -31,7 +31,7 @@ from rtl_gen.boards.sdram_clock import SdramClock
 from rtl_gen.boards.top import BoardTop
 from rtl_gen.instances import emit
 from rtl_gen.synthesis.carry_popcount import with_carry_cells
-from rtl_gen.synthesis.ecp5 import Synthesis, synthesise
+from rtl_gen.synthesis.ecp5 import Options, Synthesis, synthesise
 from rtl_gen.synthesis.resources import Resources
 from rtl_gen.synthesis.yosys import Progress
 
@@ -142,7 +142,7 @@ def build(
     generated = generate(board, config, beats=beats, clock_hz=clock_hz)
     text, phase = generated.text, generated.sdram_clock
     (folder / f"{TOP}.sv").write_text(text)
-    netlist = synthesise(text, TOP, progress=progress("synthesis"))
+    netlist = synthesise(text, TOP, Options(dsp_registers=True), progress=progress("synthesis"))
     check_size(board, netlist.resources)
     placed = place_and_route(
         netlist.json,

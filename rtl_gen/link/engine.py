@@ -24,6 +24,7 @@ from rtl_gen.link.members import accelerator_members
 from rtl_gen.link.mover import MemoryMover, Move
 from rtl_gen.link.parameters import LinkConfig, capability_words, versions
 from rtl_gen.link.repeat import Repeater
+from rtl_gen.link.request_range import request_range
 from rtl_gen.link.results import ResultKeeper
 from rtl_gen.ram import Ram
 
@@ -84,6 +85,7 @@ class CommandEngine(wiring.Component):
         self._state, self._shift = Signal(STATE), Signal(WORD_BITS)
         self._words = Signal(LENGTH_BITS)  # that follow the state
         self._size = Signal(LENGTH_BITS)  # of a WRITE's data, bytes
+        self._meant = Signal()  # the memory's CRC is the one of RUN
 
     def _argument(self, kind: Kind, name: str) -> Value:
         """A number of a request's payload, whose last byte lies highest."""
@@ -111,6 +113,11 @@ class CommandEngine(wiring.Component):
             m.d.sync += self._results_done.eq(1)
         self._elaborate_payload(m)
         self._elaborate_ports(m)
+        self._range = request_range(
+            m, self._config, self._link, self._decoder.kind, self._argument, self._size
+        )
+        # The CRC is there before the state in which this is looked at.
+        m.d.sync += self._meant.eq(self._mover.crc == self._argument(Kind.RUN, "crc"))
         with m.FSM(name="engine") as engine:
             m.d.comb += self.active.eq(~engine.ongoing("IDLE"))
             self._elaborate_dispatch(m)
@@ -254,13 +261,9 @@ class CommandEngine(wiring.Component):
         """The checks of each kind of request."""
         decoder, link = self._decoder, self._link
         shift = (self._config.memory_bytes - 1).bit_length()
-        address, beats, end = Signal(32), Signal(32), Signal(33)
-        busy, outside = Signal(), Signal()
-        m.d.comb += [
-            busy.eq(self._running | self.busy),
-            end.eq(address + beats),
-            outside.eq(end > link.memory_beats),
-        ]
+        address, beats, outside = self._range
+        busy = Signal()
+        m.d.comb += busy.eq(self._running | self.busy)
         m.d.comb += [self._mover.address.eq(address), self._mover.beats.eq(beats)]
         m.d.sync += self._word.eq(0)
         with m.Switch(decoder.kind):
@@ -268,10 +271,6 @@ class CommandEngine(wiring.Component):
                 m.d.sync += [self.open.eq(1), self._answer_words.eq(HELLO_BYTES // WORD_BYTES)]
                 self._finish(m, Status.OK)
             with m.Case(Kind.WRITE):
-                m.d.comb += [
-                    address.eq(self._argument(Kind.WRITE, "address")),
-                    beats.eq(self._size >> shift),
-                ]
                 m.d.sync += self._answer_words.eq(0)
                 with m.If(busy | ~self._storing):
                     self._finish(m, Status.BUSY)
@@ -281,10 +280,6 @@ class CommandEngine(wiring.Component):
                     self._move(m, Move.STORE)
             for kind in (Kind.READ, Kind.CHECK, Kind.RUN):
                 with m.Case(kind):
-                    m.d.comb += [
-                        address.eq(self._argument(kind, "address")),
-                        beats.eq(self._argument(kind, "beats")),
-                    ]
                     words = {
                         Kind.READ: beats[:LENGTH_BITS] << (shift - 3),
                         Kind.CHECK: Const(1),
@@ -348,7 +343,7 @@ class CommandEngine(wiring.Component):
                     m.next = "START"
         with m.State("START"):
             self._finish(m, Status.MISMATCH)
-            with m.If(self._mover.crc == self._argument(Kind.RUN, "crc")):
+            with m.If(self._meant):
                 m.d.comb += self._repeater.begin.eq(1)
                 m.d.sync += [
                     self._keep.eq(self._argument(Kind.RUN, "keep")),

@@ -39,9 +39,8 @@ class HostLink(wiring.Component):
         m.d.comb += [
             receiver.rx.eq(self.rx),
             self.tx.eq(transmitter.tx),
-            engine.valid.eq(receiver.valid),
-            engine.byte.eq(receiver.byte),
         ]
+        m.d.sync += [engine.valid.eq(receiver.valid), engine.byte.eq(receiver.byte)]
         m.d.comb += self.schedule_address.eq(engine.schedule_address)
         m.d.comb += [getattr(engine, name).eq(getattr(self, name)) for name in INPUTS]
         m.d.comb += [getattr(self, name).eq(getattr(engine, name)) for name in OUTPUTS]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rtl_gen.synthesis.dsp_registers import pack_registers
 from rtl_gen.synthesis.resources import Resources, cells_by_unit
 from rtl_gen.synthesis.yosys import LOG, Progress, run_yosys, yosys_version
 
@@ -25,12 +26,15 @@ class Options:
     no_rw_check: no read of any memory ever meets a write of the same address in the same cycle, or nobody uses what is
         read then: leave out the registers and comparators that give the old word. The simulation's models give a wrong
         word in such a cycle, so netlists can be tested for it.
+    dsp_registers: flip-flops around multipliers go into them (rtl_gen/synthesis/dsp_registers.py), in the JSON and the
+        counts; the Verilog has them outside.
     keep: patterns of modules whose hierarchy stays (Yosys selections, as `*pe*`): exact counts, no optimisation across.
     prepare: further Yosys commands, run when the design is read, before synthesis.
     """
 
     wide_luts: bool = False
     no_rw_check: bool = False
+    dsp_registers: bool = False
     keep: tuple[str, ...] = ()
     prepare: tuple[str, ...] = ()
 
@@ -99,11 +103,14 @@ def synthesise(
     Raises:
         FlowError: Yosys is not installed, or does not accept the design.
     """
+    chosen = options or Options()
     with tempfile.TemporaryDirectory(prefix="hwflow-synthesis-") as name:
         folder = Path(name)
-        script = commands(top, options or Options())
+        script = commands(top, chosen)
         run_yosys(script, folder, inputs={DESIGN: text}, progress=progress)
         netlist = _without_library(json.loads((folder / JSON).read_bytes()))
+        if chosen.dsp_registers:
+            pack_registers(netlist["modules"][top])
         return Synthesis(
             top=top,
             json=json.dumps(netlist, separators=(",", ":")).encode(),

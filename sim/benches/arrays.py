@@ -27,7 +27,7 @@ async def _drive(ctx: Any, dut: Any, steps: list[Step | None], wait: int) -> lis
                 ctx.set(getattr(dut, name), value)
         now, before = past[wait], past[wait + 1]
         ctx.set(dut.step, int(now is not None))
-        ctx.set(dut.add, now["add"] if now else 0)
+        ctx.set(dut.add, now.get("add", 1) if now else 0)
         ctx.set(dut.step_next, int(before is not None))
         ctx.set(dut.last_next, before["last"] if before else 0)
         await ctx.tick()
@@ -64,7 +64,7 @@ def _bench(
         for step in tile:
             steps += [None] * rng.choice([0, 0, 0, 2])
             steps.append(step)
-        expected[len(steps) + wait] = sum(value(step) for step in tile if step["add"])
+        expected[len(steps) + wait] = sum(value(step) for step in tile if step.get("add", 1))
 
     async def bench(ctx: Any) -> None:
         seen = await _drive(ctx, dut, steps, wait)
@@ -100,7 +100,7 @@ def mac_pe(seed: int = 3) -> UnitBench:
         )
         return sum((a - (a >> 7 << 8)) * (b - (b >> 7 << 8)) for a, b in pairs)
 
-    names = {"operands": 8 * config.mac_depth, "weights": 8 * config.mac_depth, "add": 1}
+    names = {"operands": 8 * config.mac_depth, "weights": 8 * config.mac_depth}
     return _bench(MacPE(config), names, dot, holds=True, seed=seed)
 
 

@@ -217,7 +217,7 @@ def mac_ring(seed: int) -> UnitBench:
                 ctx.set(dut.step, 1)
                 ctx.set(dut.tile_end, end)
                 ctx.set(dut.group_end, end and tile == tiles - 1)
-                due[now + timing.ACTIVATIONS] = (first + step // rows, step % rows)
+                due[now + timing.ACTIVATIONS - 1] = (first + step // rows, step % rows)
                 await cycle(ctx)
                 ctx.set(dut.step, 0)
 

@@ -92,6 +92,33 @@ def multiplier(signed_a: int, signed_b: int) -> Instance:
     return Instance(text, 36, value)
 
 
+def registered_multiplier(operands: str, product: str) -> Instance:
+    """A signed multiplier with registers at both operands, enabled by the clock enable `operands`, and at its product."""
+    pins = ", ".join(
+        [f".A{i}(x[{i}])" for i in range(18)]
+        + [f".B{i}(x[{18 + i}])" for i in range(18)]
+        + [f".P{i}({{out}}[{i}])" for i in range(36)]
+        + [f".CE{i}(x[{36 + i}])" for i in range(4)]
+    )
+    parameters = ", ".join(
+        f'.REG_{register}_CLK("CLK0"), .REG_{register}_CE("{enable}")'
+        for register, enable in (("INPUTA", operands), ("INPUTB", operands), ("OUTPUT", product))
+    )
+    text = (
+        f"MULT18X18D #({parameters}) {{name}} ({pins}, .SIGNEDA(1'b1), .SIGNEDB(1'b1), .SOURCEA(1'b0), "
+        ".SOURCEB(1'b0), .CLK0(clk), .RST0(1'b0));"
+    )
+    held = [0, 0, 0]
+
+    def edge(x: int) -> None:
+        if take(x, 36 + int(product[-1]), 1):
+            held[2] = held[0] * held[1]
+        if take(x, 36 + int(operands[-1]), 1):
+            held[0], held[1] = (n - (n >> 17 << 18) for n in (take(x, 0, 18), take(x, 18, 18)))
+
+    return Instance(text, 36, lambda x: held[2] & (1 << 36) - 1, edge)
+
+
 def flip_flop(cemux: str, regset: str) -> Instance:
     text = (
         f'TRELLIS_FF #(.CEMUX("{cemux}"), .REGSET("{regset}")) {{name}} '
@@ -228,6 +255,7 @@ def instances() -> list[Instance]:
     made += [carry((0x96AA, 0x96AA), (one, two)) for one in ("YES", "NO") for two in ("YES", "NO")]
     made += [carry((rng.getrandbits(16), rng.getrandbits(16)), ("NO", "NO")) for _ in range(4)]
     made += [multiplier(a, b) for a in (0, 1) for b in (0, 1)]
+    made += [registered_multiplier("CE0", "CE1"), registered_multiplier("CE3", "CE2")]
     made += [flip_flop(ce, value) for ce in ("1", "CE", "INV") for value in ("RESET", "SET")]
     made += [distributed(0), distributed(rng.getrandbits(64))]
     normal = ("NORMAL", "NORMAL")

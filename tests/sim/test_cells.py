@@ -39,7 +39,7 @@ def test_a_wrong_cell_is_seen(tmp_path: Path) -> None:
         ("CCU2C", "INJECT1_0", "MAYBE"),
         ("DP16KD", "REGMODE_A", "OUTREG"),
         ("DP16KD", "CSDECODE_A", "0b111"),
-        ("MULT18X18D", "REG_OUTPUT_CLK", "CLK0"),
+        ("MULT18X18D", "REG_OUTPUT_CLK", "CLK1"),
     ],
 )
 def test_what_is_not_modelled_is_refused(cell: str, parameter: str, value: str) -> None:
