@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hwflow.cli.output import progress_console
+from hwflow.errors import FlowError
 
 if TYPE_CHECKING:
     from models.integer.params import IntegerNetwork
@@ -45,10 +46,12 @@ def network_input(checkpoint: Path) -> tuple[str, tuple[int, int, int], int]:
     Raises:
         FlowError: no usable configuration or network.
     """
-    from models.checkpoint import CONFIG
+    from models.checkpoint import ARRAYS, CONFIG
     from models.config import PokeBNNConfig
     from models.integer.params import IntegerNetwork
 
+    if not checkpoint.exists():
+        raise FlowError(f"{checkpoint}: not found; a checkpoint is a folder with {ARRAYS}, {CONFIG}")
     if checkpoint.suffix == INTEGER_SUFFIX:
         network = IntegerNetwork.load(checkpoint)
         return network.name, network.image_shape, network.classes
