@@ -11,6 +11,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
+import math
 import re
 import zlib
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ from hwflow.energy.library_build import cells_of
 from hwflow.errors import FlowError
 from hwflow.files import write_atomically
 
-FORMAT = 4
+FORMAT = 5
 """Of the kept JSON: raise it when what is kept changes."""
 
 UNITS = {
@@ -109,8 +110,8 @@ def _plain(path: Path, text: str, keep: Path | None) -> dict[str, Any]:
     return made
 
 
-class _UnsupportedTableError(Exception):
-    """A table over other variables than slew and load; the cell that has it cannot be used."""
+class _UnusableError(Exception):
+    """Something that its cell cannot be used with: a table over other variables than slew and load, no capacitance."""
 
 
 class _Reader:
@@ -137,14 +138,28 @@ class _Reader:
         }
 
     def library(self) -> dict[str, Any]:
-        cells = {_name(cell.args[0]): self._cell(cell) for cell in self.root.get_groups("cell")}
+        cells = dict(self._named(cell) for cell in self.root.get_groups("cell"))
         if not cells:
             raise FlowError(f"{self.path}: no cells; give a library of standard cells")
+        if not any(cell["leakage"] for cell in cells.values()):
+            raise FlowError(
+                f"{self.path}: no leakage power in any cell; give a library that has it, or add "
+                "default_cell_leakage_power : 0 to count none"
+            )
         return {
             "name": _name(self.root.args[0]) if self.root.args else self.path.name,
             "voltage": self._voltage(),
             "cells": cells,
         }
+
+    def _named(self, cell: Any) -> tuple[str, dict[str, Any]]:
+        if not cell.args:
+            raise FlowError(f"{self.path}: a cell has no name; correct the library")
+        name = _name(cell.args[0])
+        try:
+            return name, self._cell(cell)
+        except FlowError as error:
+            raise FlowError(f"{self.path}, cell {name}: {error}") from error
 
     def _unit(self, name: str) -> float:
         values = self.root.get_attributes(name)
@@ -162,13 +177,17 @@ class _Reader:
 
     def _voltage(self) -> float:
         wanted = _str(self.root, "default_operating_conditions")
-        for conditions in self.root.get_groups("operating_conditions"):
-            if _name(conditions.args[0]) == wanted and conditions.get_attributes("voltage"):
-                return float(conditions.get_attributes("voltage")[-1]) * self.units["voltage_unit"]
-        nominal = self.root.get_attributes("nom_voltage")
-        if not nominal:
+        conditions = self.root.get_groups("operating_conditions")
+        named = [each for each in conditions if each.args and _name(each.args[0]) == wanted]
+        try:
+            found = [_number(each, "voltage", None) for each in named]
+            found.append(_number(self.root, "nom_voltage", None))
+        except FlowError as error:
+            raise FlowError(f"{self.path}: {error}") from error
+        volts = next((each for each in found if each is not None), None)
+        if volts is None:
             raise FlowError(f"{self.path}: no supply voltage; add nom_voltage to the library")
-        return float(nominal[-1]) * self.units["voltage_unit"]
+        return volts * self.units["voltage_unit"]
 
     def _cell(self, cell: Any) -> dict[str, Any]:
         sequential = None
@@ -177,6 +196,8 @@ class _Reader:
             ("latch", "enable", "data_in"),
         ):
             for group in cell.get_groups(kind):
+                if not group.args:
+                    raise FlowError(f"{kind} () names no state; correct it")
                 sequential = {
                     "kind": kind,
                     "state": [_name(arg) for arg in group.args],
@@ -192,7 +213,7 @@ class _Reader:
                 continue
             try:
                 pins |= {_name(arg): self._pin(pin) for arg in pin.args}
-            except _UnsupportedTableError as error:
+            except _UnusableError as error:
                 odd.append(str(error))
         odd += [
             name
@@ -224,16 +245,20 @@ class _Reader:
         ]
         total = _number(cell, "cell_leakage_power", None)
         if total is None and not found:
-            total = _number(self.root, "default_cell_leakage_power", 0.0)
-        if total is not None and all(each["when"] for each in found):
-            found.append({"when": "", "rail": "", "watts": total * unit})
-        return found
+            total = _number(self.root, "default_cell_leakage_power", None)
+        if total is None:
+            return found
+        # What the cell leaks in all: in states without a value of their own, over all rails together.
+        defaults = {each["rail"]: each["watts"] for each in found if not each["when"]}
+        rails = dict.fromkeys(each["rail"] for each in found) or {"": None}
+        lacking = [rail for rail in rails if rail not in defaults]
+        share = max(total * unit - sum(defaults.values()), 0.0) / max(len(lacking), 1)
+        return found + [{"when": "", "rail": rail, "watts": share} for rail in lacking]
 
     def _pin(self, pin: Any) -> dict[str, Any]:
-        unit = self.units["capacitive_load_unit"]
         return {
             "direction": _str(pin, "direction"),
-            "capacitance": _number(pin, "capacitance", 0.0) * unit,
+            "capacitance": self._capacitance(pin) * self.units["capacitive_load_unit"],
             "function": _str(pin, "function"),
             "clock": _str(pin, "clock") == "true",
             "three_state": bool(_str(pin, "three_state")),
@@ -242,6 +267,20 @@ class _Reader:
                 each for group in pin.get_groups("internal_power") for each in self._power(group)
             ],
         }
+
+    def _capacitance(self, pin: Any) -> float:
+        """The pin's own, else the mean of those of its edges, else the library's default; an output's may be absent."""
+        edges = [_number(pin, f"{edge}_capacitance", None) for edge in ("rise", "fall")]
+        given = [each for each in edges if each is not None]
+        direction = _str(pin, "direction")
+        found = _number(pin, "capacitance", None)
+        if found is None and given:
+            found = sum(given) / len(given)
+        if found is None:
+            found = _number(self.root, f"default_{direction}_pin_cap", None)
+        if found is None and direction == "input":
+            raise _UnusableError(f"pin {' '.join(map(_name, pin.args))} has no capacitance")
+        return found or 0.0
 
     def _timing(self, group: Any) -> dict[str, Any]:
         wanted = (*KEPT_TIMING, *KEPT_CONSTRAINTS)
@@ -285,13 +324,13 @@ class _Reader:
         found = (self.templates.get((each, named)) for each in (kind, TIMING, POWER))
         template = next((each for each in found if each is not None), None)
         if template is None and named not in ("", "scalar"):
-            raise FlowError(f"{self.path}: no {kind} {named!r}; add it to the library")
+            raise FlowError(f"no {kind} {named!r}; add it to the library")
         rows = [_floats(each) for each in _list(group, "values")]
         names = [] if template is None else [_str(template, f"variable_{n}") for n in (1, 2, 3)]
         names = [name for name in names if name]
         strange = [name for name in names if name not in (*X, *Y)]
         if strange or len(set(names)) > 2:
-            raise _UnsupportedTableError(f"its {group.group_name} is over {', '.join(names)}")
+            raise _UnusableError(f"its {group.group_name} is over {', '.join(names)}")
         axes = [
             _floats(_list(group, f"index_{n + 1}") or _list(template, f"index_{n + 1}"))
             for n in range(len(names))
@@ -303,7 +342,7 @@ class _Reader:
             expected *= size
         if len(flat) != expected:
             raise FlowError(
-                f"{self.path}: table {group.group_name} of template {group.args} has {len(flat)} values "
+                f"table {group.group_name} of template {group.args} has {len(flat)} values "
                 f"over {list(zip(names, sizes, strict=True))}; expected one over slew and load"
             )
         scaled = {
@@ -311,12 +350,10 @@ class _Reader:
             for name, axis in zip(names, axes, strict=True)
         }
         if len(scaled) != len(names):
-            raise FlowError(f"{self.path}: template {group.args} has one variable twice: {names}")
+            raise FlowError(f"template {group.args} has one variable twice: {names}")
         x, y = scaled.get("x", [0.0]), scaled.get("y", [0.0])
         if any(b <= a for axis in (x, y) for a, b in pairwise(axis)):
-            raise FlowError(
-                f"{self.path}: table {group.group_name} has an index that does not grow"
-            )
+            raise FlowError(f"table {group.group_name} has an index that does not grow")
         by_x = len(names) == 2 and names[0] in X
         step = (len(y), 1) if by_x or len(names) < 2 else (1, len(x))
         return {
@@ -345,10 +382,17 @@ def _number(group: Any, name: str, default: float | None) -> Any:
     values = group.get_attributes(name)
     if not values:
         return default
+    return _float(_name(values[-1]), name)
+
+
+def _float(text: str, what: str) -> float:
     try:
-        return float(_name(values[-1]))
-    except ValueError as error:
-        raise FlowError(f"{name} is {values[-1]}; expected a number in the Liberty file") from error
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise FlowError(f"{what} is {text!r}; expected a number in the Liberty file")
+    return value
 
 
 def _list(group: Any, name: str) -> list[Any]:
@@ -361,5 +405,8 @@ def _list(group: Any, name: str) -> list[Any]:
 def _floats(values: Any) -> list[float]:
     texts = values if isinstance(values, list) else [values]
     return [
-        float(part) for text in texts for part in re.split(r"[,\s\\]+", _name(text).strip()) if part
+        _float(part, "an element of a table")
+        for text in texts
+        for part in re.split(r"[,\s\\]+", _name(text).strip())
+        if part
     ]
