@@ -72,7 +72,7 @@ class Board:
         name: as in `--board`.
         part: its FPGA.
         oscillator_hz: of the input `clk25`.
-        target: the accelerator that fits (hwflow/targets).
+        target: the accelerator whose routing was seen to finish (hwflow/targets).
         network: the trained network whose memory image fits into its block RAM (models/trained).
         clock_hz: of the design.
         baud: of the serial link.
@@ -137,7 +137,7 @@ ULX3S_85F = Board(
     name="ulx3s-85f",
     part=LFE5U_85F,
     oscillator_hz=25_000_000,
-    target="ulx3s-85f",
+    target="ecp5-25f",
     network="fmnist-tiny",
     clock_hz=40_000_000,
     baud=2_000_000,
