@@ -15,6 +15,9 @@ from hwflow.files import write_atomically
 
 T = TypeVar("T")
 
+LONGEST_SHOWN = 80
+"""Characters of a wrong value that a message repeats."""
+
 
 def save(path: Path, kind: str, version: int, record: Any) -> None:
     """Writes a dataclass as a JSON document: same record, same bytes. Raises FlowError."""
@@ -34,7 +37,7 @@ def load(path: Path, kind: str, version: int, record: type[T]) -> T:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise FlowError(f"{path}: cannot be read ({error.strerror}); name another file") from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no UTF-8, no JSON, a number too long, too deep
         raise FlowError(f"{path}: not JSON ({error}); name a file of format {kind}") from error
     if not isinstance(document, dict) or document.get("format") != kind:
         raise FlowError(f"{path}: not of format {kind}; name such a file")
@@ -75,8 +78,22 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     elif dataclasses.is_dataclass(hint):
         return build(typing.cast(type[Any], hint), value, where)
     elif hint is float:
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-            return float(value)
+        number = _float(value)
+        if math.isfinite(number):
+            return number
     elif type(value) is hint:
         return value
-    raise FlowError(f"{where}: {value!r} is no {getattr(hint, '__name__', hint)}; correct it")
+    shown = repr(value)
+    if len(shown) > LONGEST_SHOWN:
+        shown = f"{shown[:LONGEST_SHOWN]}.. ({len(shown)} characters)"
+    raise FlowError(f"{where}: {shown} is no {getattr(hint, '__name__', hint)}; correct it")
+
+
+def _float(value: Any) -> float:
+    """A number as float, infinite where none is that large; NaN for what is no number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from scipy.stats import t as student
 
 from hwflow.energy.measure.align import spans
+from hwflow.energy.measure.drift import Curve, curve, idle_rows
 from hwflow.energy.measure.log import Floats, PowerLog
 from hwflow.energy.measure.markers import Markers
 from hwflow.energy.measure.noise import correlation_time
@@ -50,9 +51,11 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Fit:
-    """solution: idle W (at the middle of the log), drift W/s, then the step of every group, W; covariance alike.
+    """Parameters and their covariance, in the order of `solution`.
 
-    degree: of the drift's polynomial; change: of the solution with one degree more, 0 where a line does.
+    solution: idle W at the middle of the log, drift W/s, the step of every group, W, the drift's higher terms.
+    idle: (groups, parameters), times the solution idle W while a group's markers lasted. degree: of the drift's
+    polynomial; change, idle_change: of the solution and of those idle powers with one degree more, 0 where a line does.
     effective: independent samples of the idle phases and of each group.
     """
 
@@ -62,8 +65,10 @@ class Fit:
     correlation: float
     effective: tuple[float, ...]
     phases: tuple[Phase, ...]
+    idle: Floats
     degree: int
     change: Floats
+    idle_change: Floats
 
     def freedom(self, groups: Sequence[Group]) -> float:
         """Degrees of freedom of a combination of these groups and the idle phases: those of the shortest."""
@@ -118,17 +123,23 @@ def fit(
     masks = [idle, *inside]
     _enough(log, groups, masks, markers, 1.0, after + before)
     kept = design.shape[1]
-    curves = [_curve(design, power, number) for number in range(1, MOST_DRIFT + 2)]
+    curves = [curve(design, power, number) for number in range(1, MOST_DRIFT + 2)]
     chosen = degree or next(
-        (n for n in range(1, MOST_DRIFT + 1) if not _clear(*curves[n], masks, used, log)), 0
+        (n for n in range(1, MOST_DRIFT + 1) if not _clear(curves[n], masks, used, log)), 0
     )
     if not chosen:
         raise FlowError(
             f"idle power drifts in a way that no polynomial of degree {MOST_DRIFT} follows; let the board warm up, and "
             "keep other work off the measured rail"
         )
-    design, solution, residual = curves[chosen - 1]
-    further = curves[chosen][1][:kept] - solution[:kept]
+    best, further = curves[chosen - 1], curves[chosen]
+    design, solution, residual = best.design, best.solution, best.residual
+    change = np.zeros(len(solution))
+    change[:kept] = further.solution[:kept] - solution[:kept]
+    own = [np.array([m.group == group for m in markers.markers]) for group in groups]
+    centred = [placed[mine] - middle for mine in own]
+    idle_w, further_w = idle_rows(best, centred), idle_rows(further, centred) @ further.solution
+    bent = float(chosen > 1)
     correlation = _correlation(residual, masks, used, log)
     _enough(log, groups, masks, markers, correlation, after + before)
     inverse = np.linalg.inv(design.T @ design)
@@ -137,8 +148,8 @@ def fit(
     covariance = inverse @ spread @ inverse * correlation * freedom
     return Fit(
         groups=groups,
-        solution=solution[:kept],
-        covariance=covariance[:kept, :kept],
+        solution=solution,
+        covariance=covariance,
         correlation=correlation,
         effective=tuple(float(mask.sum()) / correlation for mask in masks),
         phases=tuple(
@@ -150,33 +161,24 @@ def fit(
                 strict=True,
             )
         ),
+        idle=idle_w,
         degree=chosen,
-        change=further if chosen > 1 else np.zeros(kept),
+        change=bent * change,
+        idle_change=bent * (further_w - idle_w @ solution),
     )
 
 
-def _curve(design: Floats, power: Floats, degree: int) -> tuple[Floats, Floats, Floats]:
-    """Design, solution and residual with a drift of this degree; its higher terms are the last columns."""
-    scale = max(float(np.abs(design[:, 1]).max()), 1e-30)
-    for number in range(2, degree + 1):
-        term = (design[:, 1] / scale) ** number
-        design = np.column_stack([design, term - term.mean()])
-    solution = np.asarray(np.linalg.lstsq(design, power, rcond=None)[0], np.float64)
-    return design, solution, power - design @ solution
-
-
 def _clear(
-    design: Floats,
-    solution: Floats,
-    residual: Floats,
+    found: Curve,
     masks: Sequence[Mask],
     used: Mask,
     log: PowerLog,
 ) -> bool:
     """Whether the last column's parameter is not 0."""
+    design, residual = found.design, found.residual
     variance = float(np.var(residual)) * _correlation(residual, masks, used, log)
     error = math.sqrt(float(np.linalg.inv(design.T @ design)[-1, -1]) * variance)
-    return abs(float(solution[-1])) > CLEAR * error
+    return abs(float(found.solution[-1])) > CLEAR * error
 
 
 def _correlation(residual: Floats, masks: Sequence[Mask], used: Mask, log: PowerLog) -> float:
@@ -317,12 +319,18 @@ def _energy(
         "gain": gain * abs(active),
         "clock": clock * abs(active),
     }
-    everything = work.copy()
-    everything[0] = duration
+    # Idle power is that of the time at which the group's own markers were.
+    place = found.groups.index(group)
+    waiting, bent_idle = duration * found.idle[place], duration * float(found.idle_change[place])
+    everything = work + waiting
     total = float(everything @ found.solution)
     total_parts = parts | {
         "noise": math.sqrt(float(everything @ found.covariance @ everything)),
-        "drift": abs(float(everything @ found.change)),
+        "alignment": max(
+            abs(float((work + duration * other.idle[place]) @ other.solution) - total)
+            for other in moved
+        ),
+        "drift": abs(float(work @ found.change) + bent_idle),
         "gain": gain * abs(total),
         "clock": clock * abs(total),
         "offset": meter.offset_limit_w / UNIFORM * abs(duration),
@@ -330,11 +338,16 @@ def _energy(
     configured = None
     if unconfigured is not None:
         watts, error = unconfigured
-        extra = (float(found.solution[0]) - watts) * duration
-        sampled = math.hypot(math.sqrt(float(found.covariance[0, 0])), error) * duration
+        extra = float(waiting @ found.solution) - watts * duration
+        sampled = math.sqrt(float(waiting @ found.covariance @ waiting))
         configured = estimate(
             extra,
-            {"noise": sampled, "gain": gain * abs(extra), "clock": clock * abs(extra)},
+            {
+                "noise": math.hypot(sampled, error * duration),
+                "drift": abs(bent_idle),
+                "gain": gain * abs(extra),
+                "clock": clock * abs(extra),
+            },
             freedom,
         )
     variance = sum(part**2 for part in parts.values())

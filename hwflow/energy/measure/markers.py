@@ -11,6 +11,19 @@ from hwflow.errors import FlowError
 
 FORMAT = "hwflow-energy-markers"
 VERSION = 1
+LARGEST = 2**63 - 1
+"""No counter of the board's counts further."""
+FIELDS_OF_A_RUN = (
+    "network",
+    "network_hash",
+    "target",
+    "target_hash",
+    "gateware_hash",
+    "clock_hz",
+)
+"""What files that are analysed together have in common; a program that repeats a layer is of the same network."""
+SAME_CYCLES = 0.01
+"""Largest relative difference of the cycles of a frame between files of one work: what memory's refresh may take."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,10 +91,10 @@ def check(markers: Markers, source: str) -> None:
         )
     for number, marker in enumerate(markers.markers):
         for field in ("cycles", "runs", "times"):
-            if getattr(marker, field) < 1:
-                raise FlowError(
-                    f"{source}: marker {number} has {field} {getattr(marker, field)}; run it again"
-                )
+            value = getattr(marker, field)
+            if not 1 <= value <= LARGEST:
+                shown = value if value < 1 else f"beyond {LARGEST}"
+                raise FlowError(f"{source}: marker {number} has {field} {shown}; run it again")
         if marker.times > 1 and not marker.layer:
             raise FlowError(f"{source}: marker {number} repeats a layer without a name; name it")
         if marker.late_s < 0:
@@ -96,20 +109,36 @@ def check(markers: Markers, source: str) -> None:
             )
 
 
+def _same_work(files: list[tuple[str, Markers]]) -> None:
+    """Raises FlowError for files in which a frame of the same work takes other cycles: other programs or clocks."""
+    known: dict[tuple[str, int], tuple[str, float]] = {}
+    for source, each in files:
+        for marker in each.markers:
+            frame = marker.cycles / marker.runs
+            first, usual = known.setdefault(marker.group, (source, frame))
+            if source != first and abs(frame - usual) > SAME_CYCLES * usual:
+                raise FlowError(
+                    f"{source}: a frame of {marker.name()} takes {frame:.0f} cycles, in {first} {usual:.0f}; measure one "
+                    "program at a time"
+                )
+
+
 def merge(files: list[tuple[str, Markers]]) -> Markers:
     """Markers of several files of one board as one.
 
     Raises:
-        FlowError: they are of other targets, gateware or clocks, or overlap.
+        FlowError: they are of other networks, targets, gateware or clocks, take other cycles for the same work, or
+            overlap.
     """
     (_, first), rest = files[0], files[1:]
     for source, other in rest:
-        for field in ("target_hash", "gateware_hash", "clock_hz"):
+        for field in FIELDS_OF_A_RUN:
             if getattr(other, field) != getattr(first, field):
                 raise FlowError(
                     f"{source}: {field} is {getattr(other, field)}, of the first file {getattr(first, field)}; "
-                    "measure one board at a time"
+                    "measure one network on one board at a time"
                 )
+    _same_work(files)
     together = tuple(m for _, each in files for m in each.markers)
     merged = Markers(
         network=first.network,

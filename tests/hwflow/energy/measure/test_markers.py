@@ -34,6 +34,8 @@ def test_files_are_read_back(tmp_path: Path) -> None:
         (2, {"runs": 0}, "marker 2 has runs 0"),
         (2, {"times": 4}, "marker 2 repeats a layer without a name"),
         (0, {"late_s": -1.0}, "late_s -1.0"),
+        (1, {"cycles": 10**400}, "marker 1 has cycles beyond 9223372036854775807"),
+        (0, {"late_s": 10**400}, "markers[0]: late_s: 1000"),
     ],
 )
 def test_impossible_markers(place: int, fields: dict[str, Any], said: str, tmp_path: Path) -> None:
@@ -64,3 +66,33 @@ def test_files_are_merged() -> None:
         merge([("a", first), ("b", dataclasses.replace(second, gateware_hash="x"))])
     with pytest.raises(FlowError, match="overlap"):
         merge([("a", first), ("b", first)])
+
+
+@pytest.mark.parametrize("field", ["network", "network_hash", "target"])
+def test_files_of_several_networks_are_refused(field: str) -> None:
+    first = Scene().markers()
+    later = tuple(dataclasses.replace(m, start_s=m.start_s + 100) for m in first.markers)
+    other = dataclasses.replace(first, markers=later, **{field: "another"})
+    with pytest.raises(FlowError, match=f"b: {field} is another.*one network on one board"):
+        merge([("a", first), ("b", other)])
+
+
+def test_files_of_several_programs_are_refused() -> None:
+    first = Scene().markers()
+    later = tuple(
+        dataclasses.replace(m, start_s=m.start_s + 100, cycles=2 * m.cycles) for m in first.markers
+    )
+    with pytest.raises(FlowError, match="b: a frame of network takes 40000 cycles, in a 20000"):
+        merge([("a", first), ("b", dataclasses.replace(first, markers=later))])
+
+
+@pytest.mark.parametrize("digits", [400, 5000])
+def test_numbers_beyond_floats_are_named(digits: int, tmp_path: Path) -> None:
+    path = tmp_path / "m.json"
+    Scene().markers().save(path)
+    path.write_text(
+        path.read_text().replace('"clock_hz": 40000000.0', f'"clock_hz": {"9" * digits}')
+    )
+    with pytest.raises(FlowError, match=r"clock_hz: 9999|not JSON") as error:
+        Markers.load(path)
+    assert len(str(error.value)) < 400

@@ -141,6 +141,33 @@ def test_a_bending_drift_is_followed() -> None:
         measure(steep, scene.markers(), meter(), Options())
 
 
+@pytest.mark.parametrize("bend", [0.0, 2e-4], ids=["line", "parabola"])
+def test_idle_power_is_that_of_the_markers(bend: float) -> None:
+    """A marker early in a long log with drift: everything on the rail is what it was then, not in the middle."""
+    scene = Scene(drift_w_s=0.02, bend_w_s2=bend, noise_w=0.004, repeats=1, runs=6000, idle_w=1.0)
+    bare = dataclasses.replace(
+        scene, idle_w=0.3, drift_w_s=0.0, bend_w_s2=0.0, steps_w={("", 1): 0.0}
+    )
+    (marker,) = scene.markers().markers
+    times = np.linspace(marker.start_s, marker.start_s + 3.0, 1001)
+    idle = float(np.mean(scene.idle_w + 0.02 * times + bend * (times - 30.0) ** 2))
+    seconds = 20_000 / CLOCK
+    shares: list[bool] = []
+    for seed in range(20):
+        found = measure(
+            scene.log(seed, 60.0), scene.markers(), meter(), Options(), bare.log(seed, 20.0)
+        )
+        (energy,) = found.energies
+        assert energy.configured is not None
+        assert energy.total.mean == pytest.approx(scene.truth() + idle * seconds, rel=0.01)
+        assert energy.configured.mean == pytest.approx((idle - 0.3) * seconds, rel=0.01)
+        shares += [
+            holds(energy.total, scene.truth() + idle * seconds),
+            holds(energy.configured, (idle - 0.3) * seconds),
+        ]
+    assert np.mean(shares) > 0.85
+
+
 def test_drift_is_stated() -> None:
     scene = Scene(drift_w_s=0.01)
     found = measure(scene.log(2), scene.markers(), meter(), Options())
