@@ -21,8 +21,34 @@ from hwflow.errors import FlowError
 
 OPAQUE = ("pallas_call", "tpu_custom_call", "ffi_call", "pure_callback", "io_callback")
 """Primitives that run code which no trace shows."""
-UNCOUNTED = ("ragged_dot", "ragged_dot_general", "scaled_matmul", "ragged_all_to_all")
-"""Primitives that multiply matrices and that no rule here counts."""
+UNCOUNTED = frozenset(
+    [
+        "ragged_dot",
+        "ragged_dot_general",
+        "scaled_matmul",
+        "ragged_all_to_all",
+        "fft",
+        "custom_linear_solve",
+        "triangular_solve",
+        "tridiagonal_solve",
+        "tridiagonal",
+        "lu",
+        "cholesky",
+        "cholesky_update",
+        "qr",
+        "geqrf",
+        "geqp3",
+        "ormqr",
+        "householder_product",
+        "hessenberg",
+        "schur",
+        "eig",
+        "eigh",
+        "svd",
+        "symmetric_product",
+    ]
+)
+"""Primitives that multiply, as transforms, solvers and decompositions do, and that no rule here counts."""
 NAMES = {"conv_general_dilated": "conv", "dot_general": "dot"}
 
 
@@ -84,7 +110,7 @@ class _Tracer:
     ) -> list[_Value]:
         name = equation.primitive.name
         here = "/".join(part for part in (scope, str(equation.source_info.name_stack)) if part)
-        if name in OPAQUE or name in UNCOUNTED:
+        if name in OPAQUE or (name in UNCOUNTED and any(v.active for v in values)):
             raise FlowError(
                 f"the model calls {name} at {here or 'its top'}, whose multiplications cannot be counted; write "
                 "it with jax.lax convolutions and matrix products"

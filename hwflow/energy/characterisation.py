@@ -51,6 +51,8 @@ OPERATIONS: Mapping[UnitName, str] = {
     "mac4_operands": "mac4x4",
     "bf16_operands": "bf16_mac",
 }
+"""What each unit's energy is given for: one binary, 8x8, 4x4 bit or bfloat16 multiply-add (all slots of a step, masked
+and padded ones too), one element through a vector lane, one read of a tap (all banks of one feature memory)."""
 OPERAND_REGISTERS: Mapping[UnitName, UnitName] = {
     "binary_pe": "binary_operands",
     "mac8_pe": "mac8_operands",
@@ -58,8 +60,6 @@ OPERAND_REGISTERS: Mapping[UnitName, UnitName] = {
     "bf16_mac": "bf16_operands",
 }
 """The registers outside a processing element that hold its operands: what to add to it for the energy of its MACs."""
-"""What each unit's energy is given for: one binary, 8x8, 4x4 bit or bfloat16 multiply-add (all slots of a step, masked
-and padded ones too), one element through a vector lane, one read of a tap (all banks of one feature memory)."""
 PARTS = ("datapath", "registers", "clock", "leakage")
 """Parts of an energy, whose sum is its `total`."""
 

@@ -67,7 +67,7 @@ def technology_of(library: str) -> str:
     """The technology whose name a library's name begins with or holds, letter case and separators aside.
 
     Raises:
-        FlowError: none; names the option that says which.
+        FlowError: the name holds no technology's; names the option that says which.
     """
     plain = "".join(c for c in library.lower() if c.isalnum())
     for name in _table()["technologies"]:

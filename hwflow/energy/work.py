@@ -6,7 +6,7 @@ Counts are the schedule's, which `hwflow.reconcile` holds against ACE and, where
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,9 +25,6 @@ VERSION = 1
 
 RTL, MODEL = "rtl-sim", "cycle-model"
 """Evidence of the counts: the RTL's counters, or the cycle model's."""
-
-CLASSES = (1, 4, 8)
-"""Widths of the model's weights."""
 
 LANE = (
     "multiply by alpha (weight scale, batch norm)",
@@ -109,7 +106,10 @@ class Work:
     @staticmethod
     def load(path: Path) -> Work:
         """Reads a record; FlowError names the file and the field that cannot be used."""
-        return frozen_json.load(path, FORMAT, VERSION, Work)
+        found = frozen_json.load(path, FORMAT, VERSION, Work)
+        for layer in found.layers:
+            _check_idle(str(path), layer.name, layer.idle)
+        return found
 
 
 def work(
@@ -121,7 +121,8 @@ def work(
     """The work of one image; frames: of a simulation in RTL, or else shares of the cycle model.
 
     Raises:
-        FlowError: counts, counters and ACE are not of one network, or do not reconcile.
+        FlowError: counts, counters and ACE are not of one network, do not reconcile, or occupy a unit for more cycles
+            than there are.
     """
     config, counts = program.config, program.counts()
     checked = reconcile(report, counts, frames)
@@ -147,19 +148,19 @@ def work(
         "feature_periphery": 1,
     }
     macs = _macs(checked)
-    vectors = _vector_steps(counts)
+    vectors = _vector_steps(counts, cycles, busy["mac8_pe"])
     uses = memory_uses(program.instructions, config)
-    total = sum(cycles.values())
     layers: list[LayerWork] = []
     for number, name in enumerate(report.layers):
         window = cycles[number]
-        # Steps of matrix-vector products run while other layers do: their share of the window is that of all cycles.
         active = {
             "binary_pe": busy["binary_pe"][number] * arrays,
-            "mac8_pe": (busy["mac8_pe"][number] + vectors * window / total) * arrays,
+            "mac8_pe": (busy["mac8_pe"][number] + vectors[number]) * arrays,
             "vector_lane": lanes[number],
             "feature_periphery": taps[number],
         }
+        idle = {unit: window * n - active[unit] for unit, n in instances.items()}
+        _check_idle(report.network, name, idle)
         layers.append(
             LayerWork(
                 layer=number,
@@ -169,7 +170,7 @@ def work(
                 elements=elements[number],
                 lane_slots=lanes[number],
                 periphery=taps[number],
-                idle={unit: window * n - active[unit] for unit, n in instances.items()},
+                idle=idle,
                 other=_other(counts, number),
                 memories=uses.get(number, ()),
                 external=_external(counts, number),
@@ -179,7 +180,7 @@ def work(
         network=report.network,
         target=config.name,
         evidence=RTL if frames else MODEL,
-        cycles=total,
+        cycles=sum(cycles.values()),
         layers=tuple(layers),
         instances=instances,
         per_cycle=per_cycle,
@@ -240,9 +241,27 @@ def _macs(checked: Reconciliation) -> dict[int, tuple[Macs, ...]]:
     return {layer: tuple(rows) for layer, rows in found.items()}
 
 
-def _vector_steps(counts: Sequence[LayerCounts]) -> int:
-    """Steps of all matrix-vector products."""
-    return sum(each.issue for each in counts if each.unit in ("se-hidden", "se-scale", "dense"))
+def _vector_steps(
+    counts: Sequence[LayerCounts], cycles: Mapping[int, int], convolutions: Mapping[int, int]
+) -> dict[int, float]:
+    """Steps of matrix-vector products by the layer in whose window they run.
+
+    They run on the 8-bit array beside the convolutions of other layers: spread in proportion over the cycles in which no
+    convolution steps on it. cycles: of every layer's window; convolutions: steps on the 8-bit array in it.
+    """
+    steps = sum(each.issue for each in counts if each.unit in ("se-hidden", "se-scale", "dense"))
+    free = {layer: window - convolutions.get(layer, 0) for layer, window in cycles.items()}
+    return {layer: steps * left / max(sum(free.values()), 1) for layer, left in free.items()}
+
+
+def _check_idle(source: str, layer: str, idle: Mapping[str, float]) -> None:
+    """FlowError where a unit is busy for longer than the layer's window."""
+    for unit, cycles in idle.items():
+        if cycles < 0:
+            raise FlowError(
+                f"{source}: {unit} is idle for {cycles:,.0f} cycles in {layer}: counts and cycles are not of one run; "
+                "count them again with `hwflow energy network --save-work`"
+            )
 
 
 def _other(counts: Sequence[LayerCounts], layer: int) -> dict[str, int]:

@@ -162,6 +162,25 @@ def test_foreign_code_is_refused() -> None:
         traced(function, 2, 8)
 
 
+@pytest.mark.parametrize(
+    ("function", "named"),
+    [
+        (lambda x: jnp.fft.fft(x).real, "fft"),
+        (lambda x: jax.scipy.linalg.solve_triangular(x, x), "triangular_solve"),
+        (jax.scipy.linalg.lu_factor, "lu"),
+        (jnp.linalg.inv, "lu"),
+        (jnp.linalg.qr, "qr"),
+        (jnp.linalg.cholesky, "cholesky"),
+    ],
+)
+def test_products_that_no_rule_counts_are_named(function: Callable[[Any], Any], named: str) -> None:
+    w = array(4, 4)
+    with pytest.raises(FlowError, match=f"the model calls {named} at"):
+        traced(lambda x: function(x @ w), 4, 4)
+    # Of a parameter it is done once, before inference.
+    assert totals(traced(lambda x: x @ jnp.linalg.inv(w), 4, 4))[0] == 64
+
+
 def test_agrees_with_the_models_own_count() -> None:
     config = dataclasses.replace(
         PRESETS["fmnist-tiny"], stages=(StageConfig(blocks=1, base_width=64, stride=1),)

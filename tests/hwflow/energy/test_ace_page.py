@@ -91,6 +91,40 @@ def test_energies_of_a_mac(found: Comparison, names: dict[str, str]) -> None:
         assert agrees(cells, [*values, powers[key].exponent.value]), key
 
 
+def sentence(begins: str) -> str:
+    """The paragraph or bullet of the page that holds `begins`, from there on."""
+    text = PAGE.read_text(encoding="utf-8")
+    return text[text.index(begins) :].partition("\n- ")[0].replace("\n", " ")
+
+
+def test_intervals_of_the_exponent(found: Comparison) -> None:
+    bounds = [three(each.exponent) for each in found.exponents]
+    halves = [(high - low) / 2 for _, low, high in bounds]
+    shown = re.findall(r"\+-(\d\.\d\d)", sentence("- b has 95% intervals"))
+    assert agrees(shown, [min(halves), max(halves)])
+    assert all(low <= 1 <= high for _, low, high in bounds)
+
+
+def test_what_registers_do_to_the_ratio_of_8x8(found: Comparison) -> None:
+    def spread(operands: str, accounting: str) -> list[float]:
+        ratios = [
+            row.ratio.value
+            for row in found.precisions
+            if (row.operands, row.accounting, row.precision) == (operands, accounting, "8x8")
+        ]
+        return [min(ratios), max(ratios)]
+
+    up, down = sentence("registers and clock 8x8 goes up to").split("64 binary MACs share")
+    alone, with_clock, whole = ACCOUNTINGS
+    recorded = spread("recorded", alone) + spread("recorded", with_clock)
+    assert agrees(re.findall(r"\d+ to \d+", up), [*spread("random", with_clock), *recorded])
+    shown = re.findall(r"\d+ to \d+", down)[:2]
+    assert agrees(shown, [*spread("random", whole), *spread("recorded", whole)])
+    for operands in ("random", "recorded"):
+        assert spread(operands, whole)[1] < spread(operands, alone)[0]
+        assert spread(operands, alone)[0] < spread(operands, with_clock)[0]
+
+
 def test_readme(found: Comparison, names: dict[str, str]) -> None:
     shown = rows(ROOT / "README.md", "| library ([what is counted]")
     assert [library for library, *_ in shown] == list(LIBRARIES)

@@ -11,6 +11,7 @@ import pytest
 from hwflow.ace import AceReport
 from hwflow.compiler.program import Program
 from hwflow.config import load_target
+from hwflow.cycle_model.shares import FrameShares, frame_shares
 from hwflow.energy import network as priced
 from hwflow.energy.accesses import bank_bytes, memory_uses
 from hwflow.energy.memory_constants import UNSCALED, memory_constants
@@ -79,6 +80,41 @@ def test_idle_cycles_are_what_busy_ones_leave(counted: Work, energy: NetworkEner
         terms = [t for la in energy.layers for t in la.terms if t.kind == priced.IDLE]
         found = sum(t.joules.mean for t in terms if t.source == name)
         assert math.isclose(found, 2e-15 * cycles)
+
+
+def _with_window(shares: FrameShares, number: int, cycles: int) -> FrameShares:
+    """The shares with one layer's cycles replaced."""
+    layers = tuple(
+        dataclasses.replace(la, cycles=cycles) if la.layer == number else la for la in shares.layers
+    )
+    return dataclasses.replace(shares, layers=layers)
+
+
+def test_matrix_vector_products_take_no_cycle_of_a_full_array(
+    program: Program, report: AceReport, counted: Work
+) -> None:
+    first = counted.layers[0]
+    elements = counted.instances["mac8_pe"]
+    slots = sum(m.macs + m.padding for m in first.macs)
+    steps = slots // (elements * counted.per_cycle["mac8_pe"])
+    full = work(program, report, shares=_with_window(frame_shares(program), 0, steps))
+    assert full.layers[0].idle["mac8_pe"] == 0
+    others = zip(full.layers[1:], counted.layers[1:], strict=True)
+    assert all(0 <= a.idle["mac8_pe"] < b.idle["mac8_pe"] for a, b in others)
+
+
+def test_more_work_than_cycles_is_refused(
+    program: Program, report: AceReport, counted: Work, tmp_path: Path
+) -> None:
+    with pytest.raises(FlowError, match=r"_pe is idle for -[\d,]+ cycles"):
+        work(program, report, shares=_with_window(frame_shares(program), 0, 1))
+    first = dataclasses.replace(
+        counted.layers[0], idle=counted.layers[0].idle | {"binary_pe": -1.0}
+    )
+    path = tmp_path / "work.json"
+    dataclasses.replace(counted, layers=(first, *counted.layers[1:])).save(path)
+    with pytest.raises(FlowError, match=r"work.json: binary_pe is idle for -1 cycles"):
+        Work.load(path)
 
 
 def test_external_bytes_are_those_of_the_schedule(program: Program, energy: NetworkEnergy) -> None:
