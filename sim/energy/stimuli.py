@@ -31,6 +31,10 @@ class Drive:
     masked: tuple[int, ...]
 
 
+class UnsettledError(FlowError):
+    """Nothing before a layer brings the unit's registers into step."""
+
+
 class Driven:
     """A unit of an accelerator and what was recorded of it. keep: folder for what the unit answers, which takes seconds."""
 
@@ -87,12 +91,12 @@ class Driven:
         """One whole layer of one recorded instance as a single segment, and the operations in it.
 
         Raises:
-            FlowError: nothing before the layer brings the registers into step; take a later one.
+            UnsettledError: nothing before the layer brings the registers into step; take a later one.
         """
         work = self.works[trace]
         start = int(starts(work, np.array([layer.start]))[0])
         if start < 0:
-            raise FlowError(
+            raise UnsettledError(
                 f"{layer.name} of image {layer.image}: nothing before it settles {self.unit.name}; "
                 "take a later layer or image"
             )

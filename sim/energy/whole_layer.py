@@ -13,14 +13,14 @@ from typing import Any
 
 from hwflow.compiler.program import Program
 from hwflow.energy.cells import Library
-from hwflow.energy.characterisation import PARTS, Characterisation
+from hwflow.energy.characterisation import EVIDENCE, PARTS, Characterisation
 from hwflow.energy.delays import analyse
 from hwflow.energy.power import energies
 from hwflow.energy.quantity import Quantity, times, total
 from hwflow.errors import FlowError
 from hwflow.isa import Op
 from rtl_gen.synthesis.liberty import map_to_library
-from sim.energy.stimuli import Driven
+from sim.energy.stimuli import Driven, UnsettledError
 from sim.energy.units import Unit
 from sim.gates.simulate import simulate
 from sim.recording import Layer, Recording
@@ -30,6 +30,11 @@ Progress = Callable[[str, int, int], None]
 
 CONVOLUTIONS = {"binary_pe": 0, "mac8_pe": 1}
 """Units whose steps the counter `issue` of a layer counts, and field `mac` of the layers' instruction."""
+
+
+ESTIMATE = "estimate"
+EVIDENCE_OF = {"direct": EVIDENCE, **dict.fromkeys(("predicted", "low", "high"), ESTIMATE)}
+"""Field of a LayerCheck -> its evidence level."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,7 @@ class LayerCheck:
     instance: str
     layer: str
     image: int
+    library: str
     cycles: int
     operations: int
     direct: Energies
@@ -73,8 +79,13 @@ class LayerCheck:
         return self.low <= self.direct.total <= self.high
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready dictionary."""
-        return asdict(self) | {"difference": self.difference, "inside": self.inside}
+        """JSON-ready dictionary, with the evidence of each side."""
+        return asdict(self) | {
+            "difference": self.difference,
+            "inside": self.inside,
+            "unit_of_energy": "J",
+            "evidence": EVIDENCE_OF,
+        }
 
 
 def check_layers(
@@ -127,7 +138,7 @@ def check_layers(
             tell(f"{layer.name}", len(checks), len(layers) * instances)
             try:
                 stimulus, operations = driven.layer(layer, trace)
-            except FlowError:
+            except UnsettledError:
                 if names:
                     raise
                 continue
@@ -157,6 +168,7 @@ def check_layers(
                     instance=driven.traces[trace].instance,
                     layer=layer.name,
                     image=layer.image,
+                    library=library.name,
                     cycles=cycles,
                     operations=operations,
                     direct=Energies(*(float(getattr(direct, part)) for part in (*PARTS, "total"))),

@@ -94,9 +94,9 @@ def check(
 
 def _print(found: list[LayerCheck], library: str) -> None:
     shown = table(
-        f"{found[0].unit}, {library}: pJ of whole layers of one element (gate-level)",
-        ("instance", "layer", "cycles", "operations", "direct", "of it datapath", "estimated", "of it datapath",
-         "±95%", "estimated / direct - 1"),
+        f"{found[0].unit}, {library}: pJ of whole layers of one element",
+        ("instance", "layer", "cycles", "operations", "direct (gate-level)", "of it datapath", "estimated (estimate)",
+         "of it datapath", "±95%", "estimated / direct - 1"),
         left=2,
     )  # fmt: skip
     for each in found:
@@ -110,6 +110,6 @@ def _print(found: list[LayerCheck], library: str) -> None:
     direct = sum(each.direct.total for each in found)
     estimated = sum(each.predicted.total for each in found)
     console().print(
-        f"{len(found)} layers: {1e9 * direct:.4g} nJ direct, {1e9 * estimated:.4g} nJ estimated, "
+        f"{len(found)} layers: {1e9 * direct:.4g} nJ direct (gate-level), {1e9 * estimated:.4g} nJ estimated (estimate), "
         f"{100 * (estimated / direct - 1):+.1f}%; {sum(each.inside for each in found)} inside the estimate's interval"
     )

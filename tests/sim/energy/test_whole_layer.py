@@ -105,7 +105,10 @@ def test_a_layer_of_the_same_operands_costs_what_is_estimated(
         parts = energy.datapath + energy.registers + energy.clock + energy.leakage
         assert parts == pytest.approx(energy.total)
     assert found.direct.clock == pytest.approx(found.predicted.clock, rel=0.02)
-    assert found.to_dict()["difference"] == found.difference
+    shown = found.to_dict()
+    assert shown["difference"] == found.difference and shown["library"] == library.name
+    assert shown["evidence"]["direct"] == "gate-level"
+    assert shown["evidence"]["predicted"] == "estimate" and shown["unit_of_energy"] == "J"
 
 
 def test_steps_that_no_counter_has_are_seen(
@@ -113,6 +116,21 @@ def test_steps_that_no_counter_has_are_seen(
 ) -> None:
     with pytest.raises(FlowError, match="its counter says"):
         check_layers(unit, recording_of(1), library, known, keep=kept)
+
+
+def test_outputs_that_differ_are_seen_when_no_layer_is_named(
+    unit: Unit, library: Library, known: Characterisation, kept: Path
+) -> None:
+    recording = recording_of()
+    low = sum(
+        width for port, width in design(unit.make, unit.name).ports.items() if port != "result"
+    )
+    changed = {path: words.copy() for path, words in recording.instances.items()}
+    for words in changed.values():
+        words[:, low // 32] ^= np.uint32(1 << low % 32)
+    faulty = dataclasses.replace(recording, instances=changed)
+    with pytest.raises(FlowError, match="is not what binary_pe gives by itself"):
+        check_layers(unit, faulty, library, known, keep=kept)
 
 
 def test_another_netlist_is_refused(
