@@ -51,7 +51,9 @@ def network_input(checkpoint: Path) -> tuple[str, tuple[int, int, int], int]:
     from models.integer.params import IntegerNetwork
 
     if not checkpoint.exists():
-        raise FlowError(f"{checkpoint}: not found; a checkpoint is a folder with {ARRAYS}, {CONFIG}")
+        raise FlowError(
+            f"{checkpoint}: not found; a checkpoint is a folder with {ARRAYS}, {CONFIG}"
+        )
     if checkpoint.suffix == INTEGER_SUFFIX:
         network = IntegerNetwork.load(checkpoint)
         return network.name, network.image_shape, network.classes

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -85,6 +87,7 @@ def measure(
     from hwflow.energy.measure.csv_log import Columns
     from hwflow.files import check_file
 
+    _finite(context)
     if (log is None) == (hwmon is None):
         raise FlowError("give either --log FILE or --hwmon DEVICE")
     for path in (out, save_log):
@@ -96,7 +99,12 @@ def measure(
     if hwmon is not None:
         if markers is None and save_log is None:
             raise FlowError("--hwmon without --markers only records; give --save-log FILE")
-        log = _record(hwmon_root, hwmon, channel, seconds, interval, save_log)
+        if save_log is None:
+            scratch = context.with_resource(TemporaryDirectory(prefix="hwflow-"))
+            log = Path(scratch) / "log.csv"
+        else:
+            log = save_log
+        _record(hwmon_root, hwmon, channel, seconds, interval, log)
         columns = Columns()
     assert log is not None
     if not markers:
@@ -139,26 +147,30 @@ def measure(
         _print(found)
 
 
+def _finite(context: typer.Context) -> None:
+    """Raises FlowError for an option that is NaN or infinite, which no range of typer's excludes."""
+    for name, value in context.params.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            option = name.replace("_", "-")
+            raise FlowError(f"--{option} {value}: not finite; give a number")
+
+
 def _record(
     root: Path,
     device: str,
     channel: str | None,
     seconds: float,
     interval: float | None,
-    save: Path | None,
-) -> Path:
-    """The recording's file: kept at `save`, else beside the markers' analysis in a temporary one."""
-    import tempfile
-
+    path: Path,
+) -> None:
+    """Records a rail into a file."""
     from hwflow.energy.measure.hwmon import choose, record
     from hwflow.files import write_atomically
 
     rail = choose(root, device, channel)
     with counted_progress(f"recording {rail.device} {rail.label}") as progress:
         text = record(rail, seconds, interval=interval, progress=progress)
-    path = save or Path(tempfile.mkdtemp(prefix="hwflow-")) / f"{device}.csv"
     write_atomically(path, text.encode())
-    return path
 
 
 def _analyse(

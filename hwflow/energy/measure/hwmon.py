@@ -15,6 +15,8 @@ from pathlib import Path
 from hwflow.errors import FlowError
 
 ROOT = Path("/sys/class/hwmon")
+NUMBERED = ("ina3221",)
+"""Drivers that label voltages only, and give a rail's voltage and current one number (the kernel's ina3221.rst)."""
 USUAL_INTERVAL = 0.01
 """Seconds between samples where the device names none."""
 
@@ -66,23 +68,56 @@ def channels(root: Path = ROOT) -> list[Channel]:
             label = _label(folder, path.name.removesuffix("_input"))
             found.append(Channel(device, folder, label, path, None, None, interval))
         if not powers:
-            found += _pairs(device, folder, interval)
+            found += [
+                Channel(device, folder, label, None, voltage, current, interval)
+                for label, current, voltage in _pairs(device, folder)
+                if voltage is not None
+            ]
     return found
 
 
-def _pairs(device: str, folder: Path, interval: float) -> list[Channel]:
-    """Rails of a device without power files: the voltage and the current of the same label or number.
+def _pairs(device: str, folder: Path) -> list[tuple[str, Path, Path | None]]:
+    """Every current of a device without power files: its name, its file and the voltage that it goes with.
 
-    An INA219 or INA226 has its shunt's voltage in in0 and the bus's in in1, which goes with curr1.
+    Labels decide (`vout1` goes with `iout1`, `VCC` with `VCC`), as numbers of labelled files need not agree (PMBus: in2 is
+    vout1, curr1 may be iout1). Where neither has a label, or the driver's documentation says so, numbers do: an INA219's
+    or INA226's shunt is in0, its bus in1, which goes with curr1. None: several voltages or none fit.
     """
-    found: list[Channel] = []
+    found: list[tuple[str, Path, Path | None]] = []
+    voltages = sorted(folder.glob("in*_input"))
     for current in sorted(folder.glob("curr*_input")):
         number = current.name.removeprefix("curr").removesuffix("_input")
-        voltage = folder / f"in{number}_input"
-        if voltage.is_file():
-            label = _label(folder, f"curr{number}")
-            found.append(Channel(device, folder, label, None, voltage, current, interval))
+        label, same = _label(folder, f"curr{number}"), folder / f"in{number}_input"
+        if device in NUMBERED and same.is_file():
+            fitting = [same]
+            label = _label(folder, f"in{number}")
+        elif _labelled(current):
+            fitting = [
+                path
+                for path in voltages
+                if _labelled(path) and _one_rail(_label(folder, _prefix(path)), label)
+            ]
+        else:
+            fitting = [same] if same.is_file() and not _labelled(same) else []
+        found.append((label, current, fitting[0] if len(fitting) == 1 else None))
     return found
+
+
+def _unpaired(root: Path, device: str) -> str:
+    """What to say of a device's currents that go with no voltage; "" where there is none."""
+    names: list[str] = []
+    for folder in sorted(root.iterdir()):
+        name = folder / "name"
+        driver = name.read_text().strip() if name.is_file() else ""
+        if device not in (driver, folder.name) or not driver or any(folder.glob("power*_input")):
+            continue
+        names += [
+            f"{folder.name}/{driver}:{label}"
+            for label, _, voltage in _pairs(driver, folder)
+            if voltage is None
+        ]
+    said = "; no voltage, or several, by the label (or, without labels, the number) of the current "
+    return said + ", ".join(names) if names else ""
 
 
 def choose(root: Path, device: str, channel: str | None) -> Channel:
@@ -98,7 +133,7 @@ def choose(root: Path, device: str, channel: str | None) -> Channel:
         fitting = [c for c in fitting if c.label == channel]
     if not fitting:
         wanted = device if channel is None else f"{device}:{channel}"
-        raise FlowError(f"{root}: no rail {wanted}; there are {shown}")
+        raise FlowError(f"{root}: no rail {wanted}; there are {shown}{_unpaired(root, device)}")
     if len(fitting) > 1:
         raise FlowError(
             f"{root}: {len(fitting)} rails of {device}; give --channel, or the folder's name: {shown}"
@@ -140,6 +175,22 @@ def record(
         number += 1
         progress(number, total)
     return "\n".join(lines) + "\n"
+
+
+def _prefix(path: Path) -> str:
+    return path.name.removesuffix("_input")
+
+
+def _labelled(path: Path) -> bool:
+    return (path.parent / f"{_prefix(path)}_label").is_file()
+
+
+def _one_rail(voltage: str, current: str) -> bool:
+    """Whether labels name one rail: alike, or but for the letter of the quantity, as `vout1` and `iout1`."""
+    voltage, current = voltage.lower(), current.lower()
+    return voltage == current or (
+        (voltage[:1], current[:1]) == ("v", "i") and voltage[1:] == current[1:]
+    )
 
 
 def _label(folder: Path, prefix: str) -> str:

@@ -16,8 +16,10 @@ Integers = npt.NDArray[np.int64]
 
 LEAST_SAMPLES = 50
 """Fewer samples make no log: phases need more."""
-GAP = 1.5
-"""A longer step than so many usual ones is a gap."""
+LATEST_S = 1e12
+"""No clock counts further in seconds."""
+LARGEST_W = 1e6
+"""No meter of a board's rail shows more."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -67,14 +69,24 @@ def make_log(
         allow_negative_w: power down to minus that is a meter's offset.
 
     Raises:
-        FlowError: too few samples, time that does not increase, gaps beyond what is allowed, negative power; each with
-            the line and what to do.
+        FlowError: too few samples, values that are not finite or too large, time that does not increase, gaps beyond
+            what is allowed, negative power; each with the line and what to do.
     """
     times, watts = np.asarray(clock, np.float64), np.asarray(power, np.float64)
     if len(times) < LEAST_SAMPLES:
         raise FlowError(
             f"{source}: {len(times)} samples are too few for a measurement; record {LEAST_SAMPLES} or more"
         )
+    for what, unusable, values, limit in (
+        ("time", ~(np.abs(times) <= LATEST_S), times, f"{LATEST_S:g} s"),
+        ("power", np.abs(watts) > LARGEST_W, watts, f"{LARGEST_W:g} W"),
+    ):
+        if unusable.any():
+            at = int(np.flatnonzero(unusable)[0])
+            raise FlowError(
+                f"{source}, line {lines[at]}: {what} is {values[at]:.6g}, expected a finite number within {limit}; "
+                "correct the line, or the column's unit"
+            )
     steps = np.diff(times)
     if not (steps > 0).all():
         at = int(np.flatnonzero(~(steps > 0))[0]) + 1
@@ -91,13 +103,15 @@ def make_log(
             f"{source}, line {lines[at]}: power is {watts[at]:.6g} W, {int(negative.sum())} samples are negative; turn "
             "the sense wires round, check the column, or state the meter's offset"
         )
-    index = np.concatenate([[0], np.cumsum(np.maximum(1, np.rint(steps / step)))]).astype(np.int64)
+    # Samples of the grid in every step: halves go down, so that more than 1 is a gap, and nothing else.
+    grid = np.maximum(1, np.ceil(steps / step - 0.5))
+    index = np.concatenate([[0], np.cumsum(grid)]).astype(np.int64)
     lost = int(index[-1]) + 1 - int(here.sum())
     if lost > allow_missing * (index[-1] + 1):
         longest = int(np.argmax(steps))
         what = (
             f"the longest gap of {steps[longest]:.3g} s begins at line {lines[longest]}"
-            if steps[longest] > GAP * step
+            if grid[longest] > 1
             else f"line {lines[int(np.flatnonzero(~here)[0])]} is the first without a value"
         )
         raise FlowError(

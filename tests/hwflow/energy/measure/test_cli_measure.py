@@ -59,10 +59,40 @@ def test_a_log_becomes_a_record(folder: Path) -> None:
             ("--log", "log.csv", "--markers", "markers.json", "--markers", "markers.json", *METER),
             "overlap",
         ),
+        (("--log", "log.csv", "--shift", "nan"), "--shift nan: not finite"),
+        (("--log", "log.csv", "--settle", "inf"), "--settle inf: not finite"),
+        (("--log", "log.csv", "--offset-accuracy", "inf"), "--offset-accuracy inf: not finite"),
     ],
 )
 def test_refusals(arguments: tuple[str, ...], said: str, folder: Path) -> None:
     assert said in refused(hwflow("energy", "measure", *arguments, cwd=folder))
+
+
+def test_a_recording_that_is_not_kept_leaves_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = folder / "tree" / "hwmon0"
+    device.mkdir(parents=True)
+    (device / "name").write_text("ina260\n")
+    (device / "power1_input").write_text("1000000\n")
+    scratch = folder / "scratch"
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    arguments = (
+        "--hwmon",
+        "ina260",
+        "--hwmon-root",
+        "tree",
+        "--seconds",
+        "0.6",
+        "--interval",
+        "0.01",
+    )
+    arguments += ("--markers", "markers.json", "--allow-missing", "0.9", *METER)
+    done = hwflow("energy", "measure", *arguments, cwd=folder)
+    assert done.returncode == 2
+    assert "record from before the first marker" in done.stderr or "samples" in done.stderr
+    assert list(scratch.glob("hwflow-*")) == []
 
 
 def test_a_sensor_is_recorded(tmp_path: Path) -> None:

@@ -67,6 +67,12 @@ def test_units_and_columns(tmp_path: Path, header: str, form: str, columns: Colu
         ("time [s],power [W]", "{t},-{w}", None, "line 3: power is -1 W, 60 samples are negative"),
         ("time [s],power [W]", "5,{w}", None, "line 4: time does not increase"),
         ("time [s],power [W]", ",{w}", None, "'' in column 'time [s]' is no number"),
+        ("time [s],power [W]", "inf,{w}", None, "line 3: time is inf, expected a finite number"),
+        ("time [s],power [W]", "nan,{w}", None, "line 3: time is nan, expected a finite number"),
+        ("time [s],power [W]", "{t},inf", None, "line 3: power is inf, expected a finite number"),
+        ("time [s],power [W]", "{t},-1e999", None, "line 3: power is -inf, expected a finite"),
+        ("time [s],power [W]", "{t},1e30", None, "line 3: power is 1e+30, expected a finite"),
+        ("time [s],voltage [V],current [A]", "{t},1e300,1e300", None, "line 3: power is inf"),
     ],
 )
 def test_wrong_logs_are_named(
@@ -93,6 +99,17 @@ def test_gaps_are_counted_and_refused(tmp_path: Path) -> None:
     with pytest.raises(FlowError, match="line 10 is the first without a value"):
         read(path)
     assert read(path, missing=0.02)[0].missing == 1
+
+
+def test_a_step_of_one_and_a_half_is_no_gap(tmp_path: Path) -> None:
+    """One rule for what is counted as missing and what is named as the gap."""
+    times = [0.5 * k + (0.25 if k >= 30 else 0.0) for k in range(COUNT)]
+    path = write(tmp_path / "log.csv", "time [s],power [W]", [f"{t},1" for t in times])
+    assert read(path)[0].missing == 0
+    times = [t + (0.25 + 2**-10 if t > 20 else 0.0) for t in times]
+    path = write(tmp_path / "gap.csv", "time [s],power [W]", [f"{t},1" for t in times])
+    with pytest.raises(FlowError, match=r"1 of 61 samples are missing; the longest gap of 0\.75"):
+        read(path)
 
 
 def test_files_that_are_no_logs(tmp_path: Path) -> None:

@@ -74,6 +74,37 @@ def test_rails_are_chosen(tree: Path) -> None:
         choose(tree / "hwmon0", "ina226", None)
 
 
+def test_labels_decide_which_voltage_goes_with_a_current(tmp_path: Path) -> None:
+    """PMBus without power files: in1 is the input's 12 V, curr1 the output's 2 A, which is at 1 V."""
+    rails = {"in1_input": "12000", "in2_input": "1000", "curr1_input": "2000"}
+    labels = {"in1_label": "vin", "in2_label": "vout1", "curr1_label": "iout1"}
+    device(tmp_path, 0, "pmbus", rails | labels)
+    (rail,) = channels(tmp_path)
+    assert (rail.label, rail.read()) == ("iout1", pytest.approx(2.0))
+    device(tmp_path, 1, "same", rails | {"in2_label": "VCC", "curr1_label": "VCC"})
+    assert choose(tmp_path, "same", "VCC").read() == pytest.approx(2.0)
+    device(tmp_path, 2, "ina3221", {"in1_input": "5000", "in1_label": "USB", "curr1_input": "100"})
+    assert choose(tmp_path, "ina3221", "USB").read() == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"in1_label": "vin", "in2_label": "vout1", "curr1_label": "iout2"},
+        {"in1_label": "vout1", "in2_label": "vout1", "curr1_label": "iout1"},
+        {"curr1_label": "iout1"},
+        {"in1_label": "vin"},
+    ],
+    ids=["other label", "twice", "current only", "voltage only"],
+)
+def test_a_current_without_its_voltage_is_no_rail(labels: dict[str, str], tmp_path: Path) -> None:
+    rails = {"in1_input": "12000", "in2_input": "1000", "curr1_input": "2000"}
+    device(tmp_path, 0, "pmbus", rails | labels)
+    assert channels(tmp_path) == []
+    with pytest.raises(FlowError, match=r"no voltage, or several.*hwmon0/pmbus:(iout|curr1)"):
+        choose(tmp_path, "pmbus", None)
+
+
 def test_sensors_that_fail(tree: Path) -> None:
     rail = choose(tree, "ina226", None)
     path = tree / "hwmon1" / "power1_input"
