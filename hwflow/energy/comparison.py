@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from hwflow.energy.beside import BoardRow, board_ranks, board_rows, missing
 from hwflow.energy.characterisation import (
     EVIDENCE,
     OPERAND_REGISTERS,
@@ -20,7 +21,7 @@ from hwflow.energy.characterisation import (
     UnitName,
 )
 from hwflow.energy.layers import DATAPATH, SCOPES, ScopeFit, scope_fit
-from hwflow.energy.measurement import LAYER, Measurement
+from hwflow.energy.measurement import Measurement
 from hwflow.energy.network import (
     ELEMENTWISE,
     EXTERNAL,
@@ -36,7 +37,6 @@ from hwflow.energy.statistics import (
     Bounds,
     RankCorrelation,
     exponent,
-    rank_correlation,
     ratio,
 )
 from hwflow.errors import FlowError
@@ -124,24 +124,11 @@ SHORT_SHARES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class BoardRow:
-    """One measured energy, beside ACE. evidence is always `board`; joules: above the waiting accelerator."""
-
-    evidence: str
-    network: str
-    target: str
-    scope: str
-    layer: str
-    ace: int | None
-    joules: float
-    low: float
-    high: float
-    per_ace: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """All tables. board_ranks: network -> rank correlation of measured layers with their ACE."""
+    """All tables. board_ranks: `network on target` -> rank correlation of measured layers with their ACE.
+
+    missing: what keeps a measurement from having its ACE beside it, a line each.
+    """
 
     precisions: tuple[PrecisionRow, ...]
     exponents: tuple[ExponentRow, ...]
@@ -149,6 +136,7 @@ class Comparison:
     shares: tuple[ShareRow, ...]
     board: tuple[BoardRow, ...]
     board_ranks: dict[str, RankCorrelation]
+    missing: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready dictionary; energies in joules."""
@@ -158,6 +146,7 @@ class Comparison:
                 "layers": "estimate",
                 "shares": "estimate",
                 "board": "board",
+                "board estimates": "estimate",
             },
             "intervals": "95%: Fieller for ratios, HC3 for fits, bootstrap over layers for Spearman's rank correlation",
             "precisions": [asdict(row) for row in self.precisions],
@@ -169,6 +158,7 @@ class Comparison:
             ],
             "board": [asdict(row) for row in self.board],
             "board_ranks": {name: asdict(each) for name, each in self.board_ranks.items()},
+            "missing": list(self.missing),
         }
 
 
@@ -187,24 +177,15 @@ def compare(
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise FlowError(f"library {twice[0]} is characterised twice; give one file of it")
     precisions = [row for each in characterisations for row in precision_rows(each)]
-    board = [row for each in measurements for row in _board(each, networks)]
-    ranks: dict[str, RankCorrelation] = {}
-    for network in dict.fromkeys(row.network for row in board):
-        pairs = [
-            (float(row.ace), row.joules)
-            for row in board
-            if row.network == network and row.scope == LAYER and row.ace
-        ]
-        found = rank_correlation([a for a, _ in pairs], [j for _, j in pairs])
-        if found is not None:
-            ranks[network] = found
+    board = [row for each in measurements for row in board_rows(each, networks)]
     return Comparison(
         precisions=tuple(precisions),
         exponents=tuple(_exponents(precisions)),
         fits=tuple(scope_fit(each, scope) for each in networks for scope in SCOPES),
         shares=tuple(share_row(each) for each in networks),
         board=tuple(board),
-        board_ranks=ranks,
+        board_ranks=board_ranks(board),
+        missing=tuple(missing(measurements, networks)),
     )
 
 
@@ -295,36 +276,3 @@ def share_row(network: NetworkEnergy) -> ShareRow:
         high=whole.mean + whole.half,
         shares={kind: joules / whole.mean for kind, joules in parts.items()},
     )
-
-
-def _board(found: Measurement, networks: Sequence[NetworkEnergy]) -> list[BoardRow]:
-    """Rows of one measurement; ACE where one of the networks is the one that was measured."""
-    same = next((each for each in networks if each.network == found.network), None)
-    aces = {} if same is None else {each.name: sum(each.ace.values()) for each in same.layers}
-    rows: list[BoardRow] = []
-    for energy in found.energies:
-        ace = None
-        if same is not None and energy.scope != LAYER:
-            ace = same.ace()
-        elif same is not None:
-            if energy.layer not in aces:
-                raise FlowError(
-                    f"the measurement of {found.network} has a layer {energy.layer!r}, which the network has not; "
-                    f"its layers are {', '.join(aces)}"
-                )
-            ace = aces[energy.layer]
-        rows.append(
-            BoardRow(
-                evidence=found.evidence,
-                network=found.network,
-                target=found.target,
-                scope=energy.scope,
-                layer=energy.layer,
-                ace=ace,
-                joules=energy.active.mean,
-                low=energy.active.low,
-                high=energy.active.high,
-                per_ace=energy.active.mean / ace if ace else None,
-            )
-        )
-    return rows

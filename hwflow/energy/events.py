@@ -78,7 +78,8 @@ def events_of(cell: Cell) -> CellEvents:
     """Works out `cell`; the same object for the same cell.
 
     Raises:
-        FlowError: its outputs depend on a pin that they have no delay arc from.
+        FlowError: its outputs depend on a pin that they have no delay arc from, or its power tables or its leakage
+            leave a state out.
     """
     kept = _KEPT.get(id(cell))
     if kept is None or kept.cell is not cell:
@@ -150,6 +151,9 @@ class _Builder:
             rising = ~self.values[self.pins[pin]]
             mine = [(k, e[2]) for k, e in enumerate(entries) if e[0].name == self.pins[pin]]
             self._weigh(mine, rising, inputs[pin])
+            # A pin's own energy may be left out where an output follows it: that is the output's.
+            alone = self._alone(pin)
+            self._check(mine, rising, inputs[pin], alone, f"pin {self.pins[pin]}")
         never = _never(n)
         return CellEvents(
             cell=cell,
@@ -208,6 +212,13 @@ class _Builder:
         chosen = related or loose or tables
         found = np.zeros_like(weights)
         self._weigh(chosen, function, found)
+        self._check(
+            chosen,
+            function,
+            found,
+            mask & ~self._forbidden(pin),
+            f"pin {self.cell.outputs[output].name}",
+        )
         if not (related or loose):  # no table for this pin: the mean of those of the others
             found /= len({power.related for _, power in tables})
         weights[mask] = found[mask]
@@ -224,6 +235,42 @@ class _Builder:
                         for k in those:
                             weights[state, k, edge] = 1 / len(those)
 
+    def _forbidden(self, pin: int) -> Truth:
+        """States that have clear and preset together, or had before the pin changed: libraries say nothing of them."""
+        sequential = self.cell.sequential
+        if sequential is None or not (sequential.clear and sequential.preset):
+            return np.zeros(len(self.states), dtype=bool)
+        both = self._function(sequential.clear) & self._function(sequential.preset)
+        return both | both[self.states ^ (1 << pin)]
+
+    def _alone(self, pin: int) -> Truth:
+        """States in which a change of the pin changes no output; of a register: none, its clock is not known here."""
+        if self.cell.kind != COMBINATIONAL:
+            return np.zeros(len(self.states), dtype=bool)
+        other = self.states ^ (1 << pin)
+        follows = [function != function[other] for function in self.functions]
+        return ~np.any(follows, axis=0)
+
+    def _check(
+        self,
+        tables: Sequence[tuple[int, Power]],
+        rising: Truth,
+        weights: Floats,
+        occurs: Truth,
+        where: str,
+    ) -> None:
+        """Raises FlowError for a transition that occurs and that none of `tables` is of: it would cost nothing."""
+        missing = np.flatnonzero(occurs & ~weights.any(axis=(1, 2)))
+        if tables and len(missing):
+            raise FlowError(
+                f"cell {self.cell.name}, {where}: no power table for its {'rise' if rising[missing[0]] else 'fall'} "
+                f"at {self._named(int(missing[0]))}; add one without `when`, or exclude the cell"
+            )
+
+    def _named(self, state: int) -> str:
+        values = (f"{name}={state >> bit & 1}" for bit, name in enumerate(self.variables))
+        return " ".join(values)
+
     def _holding(self, groups: Sequence[tuple[int, _C]]) -> list[list[int]]:
         """[state]: the groups with a condition that holds, else those without a condition."""
         whens = [(k, self._when(each.when)) for k, each in groups if each.when]
@@ -235,11 +282,18 @@ class _Builder:
 
     def _leakage(self) -> Floats:
         watts = np.zeros(len(self.states))
+        covered = np.zeros(len(self.states), dtype=bool)
         for rail in sorted({each.rail for each in self.cell.leakage}):
             groups = [(k, each) for k, each in enumerate(self.cell.leakage) if each.rail == rail]
             for state, those in enumerate(self._holding(groups)):
                 if those:
+                    covered[state] = True
                     watts[state] += np.mean([self.cell.leakage[k].watts for k in those])
+        if not covered.all():
+            raise FlowError(
+                f"cell {self.cell.name}: no leakage power at {self._named(int(np.argmin(covered)))}; add "
+                "cell_leakage_power, or exclude the cell"
+            )
         return watts
 
 

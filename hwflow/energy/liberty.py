@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from hwflow.energy.cells import Library
+from hwflow.energy.liberty_values import floats_of, list_of, name_of, number_of, text_of
 from hwflow.energy.library_build import cells_of
 from hwflow.errors import FlowError
 from hwflow.files import write_atomically
 
-FORMAT = 4
+FORMAT = 5
 """Of the kept JSON: raise it when what is kept changes."""
 
 UNITS = {
@@ -109,8 +110,8 @@ def _plain(path: Path, text: str, keep: Path | None) -> dict[str, Any]:
     return made
 
 
-class _UnsupportedTableError(Exception):
-    """A table over other variables than slew and load; the cell that has it cannot be used."""
+class _UnusableError(Exception):
+    """Something that its cell cannot be used with: a table over other variables than slew and load, no capacitance."""
 
 
 class _Reader:
@@ -130,21 +131,35 @@ class _Reader:
         self.units = {name: self._unit(name) for name in UNITS}
         self.energy = self.units["voltage_unit"] ** 2 * self.units["capacitive_load_unit"]
         self.templates = {
-            (kind, _name(template.args[0])): template
+            (kind, name_of(template.args[0])): template
             for kind in (TIMING, POWER)
             for template in self.root.get_groups(kind)
             if template.args
         }
 
     def library(self) -> dict[str, Any]:
-        cells = {_name(cell.args[0]): self._cell(cell) for cell in self.root.get_groups("cell")}
+        cells = dict(self._named(cell) for cell in self.root.get_groups("cell"))
         if not cells:
             raise FlowError(f"{self.path}: no cells; give a library of standard cells")
+        if not any(cell["leakage"] for cell in cells.values()):
+            raise FlowError(
+                f"{self.path}: no leakage power in any cell; give a library that has it, or add "
+                "default_cell_leakage_power : 0 to count none"
+            )
         return {
-            "name": _name(self.root.args[0]) if self.root.args else self.path.name,
+            "name": name_of(self.root.args[0]) if self.root.args else self.path.name,
             "voltage": self._voltage(),
             "cells": cells,
         }
+
+    def _named(self, cell: Any) -> tuple[str, dict[str, Any]]:
+        if not cell.args:
+            raise FlowError(f"{self.path}: a cell has no name; correct the library")
+        name = name_of(cell.args[0])
+        try:
+            return name, self._cell(cell)
+        except FlowError as error:
+            raise FlowError(f"{self.path}, cell {name}: {error}") from error
 
     def _unit(self, name: str) -> float:
         values = self.root.get_attributes(name)
@@ -161,14 +176,18 @@ class _Reader:
         return float(found[1]) * PREFIXES[found[2]]
 
     def _voltage(self) -> float:
-        wanted = _str(self.root, "default_operating_conditions")
-        for conditions in self.root.get_groups("operating_conditions"):
-            if _name(conditions.args[0]) == wanted and conditions.get_attributes("voltage"):
-                return float(conditions.get_attributes("voltage")[-1]) * self.units["voltage_unit"]
-        nominal = self.root.get_attributes("nom_voltage")
-        if not nominal:
+        wanted = text_of(self.root, "default_operating_conditions")
+        conditions = self.root.get_groups("operating_conditions")
+        named = [each for each in conditions if each.args and name_of(each.args[0]) == wanted]
+        try:
+            found = [number_of(each, "voltage", None) for each in named]
+            found.append(number_of(self.root, "nom_voltage", None))
+        except FlowError as error:
+            raise FlowError(f"{self.path}: {error}") from error
+        volts = next((each for each in found if each is not None), None)
+        if volts is None:
             raise FlowError(f"{self.path}: no supply voltage; add nom_voltage to the library")
-        return float(nominal[-1]) * self.units["voltage_unit"]
+        return volts * self.units["voltage_unit"]
 
     def _cell(self, cell: Any) -> dict[str, Any]:
         sequential = None
@@ -177,22 +196,24 @@ class _Reader:
             ("latch", "enable", "data_in"),
         ):
             for group in cell.get_groups(kind):
+                if not group.args:
+                    raise FlowError(f"{kind} () names no state; correct it")
                 sequential = {
                     "kind": kind,
-                    "state": [_name(arg) for arg in group.args],
-                    "clock": _str(group, clock),
-                    "data": _str(group, data),
-                    "clear": _str(group, "clear"),
-                    "preset": _str(group, "preset"),
+                    "state": [name_of(arg) for arg in group.args],
+                    "clock": text_of(group, clock),
+                    "data": text_of(group, data),
+                    "clear": text_of(group, "clear"),
+                    "preset": text_of(group, "preset"),
                 }
         pins: dict[str, Any] = {}
         odd: list[str] = []
         for pin in cell.get_groups("pin"):
-            if _str(pin, "direction") not in ("input", "output", "inout", "internal"):
+            if text_of(pin, "direction") not in ("input", "output", "inout", "internal"):
                 continue
             try:
-                pins |= {_name(arg): self._pin(pin) for arg in pin.args}
-            except _UnsupportedTableError as error:
+                pins |= {name_of(arg): self._pin(pin) for arg in pin.args}
+            except _UnusableError as error:
                 odd.append(str(error))
         odd += [
             name
@@ -202,10 +223,10 @@ class _Reader:
         marks = [
             name
             for name in ("dont_use", "is_isolation_cell", "is_level_shifter", "always_on")
-            if _str(cell, name) == "true"
+            if text_of(cell, name) == "true"
         ]
         return {
-            "area": _number(cell, "area", 0.0),
+            "area": number_of(cell, "area", 0.0),
             "sequential": sequential,
             "odd": [*odd, *marks],
             "leakage": self._leakage(cell),
@@ -216,43 +237,61 @@ class _Reader:
         unit = self.units["leakage_power_unit"]
         found = [
             {
-                "when": _str(group, "when"),
-                "rail": _str(group, "related_pg_pin"),
-                "watts": _number(group, "value", 0.0) * unit,
+                "when": text_of(group, "when"),
+                "rail": text_of(group, "related_pg_pin"),
+                "watts": number_of(group, "value", 0.0) * unit,
             }
             for group in cell.get_groups("leakage_power")
         ]
-        total = _number(cell, "cell_leakage_power", None)
+        total = number_of(cell, "cell_leakage_power", None)
         if total is None and not found:
-            total = _number(self.root, "default_cell_leakage_power", 0.0)
-        if total is not None and all(each["when"] for each in found):
-            found.append({"when": "", "rail": "", "watts": total * unit})
-        return found
+            total = number_of(self.root, "default_cell_leakage_power", None)
+        if total is None:
+            return found
+        # What the cell leaks in all: in states without a value of their own, over all rails together.
+        defaults = {each["rail"]: float(each["watts"]) for each in found if not each["when"]}
+        rails = dict.fromkeys(each["rail"] for each in found) or {"": None}
+        lacking = [rail for rail in rails if rail not in defaults]
+        share = max(total * unit - sum(defaults.values()), 0.0) / max(len(lacking), 1)
+        return found + [{"when": "", "rail": rail, "watts": share} for rail in lacking]
 
     def _pin(self, pin: Any) -> dict[str, Any]:
-        unit = self.units["capacitive_load_unit"]
         return {
-            "direction": _str(pin, "direction"),
-            "capacitance": _number(pin, "capacitance", 0.0) * unit,
-            "function": _str(pin, "function"),
-            "clock": _str(pin, "clock") == "true",
-            "three_state": bool(_str(pin, "three_state")),
+            "direction": text_of(pin, "direction"),
+            "capacitance": self._capacitance(pin) * self.units["capacitive_load_unit"],
+            "function": text_of(pin, "function"),
+            "clock": text_of(pin, "clock") == "true",
+            "three_state": bool(text_of(pin, "three_state")),
             "timing": [self._timing(group) for group in pin.get_groups("timing")],
             "power": [
                 each for group in pin.get_groups("internal_power") for each in self._power(group)
             ],
         }
 
+    def _capacitance(self, pin: Any) -> float:
+        """The pin's own, else the mean of those of its edges, else the library's default; an output's may be absent."""
+        edges = [number_of(pin, f"{edge}_capacitance", None) for edge in ("rise", "fall")]
+        given = [each for each in edges if each is not None]
+        direction = text_of(pin, "direction")
+        found = number_of(pin, "capacitance", None)
+        if found is None and given:
+            found = sum(given) / len(given)
+        if found is None:
+            found = number_of(self.root, f"default_{direction}_pin_cap", None)
+        if found is None and direction == "input":
+            raise _UnusableError(f"pin {' '.join(map(name_of, pin.args))} has no capacitance")
+        return found or 0.0
+
     def _timing(self, group: Any) -> dict[str, Any]:
         wanted = (*KEPT_TIMING, *KEPT_CONSTRAINTS)
-        kind = _str(group, "timing_type")
+        kind = text_of(group, "timing_type")
         if kind.startswith(("min_pulse", "minimum_period", "skew", "three_state", "non_seq")):
             wanted = ()
         return {
-            "related": _str(group, "related_pin").split(),
+            "related": text_of(group, "related_pin").split(),
             "type": kind or "combinational",
-            "sense": _str(group, "timing_sense"),
-            "when": _str(group, "when"),
+            "sense": text_of(group, "timing_sense"),
+            "when": text_of(group, "when"),
             "tables": {
                 name: self._table(table, TIMING, self.units["time_unit"])
                 for name in wanted
@@ -262,9 +301,9 @@ class _Reader:
 
     def _power(self, group: Any) -> list[dict[str, Any]]:
         common = {
-            "related": _str(group, "related_pin").split(),
-            "when": _str(group, "when"),
-            "rail": _str(group, "related_pg_pin"),
+            "related": text_of(group, "related_pin").split(),
+            "when": text_of(group, "when"),
+            "rail": text_of(group, "related_pg_pin"),
         }
         both = [self._table(each, POWER, self.energy) for each in group.get_groups("power")[:1]]
         tables = {
@@ -281,19 +320,19 @@ class _Reader:
 
     def _table(self, group: Any, kind: str, unit: float) -> dict[str, Any]:
         """Axes x and y (see Table), whatever their order in the template."""
-        named = _name(group.args[0]) if group.args else ""
+        named = name_of(group.args[0]) if group.args else ""
         found = (self.templates.get((each, named)) for each in (kind, TIMING, POWER))
         template = next((each for each in found if each is not None), None)
         if template is None and named not in ("", "scalar"):
-            raise FlowError(f"{self.path}: no {kind} {named!r}; add it to the library")
-        rows = [_floats(each) for each in _list(group, "values")]
-        names = [] if template is None else [_str(template, f"variable_{n}") for n in (1, 2, 3)]
+            raise FlowError(f"no {kind} {named!r}; add it to the library")
+        rows = [floats_of(each) for each in list_of(group, "values")]
+        names = [] if template is None else [text_of(template, f"variable_{n}") for n in (1, 2, 3)]
         names = [name for name in names if name]
         strange = [name for name in names if name not in (*X, *Y)]
         if strange or len(set(names)) > 2:
-            raise _UnsupportedTableError(f"its {group.group_name} is over {', '.join(names)}")
+            raise _UnusableError(f"its {group.group_name} is over {', '.join(names)}")
         axes = [
-            _floats(_list(group, f"index_{n + 1}") or _list(template, f"index_{n + 1}"))
+            floats_of(list_of(group, f"index_{n + 1}") or list_of(template, f"index_{n + 1}"))
             for n in range(len(names))
         ]
         sizes = [len(axis) for axis in axes]
@@ -303,7 +342,7 @@ class _Reader:
             expected *= size
         if len(flat) != expected:
             raise FlowError(
-                f"{self.path}: table {group.group_name} of template {group.args} has {len(flat)} values "
+                f"table {group.group_name} of template {group.args} has {len(flat)} values "
                 f"over {list(zip(names, sizes, strict=True))}; expected one over slew and load"
             )
         scaled = {
@@ -311,12 +350,10 @@ class _Reader:
             for name, axis in zip(names, axes, strict=True)
         }
         if len(scaled) != len(names):
-            raise FlowError(f"{self.path}: template {group.args} has one variable twice: {names}")
+            raise FlowError(f"template {group.args} has one variable twice: {names}")
         x, y = scaled.get("x", [0.0]), scaled.get("y", [0.0])
         if any(b <= a for axis in (x, y) for a, b in pairwise(axis)):
-            raise FlowError(
-                f"{self.path}: table {group.group_name} has an index that does not grow"
-            )
+            raise FlowError(f"table {group.group_name} has an index that does not grow")
         by_x = len(names) == 2 and names[0] in X
         step = (len(y), 1) if by_x or len(names) < 2 else (1, len(x))
         return {
@@ -330,36 +367,3 @@ class _Reader:
     def _axis_unit(self, name: str) -> float:
         unit = "capacitive_load_unit" if name.endswith("capacitance") else "time_unit"
         return self.units[unit]
-
-
-def _name(value: Any) -> str:
-    return str(value).strip('"')
-
-
-def _str(group: Any, name: str) -> str:
-    values = group.get_attributes(name)
-    return _name(values[-1]) if values else ""
-
-
-def _number(group: Any, name: str, default: float | None) -> Any:
-    values = group.get_attributes(name)
-    if not values:
-        return default
-    try:
-        return float(_name(values[-1]))
-    except ValueError as error:
-        raise FlowError(f"{name} is {values[-1]}; expected a number in the Liberty file") from error
-
-
-def _list(group: Any, name: str) -> list[Any]:
-    values = [] if group is None else group.get_attributes(name)
-    if not values:
-        return []
-    return values[-1] if isinstance(values[-1], list) else [values[-1]]
-
-
-def _floats(values: Any) -> list[float]:
-    texts = values if isinstance(values, list) else [values]
-    return [
-        float(part) for text in texts for part in re.split(r"[,\s\\]+", _name(text).strip()) if part
-    ]

@@ -16,7 +16,8 @@ from hwflow.energy.cells import (
     Sequential,
     Timing,
 )
-from hwflow.energy.tables import Table
+from hwflow.energy.tables import Table, truth
+from hwflow.errors import FlowError
 
 
 def cells_of(plain: Mapping[str, Any]) -> dict[str, Cell]:
@@ -37,7 +38,7 @@ def _cell(name: str, plain: Mapping[str, Any]) -> Cell:
     leakage = tuple(Leakage(**each) for each in plain["leakage"])
     others = sorted(n for n, p in plain["pins"].items() if n not in signals and p["function"])
     cell = Cell(name, plain["area"], pins, leakage, sequential, "")
-    reason = ", ".join(plain["odd"]) or _shortcoming(cell)
+    reason = ", ".join(plain["odd"]) or _shortcoming(cell) or _unreadable(cell)
     if others and not reason:
         reason = f"pin {others[0]} is neither input nor output"
     return Cell(name, plain["area"], pins, leakage, sequential, reason)
@@ -54,12 +55,29 @@ def _shortcoming(cell: Cell) -> str:
             return f"pin {pin.name} is three-state"
         if not pin.function:
             return f"pin {pin.name} has no function"
+        if not cell.leakage:
+            return "no leakage power"
         if not cell.inputs:
             continue
         if not any(timing.tables for timing in pin.timing):
             return f"pin {pin.name} has no timing tables"
         if not pin.power:
             return f"pin {pin.name} has no power tables"
+    return ""
+
+
+def _unreadable(cell: Cell) -> str:
+    """Which of its functions is malformed or names what the cell has not; empty when none is."""
+    names, found = cell.variables, {pin.function for pin in cell.outputs}
+    if cell.sequential:
+        each = cell.sequential
+        names = (*names, each.state[1]) if each.state[1] else names
+        found |= {each.clock, each.data} | {part for part in (each.clear, each.preset) if part}
+    try:
+        for function in sorted(found):
+            truth(function, names)
+    except FlowError as error:
+        return str(error)
     return ""
 
 

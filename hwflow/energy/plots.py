@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from hwflow.ace.plot import STYLES
+from hwflow.energy.beside import BoardRow
 from hwflow.energy.comparison import (
     ACCOUNTINGS,
     PRECISIONS,
     SHARES,
-    BoardRow,
     Comparison,
     PrecisionRow,
     ShareRow,
@@ -190,9 +190,9 @@ def _shares(figure: Any, rows: Sequence[ShareRow]) -> None:
 def _board(figure: Any, rows: Sequence[BoardRow]) -> None:
     """Measured energy of layers against their ACE."""
     axes = figure.subplots()
-    for number, network in enumerate(dict.fromkeys(row.network for row in rows)):
+    for number, place in enumerate(dict.fromkeys(row.place() for row in rows)):
         colour, marker, _ = STYLES[number % len(STYLES)]
-        those = [row for row in rows if row.network == network]
+        those = [row for row in rows if row.place() == place]
         axes.errorbar(
             [row.ace for row in those],
             [1e6 * row.joules for row in those],
@@ -200,7 +200,7 @@ def _board(figure: Any, rows: Sequence[BoardRow]) -> None:
                 [1e6 * (row.joules - row.low) for row in those],
                 [1e6 * (row.high - row.joules) for row in those],
             ],
-            color=colour, marker=marker, linestyle="none", markersize=4, capsize=2, label=network,
+            color=colour, marker=marker, linestyle="none", markersize=4, capsize=2, label=place,
         )  # fmt: skip
     axes.set_xscale("log")
     axes.set_yscale("log")

@@ -79,6 +79,10 @@ def truth(function: str, variables: tuple[str, ...]) -> Truth:
     """
     from liberty.boolean_functions import parse_boolean_function
 
+    if not re.fullmatch(r"[\w\[\]\s()!'*&|+^]+", function):
+        raise FlowError(
+            f"function {function!r} cannot be read (empty or a strange sign); correct it"
+        )
     states = np.arange(1 << len(variables))
     values = {name: (states >> bit & 1).astype(bool) for bit, name in enumerate(variables)}
     try:

@@ -203,19 +203,25 @@ def _print_layers(found: Comparison) -> None:
 
 
 def _print_board(found: Comparison) -> None:
+    libraries = list(dict.fromkeys(name for row in found.board for name in row.estimates))
     shown = table(
-        "Measured above the waiting accelerator (board)",
-        ("network", "target", "scope", "layer", "µJ", "ACE", "fJ an ACE"),
+        "Measured above the waiting accelerator (board); beside it the estimate in a cell library, another technology",
+        ("network", "target", "scope", "layer", "µJ (board)", "ACE", "fJ an ACE",
+         *(f"µJ ({name}, estimate)" for name in libraries)),
         left=4,
-    )
+    )  # fmt: skip
     for row in found.board:
         low, high = (number(1e6 * each, 3) for each in (row.low, row.high))
+        estimates = (row.estimates.get(name) for name in libraries)
         shown.add_row(
             row.network, row.target, row.scope, row.layer, f"{number(1e6 * row.joules, 3)} [{low}, {high}]",
             number(row.ace), "" if row.per_ace is None else number(1e15 * row.per_ace, 2),
+            *("" if each is None else number(1e6 * each, 3) for each in estimates),
         )  # fmt: skip
     console().print(shown)
-    for network, ranks in found.board_ranks.items():
+    for line in found.missing:
+        console().print(line)
+    for place, ranks in found.board_ranks.items():
         console().print(
-            f"{network}: measured layers against ACE, Spearman {_bounds(ranks.spearman)}, Kendall {ranks.kendall:.2f}"
+            f"{place}: measured layers against ACE, Spearman {_bounds(ranks.spearman)}, Kendall {ranks.kendall:.2f}"
         )

@@ -126,7 +126,10 @@ def test_a_board_stays_by_itself(networks: list[NetworkEnergy]) -> None:
     layers = [row for row in beside.board if row.scope == "layer"]
     assert [row.ace for row in layers] == list(aces.values())
     assert all(row.per_ace == pytest.approx(3e-14) for row in beside.board)
-    assert beside.board_ranks[network.network].spearman.value == pytest.approx(1)
+    assert beside.board_ranks[f"{network.network} on sim-small"].spearman.value == pytest.approx(1)
+    assert beside.missing == ()
+    assert beside.board[0].estimates == {OSU.library.name: network.energy().mean}
+    assert layers[0].estimates == {OSU.library.name: network.layers[0].energy().mean}
 
 
 def test_a_measured_layer_that_is_not_there_is_named(networks: list[NetworkEnergy]) -> None:
@@ -138,6 +141,31 @@ def test_a_measured_layer_that_is_not_there_is_named(networks: list[NetworkEnerg
 def test_a_board_of_another_network_has_no_ace(networks: list[NetworkEnergy]) -> None:
     found = compare([OSU], networks[:1], [measurement("elsewhere", {"a": 1e-6})])
     assert [row.ace for row in found.board] == [None, None]
+    (said,) = found.missing
+    assert "no work of elsewhere on sim-small" in said and "there is " + networks[0].network in said
+
+
+def test_a_board_of_another_target_has_no_ace(networks: list[NetworkEnergy]) -> None:
+    """Two targets of one network are two measurements: neither ACE nor ranks of one go to the other."""
+    network = networks[0]
+    aces = {layer.name: sum(layer.ace.values()) for layer in network.layers}
+    here = measurement(network.network, {name: 3e-14 * ace for name, ace in aces.items()})
+    falling = {name: 1e-6 / ace for name, ace in aces.items()}
+    there = dataclasses.replace(measurement(network.network, falling), target="elsewhere")
+    found = compare([OSU], [network], [here, there])
+    assert {row.ace for row in found.board if row.target == "elsewhere"} == {None}
+    assert {row.estimates == {} for row in found.board if row.target == "elsewhere"} == {True}
+    assert "on elsewhere" in found.missing[0] and len(found.missing) == 1
+    assert found.board_ranks.keys() == {f"{network.network} on sim-small"}
+    assert found.board_ranks[f"{network.network} on sim-small"].spearman.value == pytest.approx(1)
+
+
+def test_different_networks_of_one_name_are_refused(networks: list[NetworkEnergy]) -> None:
+    network = networks[0]
+    other = dataclasses.replace(network, layers=network.layers[:-1])
+    found = measurement(network.network, {network.layers[0].name: 1e-6})
+    with pytest.raises(FlowError, match="are of different networks, as their ACE differ"):
+        compare([OSU], [network, other], [found])
 
 
 def test_one_library_twice_is_refused() -> None:
@@ -178,7 +206,7 @@ def test_the_command_prints_and_plots(folder: Path, tmp_path: Path) -> None:
         assert (outs[0] / name).read_bytes() == (outs[1] / name).read_bytes()
     done = runner.invoke(app, ["compare", str(folder)])
     assert done.exit_code == 0, done.output
-    for wanted in ("ratio to one bit", "worst factor", "not in ACE", "board"):
+    for wanted in ("ratio to one bit", "worst factor", "not in ACE", "(board)", "estimate"):
         assert wanted in done.output
 
 
