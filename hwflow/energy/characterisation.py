@@ -6,20 +6,20 @@ docs/energy.md has the accounting behind the figures.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from scipy.stats import t as student
 
+from hwflow.energy import frozen_json
 from hwflow.errors import FlowError
-from hwflow.files import write_atomically
 
-VERSION = 1
+FORMAT = "hwflow-characterisation"
+VERSION = 2
 EVIDENCE = "gate-level"
 LEAST_SEGMENTS = 10
 """Segments below which no interval is given."""
@@ -171,7 +171,7 @@ class Characterisation:
 
     def json(self) -> str:
         """The file's text; same content, same bytes."""
-        return json.dumps({"version": VERSION, **asdict(self)}, indent=1) + "\n"
+        return frozen_json.text(FORMAT, VERSION, self)
 
     def save(self, path: Path) -> None:
         """Writes the file, whole or not at all.
@@ -179,7 +179,7 @@ class Characterisation:
         Raises:
             FlowError: it cannot be written.
         """
-        write_atomically(path, self.json().encode())
+        frozen_json.save(path, FORMAT, VERSION, self)
 
 
 def interval(samples: Sequence[float]) -> Interval:
@@ -204,150 +204,52 @@ def load(path: Path) -> Characterisation:
     """The characterisation in a file.
 
     Raises:
-        FlowError: unreadable, another version, or a field that is missing or wrong, named.
+        FlowError: unreadable, of another format or version, a field that is missing or wrong, no units, one twice, or
+            several clock periods; names file and field.
     """
-    try:
-        content: Any = json.loads(path.read_text())
-    except OSError as error:
-        raise FlowError(
-            f"{path}: cannot be read ({error.strerror}); name a file of hwflow energy characterise"
-        ) from error
-    except ValueError as error:
-        raise FlowError(
-            f"{path}: not JSON ({error}); make it again with hwflow energy characterise"
-        ) from error
-    found = _Reader(content, str(path), "")
-    version = found.integer("version")
-    if version != VERSION:
-        raise found.wrong("version", f"is {version}, this is for {VERSION}")
-    units = found.items("units")
-    if not units:
-        raise found.wrong("units", "is empty")
-    library = found.inner("library")
-    return Characterisation(
-        library=LibraryRecord(
-            library.text("name"),
-            library.texts("files"),
-            library.number("voltage", least=1e-3),
-        ),
-        network=found.text("network"),
-        target=found.text("target"),
-        images=found.integer("images", least=1),
-        seed=found.integer("seed"),
-        tools=found.texts("tools"),
-        command=found.text("command"),
-        units=tuple(_unit(each) for each in units),
-    )
+    found = frozen_json.load(path, FORMAT, VERSION, Characterisation)
+
+    def wrong(what: str) -> FlowError:
+        return FlowError(f"{path}: {what}; make it again with hwflow energy characterise")
+
+    if not found.units:
+        raise wrong("units is empty")
+    if found.library.voltage <= 0 or found.images < 1:
+        raise wrong("library.voltage and images must be above 0")
+    for at, each in enumerate(found.units):
+        if problem := _problem(each):
+            raise wrong(f"units[{at}].{problem}")
+        if any((x.unit, x.operands) == (each.unit, each.operands) for x in found.units[:at]):
+            raise wrong(f"units[{at}] is {each.unit} on {each.operands} operands a second time")
+    if len(periods := {each.period for each in found.units}) > 1:
+        shown = ", ".join(f"{1e9 * period:g} ns" for period in sorted(periods))
+        raise wrong(f"units have several clock periods ({shown})")
+    return found
 
 
-def _unit(found: _Reader) -> UnitCharacterisation:
-    unit = found.text("unit")
-    if unit not in UNITS:
-        raise found.wrong("unit", f"is {unit!r}, not one of {', '.join(UNITS)}")
-    if found.text("operation") != OPERATIONS[unit]:
-        raise found.wrong("operation", f"of {unit} must be {OPERATIONS[unit]}")
-    operands = found.text("operands")
-    if operands not in get_args(Operands):
-        raise found.wrong("operands", f"is {operands!r}, not recorded or random")
-    if found.text("evidence") != EVIDENCE:
-        raise found.wrong("evidence", f"must be {EVIDENCE}")
-    return UnitCharacterisation(
-        unit=unit,
-        operation=OPERATIONS[unit],
-        parameters=found.integers("parameters"),
-        operands=cast(Operands, operands),
-        operations=found.integer("operations", least=1),
-        masked=found.integer("masked"),
-        operations_per_cycle=found.integer("operations_per_cycle", least=1),
-        segments=found.integer("segments", least=LEAST_SEGMENTS),
-        cycles=found.integer("cycles", least=1),
-        period=found.number("period", least=1e-15),
-        cells=found.integer("cells", least=1),
-        area=found.number("area", least=0),
-        per_operation=_split(found.inner("per_operation")),
-        idle_per_cycle=_split(found.inner("idle_per_cycle")),
-        netlist=found.text("netlist"),
-        stimulus=found.text("stimulus"),
-    )
-
-
-def _split(found: _Reader) -> EnergySplit:
-    parts = {name: _interval(found.inner(name)) for name in (*PARTS, "total")}
-    total = sum(parts[name].mean for name in PARTS)
-    if not math.isclose(parts["total"].mean, total, rel_tol=1e-9, abs_tol=1e-30):
-        raise found.wrong("total", "is not the sum of its parts")
-    return EnergySplit(**parts)
-
-
-def _interval(found: _Reader) -> Interval:
-    made = Interval(*(found.number(name) for name in ("mean", "low", "high")))
-    if not made.low <= made.mean <= made.high:
-        raise found.wrong("mean", "lies outside low..high")
-    return made
-
-
-class _Reader:
-    """A JSON object whose fields are asked for by name and type; complaints name file and field."""
-
-    def __init__(self, value: Any, path: str, where: str) -> None:
-        self._path, self._where = path, where
-        if not isinstance(value, dict):
-            raise FlowError(f"{path}: {where or 'the file'} is not a JSON object; {_AGAIN}")
-        self._value = cast(dict[str, Any], value)
-
-    def wrong(self, name: str, what: str) -> FlowError:
-        return FlowError(f"{self._path}: {self._where}{name} {what}; {_AGAIN}")
-
-    def _get(self, name: str) -> Any:
-        if name not in self._value:
-            raise self.wrong(name, "is missing")
-        return self._value[name]
-
-    def inner(self, name: str) -> _Reader:
-        return _Reader(self._get(name), self._path, f"{self._where}{name}.")
-
-    def items(self, name: str) -> list[_Reader]:
-        value = self._get(name)
-        if not isinstance(value, list):
-            raise self.wrong(name, "is not a list")
-        many = cast(list[Any], value)
-        return [
-            _Reader(each, self._path, f"{self._where}{name}[{at}].") for at, each in enumerate(many)
-        ]
-
-    def text(self, name: str) -> str:
-        value = self._get(name)
-        if not isinstance(value, str):
-            raise self.wrong(name, "is not text")
-        return value
-
-    def number(self, name: str, *, least: float = -math.inf) -> float:
-        value = self._get(name)
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int | float)
-            or not math.isfinite(value)
-        ):
-            raise self.wrong(name, "is not a number")
-        if value < least:
-            raise self.wrong(name, f"is {value}, expected at least {least}")
-        return float(value)
-
-    def integer(self, name: str, *, least: int = 0) -> int:
-        value = self._get(name)
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise self.wrong(name, "is not an integer")
-        if value < least:
-            raise self.wrong(name, f"is {value}, expected at least {least}")
-        return value
-
-    def texts(self, name: str) -> dict[str, str]:
-        inner = self.inner(name)
-        return {key: inner.text(key) for key in inner._value}
-
-    def integers(self, name: str) -> dict[str, int]:
-        inner = self.inner(name)
-        return {key: inner.integer(key) for key in inner._value}
-
-
-_AGAIN = "make it again with hwflow energy characterise"
+def _problem(unit: UnitCharacterisation) -> str:
+    """What is wrong with a unit's values, the field first; "" where nothing is."""
+    if unit.operation != OPERATIONS[unit.unit]:
+        return f"operation of {unit.unit} must be {OPERATIONS[unit.unit]}"
+    if unit.evidence != EVIDENCE:
+        return f"evidence must be {EVIDENCE}"
+    least = {"operations": 1, "masked": 0, "operations_per_cycle": 1, "segments": LEAST_SEGMENTS}
+    for name, bound in (least | {"cycles": 1, "cells": 1, "area": 0, "period": 1e-15}).items():
+        if getattr(unit, name) < bound:
+            return f"{name} is {getattr(unit, name)}, expected at least {bound}"
+    for name in ("per_operation", "idle_per_cycle"):
+        split: EnergySplit = getattr(unit, name)
+        for part in (*PARTS, "total"):
+            energy: Interval = getattr(split, part)
+            if not energy.low <= energy.mean <= energy.high:
+                return f"{name}.{part}.mean lies outside low..high"
+        parts = sum(getattr(split, part).mean for part in PARTS)
+        if not math.isclose(split.total.mean, parts, rel_tol=1e-9, abs_tol=1e-30):
+            return f"{name}.total is not the sum of its parts"
+    if unit.idle_per_cycle.total.mean < 0:
+        return "idle_per_cycle.total is negative"
+    if unit.per_operation.total.mean <= 0:
+        return "per_operation.total must be above 0"
+    if unit.unit in OPERAND_REGISTERS and unit.per_operation.datapath.mean <= 0:
+        return "per_operation.datapath must be above 0: the unit multiplies"
+    return ""

@@ -8,7 +8,7 @@ import math
 import types
 import typing
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from hwflow.errors import FlowError
 from hwflow.files import write_atomically
@@ -21,9 +21,13 @@ LONGEST_SHOWN = 80
 
 def save(path: Path, kind: str, version: int, record: Any) -> None:
     """Writes a dataclass as a JSON document: same record, same bytes. Raises FlowError."""
+    write_atomically(path, text(kind, version, record).encode())
+
+
+def text(kind: str, version: int, record: Any) -> str:
+    """The document that `save` writes."""
     document = {"format": kind, "version": version, "record": dataclasses.asdict(record)}
-    text = json.dumps(document, indent=1, allow_nan=False) + "\n"
-    write_atomically(path, text.encode())
+    return json.dumps(document, indent=1, allow_nan=False) + "\n"
 
 
 def load(path: Path, kind: str, version: int, record: type[T]) -> T:
@@ -51,7 +55,9 @@ def load(path: Path, kind: str, version: int, record: type[T]) -> T:
 def build(record: type[T], values: Any, source: str) -> T:
     """A dataclass from what `dataclasses.asdict` made of it; FlowError names `source` and the field."""
     if not isinstance(values, dict):
-        raise FlowError(f"{source}: expected an object with the fields of {record.__name__}")
+        raise FlowError(
+            f"{source}: expected an object with the fields of {record.__name__}; make it so"
+        )
     fields = typing.get_type_hints(record)
     if unknown := sorted(set(values) - set(fields)):
         raise FlowError(f"{source}: unknown field {unknown[0]!r}; remove it")
@@ -72,6 +78,10 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     if origin is tuple:
         if isinstance(value, list):
             return tuple(_value(arguments[0], v, f"{where}[{i}]") for i, v in enumerate(value))
+    elif origin is Literal:
+        if value in arguments:
+            return value
+        hint = f"one of {', '.join(map(str, arguments))}"
     elif origin is dict:
         if isinstance(value, dict):
             return {str(k): _value(arguments[1], v, f"{where}.{k}") for k, v in value.items()}

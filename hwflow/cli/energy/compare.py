@@ -108,7 +108,7 @@ def _read(files: list[Path]) -> tuple[list[Characterisation], list[Work], list[M
 
 
 def _format(path: Path) -> str:
-    """What a file says it is; "" for a characterisation, which says nothing, and for what its reader refuses."""
+    """The format that a file names; "" for what the reader of characterisations refuses."""
     try:
         content: Any = json_format.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -91,36 +91,67 @@ def _drop(content: Any) -> None:
     del content["units"][1]["per_operation"]["clock"]
 
 
+def _zero(content: Any) -> None:
+    energy = content["units"][0]["per_operation"]
+    energy |= {part: {"mean": 0.0, "low": 0.0, "high": 0.0} for part in energy}
+
+
+def _no_datapath(content: Any) -> None:
+    energy = content["units"][1]["per_operation"]
+    energy["clock"], energy["datapath"] = (
+        {"mean": mean, "low": mean, "high": mean}
+        for mean in (energy["clock"]["mean"] + energy["datapath"]["mean"], 0.0)
+    )
+
+
+def _twice(content: Any) -> None:
+    content["units"].append(content["units"][4])
+
+
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        (_set(7, "version"), "version is 7, this is for 1"),
         (_set([], "units"), "units is empty"),
-        (_set("adder", "units", 0, "unit"), r"units\[0\].unit is 'adder'"),
+        (_set("adder", "units", 0, "unit"), r"units\[0\]: unit: 'adder' is no one of binary_pe, "),
         (_set("mac8x8", "units", 0, "operation"), "must be binary_mac"),
         (_set("board", "units", 0, "evidence"), "must be gate-level"),
         (_set(3, "units", 2, "segments"), r"units\[2\].segments is 3, expected at least 10"),
-        (_set(True, "units", 2, "cells"), "cells is not an integer"),
-        (_set(float("nan"), "units", 0, "period"), "period is not a number"),
+        (_set(True, "units", 2, "cells"), r"units\[2\]: cells: True is no int"),
+        (_set(float("nan"), "units", 0, "period"), "period: nan is no float"),
         (
             _set(1.05e-14, "units", 0, "idle_per_cycle", "datapath", "mean"),
             "not the sum of its parts",
         ),
         (_set(9.0, "units", 0, "idle_per_cycle", "clock", "low"), "lies outside low..high"),
-        (_drop, r"units\[1\].per_operation.clock is missing"),
-        (_set("x", "library"), "library. is not a JSON object"),
+        (_zero, r"units\[0\].per_operation.total must be above 0"),
+        (_no_datapath, r"units\[1\].per_operation.datapath must be above 0"),
+        (_twice, r"units\[10\] is vector_lane on recorded operands a second time"),
+        (_set(2e-8, "units", 3, "period"), r"several clock periods \(10 ns, 20 ns\)"),
+        (_drop, r"units\[1\]: per_operation: field 'clock' is missing"),
+        (_set("x", "library"), "library: expected an object"),
     ],
 )
 def test_a_wrong_field_is_named(
     made: Characterisation, tmp_path: Path, change: Callable[[Any], None], complaint: str
 ) -> None:
     content = json.loads(made.json())
-    change(content)
+    change(content["record"])
     path = tmp_path / "wrong.json"
     path.write_text(json.dumps(content))
-    with pytest.raises(FlowError, match=complaint) as caught:
+    with pytest.raises(FlowError, match=rf"wrong\.json: .*{complaint}.*; \w+"):
         load(path)
-    assert "hwflow energy characterise" in str(caught.value)
+
+
+def test_the_format_is_said(made: Characterisation, tmp_path: Path) -> None:
+    content = json.loads(made.json())
+    path = tmp_path / "wrong.json"
+    for change, complaint in (
+        ({"version": 7}, "version 7 of hwflow-characterisation, expected"),
+        ({"format": "hwflow-widths"}, "not of format hwflow-characterisation"),
+    ):
+        path.write_text(json.dumps(content | change))
+        with pytest.raises(FlowError, match=complaint):
+            load(path)
 
 
 def test_unreadable_files(tmp_path: Path) -> None:

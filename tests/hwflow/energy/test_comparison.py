@@ -226,6 +226,7 @@ def test_the_networks_command(folder: Path) -> None:
     [
         (["compare", "."], "no characterisation there"),
         (["compare", "missing.json"], "cannot be read"),
+        (["compare", "other.json"], "other.json: not of format hwflow-characterisation"),
         (["compare", "--operands", "odd"], "--operands odd"),
         (["compare", "--four-bit", "odd"], "--four-bit odd"),
     ],
@@ -234,6 +235,8 @@ def test_bad_input_is_named(
     arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    if "other.json" in arguments:
+        (tmp_path / "other.json").write_text('{"widths": []}')
     done = CliRunner().invoke(app, arguments)
     assert isinstance(done.exception, FlowError)
     assert message in str(done.exception)
