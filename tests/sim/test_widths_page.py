@@ -36,3 +36,22 @@ def test_figures_are_those_of_the_files(name: str) -> None:
         assert datapath == pytest.approx(each["over_first"]["value"], rel=0.005)
         assert everything == pytest.approx(each["total_over_first"]["value"], rel=0.006)
         assert 0.90 < each["over_first"]["value"] / each["ace"] < 1.22
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_glitches_are_those_of_the_files(name: str) -> None:
+    page = (ROOT / "docs/energy.md").read_text()
+    row = next(line for line in page.splitlines() if line.startswith("| share of glitches"))
+    shown = row.strip("|").split("|")[2 + FILES.index(name)].strip(" %").split(" / ")
+    widths = json.loads((ROOT / "bench/widths" / f"{name}.json").read_text())["widths"]
+    assert [int(each) for each in shown] == [round(100 * each["glitches"]) for each in widths]
+    assert all(0.285 <= each["glitches"] < 0.615 for each in widths)  # "29 to 61%"
+
+
+@pytest.mark.parametrize("name", FILES[:4])  # those of ASAP7 are older
+def test_a_file_says_where_it_is_from(name: str) -> None:
+    record = json.loads((ROOT / "bench/widths" / f"{name}.json").read_text())
+    assert record["command"].startswith("hwflow energy widths --liberty ")
+    assert ("--wire" in record["command"]) == name.endswith("-wired") == (record["wire"] > 0)
+    assert record["operand_bits"] == 64 and record["tools"]["yosys"]
+    assert all(len(digest) == 64 for digest in record["sources"].values())

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json as json_format
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hwflow.cli.energy.provenance import command_line, hashes
 from hwflow.cli.network import Calibration, integer_network
 from hwflow.cli.output import (
     Json,
@@ -117,10 +117,7 @@ def characterise(
     made = Characterisation(
         library=LibraryRecord(
             library.name,
-            {
-                name: hashlib.sha256(text.encode()).hexdigest()
-                for name, text in library.sources.items()
-            },
+            hashes(library),
             library.voltage,
         ),
         network=network.name,
@@ -128,7 +125,7 @@ def characterise(
         images=images,
         seed=seed,
         tools=tools(),
-        command=_command(context),
+        command=command_line(context, "characterise"),
         units=tuple(found),
     )
     if out is not None:
@@ -144,21 +141,6 @@ def _chosen(known: Mapping[UnitName, Unit], wanted: Sequence[str] | None) -> dic
         if name not in known:
             raise FlowError(f"--unit {name}: no such unit; units are {', '.join(known)}")
     return {name: unit for name, unit in known.items() if not wanted or name in wanted}
-
-
-def _command(context: typer.Context) -> str:
-    """The command line, options that were given only; files by their last component, but for a relative target."""
-    words = ["hwflow energy characterise"]
-    for name, value in context.params.items():
-        source = context.get_parameter_source(name)
-        if source is None or source.name != "COMMANDLINE" or name in ("out", "json"):
-            continue
-        many = cast(list[object], value) if isinstance(value, list) else [value]
-        for each in many:
-            path = Path(str(each))
-            shown = path.name if isinstance(each, Path) or path.is_absolute() else each
-            words.append(f"--{name.replace('_', '-')} {shown}")
-    return " ".join(words)
 
 
 def _print(made: Characterisation) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hwflow.cli.energy.provenance import command_line, hashes
 from hwflow.cli.output import (
     Json,
     console,
@@ -27,6 +28,7 @@ PICO, FEMTO = 1e12, 1e15
 
 
 def widths(
+    context: typer.Context,
     liberty: Annotated[
         list[Path], typer.Option(help="Liberty file, .gz too; repeat it for a library of several")
     ],
@@ -47,6 +49,7 @@ def widths(
 ) -> None:
     """Energy of a product at several operand widths, on random operands at gate level, beside ACE (docs/energy.md)."""
     from hwflow.energy.liberty import read_libraries
+    from sim.energy.characterise import tools
     from sim.gates.widths import WIDTHS, check_widths, measure
     from sim.runner import cache_folder
 
@@ -68,10 +71,16 @@ def widths(
             keep=cache_folder(),
             progress=lambda what, done, total: told(done, total),
         )
+    record = {
+        "command": command_line(context, "widths"),
+        "operand_bits": operand_bits,
+        "sources": hashes(library),
+        "tools": tools(),
+    } | asdict(found)
     if out is not None:
-        write_atomically(out, (json_format.dumps(asdict(found), indent=1) + "\n").encode())
+        write_atomically(out, (json_format.dumps(record, indent=1) + "\n").encode())
     if json:
-        print_json(asdict(found))
+        print_json(record)
     else:
         _print(found)
 
