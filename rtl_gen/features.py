@@ -149,7 +149,12 @@ def _from(m: Module, first: Value, width: int) -> Value:
     m.d.comb += within.eq(Const(0xFFFF, 16) << first[:4])
     parts: list[Value] = []
     for sixteen in range(width // 16):
-        begun, here = Signal(name=f"begun_{sixteen}"), Signal(name=f"here_{sixteen}")
-        m.d.comb += [begun.eq(first[4:] < sixteen), here.eq(first[4:] == sixteen)]
-        parts.append(begun.replicate(16) | (within & here.replicate(16)))
+        here = Signal(name=f"here_{sixteen}")
+        m.d.comb += here.eq(first[4:] == sixteen)
+        part = within & here.replicate(16)
+        if sixteen:  # no number is below 0, and linters mind being asked
+            begun = Signal(name=f"begun_{sixteen}")
+            m.d.comb += begun.eq(first[4:] < sixteen)
+            part |= begun.replicate(16)
+        parts.append(part)
     return Cat(parts)
