@@ -40,7 +40,7 @@ def bitstream(
     calibration: Calibration = CALIBRATION,
     memory: Annotated[
         Memory, typer.Option(help="where the network lies: block RAM, or the board's SDRAM")
-    ] = Memory.BLOCK_RAM,
+    ] = Memory.SDRAM,
     clock_mhz: Annotated[
         float | None, typer.Option(help="clock of the design; default the board's")
     ] = None,
