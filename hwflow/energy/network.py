@@ -6,7 +6,7 @@ memories published. What it leaves out is listed in docs/ace-and-energy.md.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -146,11 +146,11 @@ class NetworkEnergy:
 
     def _by_source(self, kinds: Sequence[str]) -> dict[str, dict[str, float]]:
         """Memory -> events (bits on chip, bytes outside) and joules."""
-        events: Counter[str] = Counter()
-        joules: Counter[str] = Counter()
+        events: defaultdict[str, float] = defaultdict(float)
+        joules: defaultdict[str, float] = defaultdict(float)
         for term in (t for layer in self.layers for t in layer.terms if t.kind in kinds):
-            events[term.source] += term.events  # pyright: ignore[reportArgumentType]
-            joules[term.source] += term.joules.mean  # pyright: ignore[reportArgumentType]
+            events[term.source] += term.events
+            joules[term.source] += term.joules.mean
         return {name: {"events": events[name], "joules": joules[name]} for name in events}
 
 

@@ -64,6 +64,13 @@ CONFIG: dict[str, Any] = {
 }
 THIN = {"stroke": _INK, "strokeWidth": 0.4}
 """Outline of areas and bars: their edges are seen whatever their colour."""
+LAYERS = {
+    "field": "layer",
+    "type": "ordinal",
+    "title": "layer",
+    "axis": {"labelAngle": 0, "labelOverlap": True},
+}
+"""The x axis of charts that have a place for every layer."""
 
 
 def chart(data: Sequence[Mapping[str, Any]], height: int, **rest: Any) -> dict[str, Any]:

@@ -68,6 +68,7 @@ def answers(
     if not kept.is_file():
         keep.mkdir(parents=True, exist_ok=True)
         stream = io.BytesIO()
+        # numpy's stub takes any further keyword for `allow_pickle`, a bool.
         np.savez_compressed(stream, **_simulated(unit, driven))  # pyright: ignore[reportArgumentType]
         write_atomically(kept, stream.getvalue())
     with np.load(kept) as found:

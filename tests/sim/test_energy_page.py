@@ -39,9 +39,7 @@ def is_doubling() -> bool:
 @pytest.mark.skipif(not is_doubling(), reason=f"OpenSTA {DOUBLING} is not installed")
 def test_opensta_adds_rise_and_fall_where_a_transition_is_one_of_them(tmp_path: Path) -> None:
     """Every net at one activity: load energy agrees, internal energy is twice as high in gates of up to two inputs."""
-    (liberty,) = LIBRARIES["osu018"].paths
-    if not liberty.is_file():
-        pytest.skip(f"{liberty} is not there")
+    (liberty,) = LIBRARIES["osu018"].installed()
     library = read_libraries([liberty], keep=cache_folder())
     mapped = map_to_library(MULTIPLIER, "t", library, keep=cache_folder())
     timing = analyse(mapped)
@@ -100,9 +98,7 @@ report_power -digits 8 -instances [get_cells *]
 @pytest.mark.slow
 def test_rails_hold_a_half_each() -> None:
     """ASAP7: both rails see the same charge; a buffer cannot take less than charging its own second stage."""
-    paths = LIBRARIES["asap7"].paths
-    if not all(path.is_file() for path in paths):
-        pytest.skip(f"{paths[0]} is not there")
+    paths = LIBRARIES["asap7"].installed()
     library = read_libraries(paths, keep=cache_folder())
 
     def pulse(name: str) -> dict[str, float]:

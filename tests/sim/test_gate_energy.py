@@ -37,6 +37,7 @@ PERIOD = 10e-9
 PJ = 1e-12
 SMALL = Names(
     (),
+    "tests/hwflow/energy/small_library.py writes it",
     ("INV", "A", "Y"),
     ("NAND2", "A", "B", "Y"),
     ("XOR2", "A", "B", "Y"),
@@ -220,9 +221,7 @@ def test_libraries_agree_with_calculation_by_hand(
     library: str, name: str, tables: dict[str, tuple[Library, Hand]]
 ) -> None:
     names = LIBRARIES[library]
-    missing = [str(path) for path in names.paths if not path.is_file()]
-    if missing:
-        pytest.skip(f"{missing[0]} is not there")
+    paths = names.installed()
     if library not in tables:
-        tables[library] = read_libraries(names.paths, keep=cache_folder()), Hand(names.paths)
+        tables[library] = read_libraries(paths, keep=cache_folder()), Hand(paths)
     agree(*tables[library], circuits(names)[name])

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hwflow.cli.energy.provenance import command_line, hashes
-from hwflow.cli.network import Calibration, integer_network
+from hwflow.cli.energy.recorded import (
+    RECORDED,
+    RECORDED_ON,
+    Liberty,
+    RecordedData,
+    RecordedImages,
+    RecordedNetwork,
+    read_library,
+    record_units,
+)
+from hwflow.cli.network import Calibration
 from hwflow.cli.output import (
     Json,
     Target,
@@ -18,40 +28,29 @@ from hwflow.cli.output import (
     counted_progress,
     number,
     print_json,
-    progress_console,
-    simulation_progress,
     table,
 )
-from hwflow.cli.sim import chosen_images, compile_network
 from hwflow.errors import FlowError
 from hwflow.files import check_file
-from hwflow.paths import CALIBRATION, MODELS, TEST_IMAGES
+from hwflow.paths import CALIBRATION, TEST_IMAGES
 
 if TYPE_CHECKING:
     from hwflow.energy.characterisation import Characterisation, EnergySplit, UnitName
     from sim.energy.units import Unit
 
-CHECKPOINT = MODELS / "trained" / "fmnist-tiny"
-TARGET = "ecp5-85f"
 PICO = 1e12
 
 
 def characterise(
     context: typer.Context,
-    liberty: Annotated[
-        list[Path], typer.Option(help="Liberty file, .gz too; repeat it for a library of several")
-    ],
+    liberty: Liberty,
     unit: Annotated[
         list[str] | None, typer.Option(help="unit to characterise; default all")
     ] = None,
-    checkpoint: Annotated[
-        Path, typer.Option(help="folder of a trained checkpoint, or an integer network's file")
-    ] = CHECKPOINT,
-    target: Target = TARGET,
-    images: Annotated[int, typer.Option(min=1, help="how many images to record")] = 4,
-    data: Annotated[
-        Path, typer.Option(help=".npz file or folder of images; its test split")
-    ] = TEST_IMAGES,
+    checkpoint: RecordedNetwork = RECORDED,
+    target: Target = RECORDED_ON,
+    images: RecordedImages = 4,
+    data: RecordedData = TEST_IMAGES,
     calibration: Calibration = CALIBRATION,
     segments: Annotated[int, typer.Option(help="segments of the stream that are counted")] = 16,
     cycles: Annotated[int, typer.Option(min=16, help="cycles of a segment")] = 256,
@@ -69,13 +68,11 @@ def characterise(
     """Energy per operation of every unit at gate level, on recorded and on random operands (docs/energy.md)."""
     from hwflow.config import load_target
     from hwflow.energy.characterisation import Characterisation, LibraryRecord
-    from hwflow.energy.liberty import read_libraries
     from rtl_gen.synthesis.yosys import yosys_version
     from sim import runner
     from sim.energy.characterise import Plan, tools
     from sim.energy.characterise import characterise as measure
     from sim.energy.units import units
-    from sim.recording import record
     from sim.simulators import find_simulator
 
     find_simulator()
@@ -92,19 +89,10 @@ def characterise(
         seed=seed,
     )
     config = load_target(target)
-    chosen = _chosen(units(config), unit)
-    with progress_console().status("reading the library"):
-        library = read_libraries(liberty, keep=runner.cache_folder())
-    shown = chosen_images(data, images, checkpoint)
-    network = integer_network(checkpoint, calibration)
-    program = compile_network(network, config)
-    # All instances, whatever is asked for: the recording serves every later call.
-    instances = sorted({path for each in units(config).values() for path in each.instances})
-    with simulation_progress("recording", images) as report:
-        recorded = record(
-            program, network, shown.images, instances, progress=report.from_image(0, 0)
-        )
-        report.reached(images, 0)
+    every = units(config)
+    chosen = _chosen(every, unit)
+    library = read_library(liberty)
+    network, recorded = record_units(config, every.values(), checkpoint, calibration, data, images)
     with counted_progress("characterising") as told:
         found = measure(
             chosen,

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwflow.cli.network import Calibration, integer_network
+from hwflow.cli.energy.recorded import (
+    RECORDED,
+    RECORDED_ON,
+    Liberty,
+    RecordedData,
+    RecordedImages,
+    RecordedNetwork,
+    read_library,
+    record_units,
+)
+from hwflow.cli.network import Calibration
 from hwflow.cli.output import (
     Json,
     Target,
@@ -15,25 +25,17 @@ from hwflow.cli.output import (
     counted_progress,
     number,
     print_json,
-    progress_console,
-    simulation_progress,
     table,
 )
-from hwflow.cli.sim import chosen_images, compile_network
 from hwflow.errors import FlowError
-from hwflow.paths import CALIBRATION, MODELS, TEST_IMAGES
+from hwflow.paths import CALIBRATION, TEST_IMAGES
 
 if TYPE_CHECKING:
     from sim.energy.whole_layer import LayerCheck
 
-CHECKPOINT = MODELS / "trained" / "fmnist-tiny"
-TARGET = "ecp5-85f"
-
 
 def check(
-    liberty: Annotated[
-        list[Path], typer.Option(help="Liberty file, .gz too; repeat it for a library of several")
-    ],
+    liberty: Liberty,
     characterisation: Annotated[
         Path, typer.Option(help="file of `hwflow energy characterise` on the same target")
     ],
@@ -43,14 +45,10 @@ def check(
     layer: Annotated[list[str] | None, typer.Option(help="layers; default all")] = None,
     instances: Annotated[int, typer.Option(min=1, help="how many recorded instances")] = 1,
     image: Annotated[int, typer.Option(min=0, help="which recorded image")] = 1,
-    checkpoint: Annotated[
-        Path, typer.Option(help="folder of a trained checkpoint, or an integer network's file")
-    ] = CHECKPOINT,
-    target: Target = TARGET,
-    images: Annotated[int, typer.Option(min=1, help="how many images to record")] = 4,
-    data: Annotated[
-        Path, typer.Option(help=".npz file or folder of images; its test split")
-    ] = TEST_IMAGES,
+    checkpoint: RecordedNetwork = RECORDED,
+    target: Target = RECORDED_ON,
+    images: RecordedImages = 4,
+    data: RecordedData = TEST_IMAGES,
     calibration: Calibration = CALIBRATION,
     json: Json = False,
 ) -> None:
@@ -60,11 +58,9 @@ def check(
     """
     from hwflow.config import load_target
     from hwflow.energy.characterisation import load
-    from hwflow.energy.liberty import read_libraries
     from sim import runner
     from sim.energy.units import units
     from sim.energy.whole_layer import check_layers
-    from sim.recording import record
 
     known = load(characterisation)
     config = load_target(target)
@@ -72,15 +68,8 @@ def check(
     chosen = next((each for name, each in every.items() if name == unit), None)
     if chosen is None:
         raise FlowError(f"--unit {unit}: no such unit; units are {', '.join(every)}")
-    with progress_console().status("reading the library"):
-        library = read_libraries(liberty, keep=runner.cache_folder())
-    shown = chosen_images(data, images, checkpoint)
-    network = integer_network(checkpoint, calibration)
-    program = compile_network(network, config)
-    paths = sorted({path for each in every.values() for path in each.instances})
-    with simulation_progress("recording", images) as report:
-        recorded = record(program, network, shown.images, paths, progress=report.from_image(0, 0))
-        report.reached(images, 0)
+    library = read_library(liberty)
+    _, recorded = record_units(config, every.values(), checkpoint, calibration, data, images)
     with counted_progress("simulating at gate level") as told:
         found = check_layers(
             chosen, recorded, library, known, names=layer or (), instances=instances, image=image,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hwflow.report.blocks import Cell, Figure, Section, Table, absent
-from hwflow.report.charts import BLUE, GREY, ORANGE, RED, SKY, THIN, chart, palette
+from hwflow.report.charts import BLUE, GREY, LAYERS, ORANGE, RED, SKY, THIN, chart, palette
 from hwflow.report.document import Document, present
 
 SLOTS = {
@@ -139,12 +139,7 @@ def _figure(part: dict[str, Any]) -> Figure:
         260,
         mark={"type": "bar", **THIN},
         encoding={
-            "x": {
-                "field": "layer",
-                "type": "ordinal",
-                "title": "layer",
-                "axis": {"labelAngle": 0, "labelOverlap": True},
-            },
+            "x": LAYERS,
             "y": {
                 "field": "slots",
                 "type": "quantitative",

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from hwflow.report.blocks import Cell, Figure, Section, Table, absent, percent
-from hwflow.report.charts import BLUE, CAUSES, GREY, PURPLE, RED, THIN, chart, palette
+from hwflow.report.charts import BLUE, CAUSES, GREY, LAYERS, PURPLE, RED, THIN, chart, palette
 from hwflow.report.document import Document, present
 
 
@@ -26,12 +26,7 @@ def section(document: Document) -> Section:
         300,
         mark={"type": "bar", **THIN},
         encoding={
-            "x": {
-                "field": "layer",
-                "type": "ordinal",
-                "title": "layer",
-                "axis": {"labelAngle": 0, "labelOverlap": True},
-            },
+            "x": LAYERS,
             "y": {
                 "field": "cycles",
                 "type": "quantitative",
@@ -264,12 +259,7 @@ def utilisation(document: Document) -> Section:
         260,
         mark={"type": "bar", **THIN},
         encoding={
-            "x": {
-                "field": "layer",
-                "type": "ordinal",
-                "title": "layer",
-                "axis": {"labelAngle": 0, "labelOverlap": True},
-            },
+            "x": LAYERS,
             "xOffset": {"field": "what", "scale": {"domain": list(measures)}},
             "y": {
                 "field": "share",
