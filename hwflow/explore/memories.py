@@ -20,10 +20,10 @@ LEAST_BLOCK = 32
 """Bits of lane constants from which on they may become a block RAM."""
 TILE_BITS = 16 + 9 + 1
 """Of a tile in flight: slot, channel group, whether it is the group's last; and for each row a flag and a count."""
-TILES_AHEAD = 4
-"""Cycles by which a tile is written after its last step (3), and one."""
-IMAGE_BITS = 1 + 1 + 16 + 8
-"""Of a beat of the image: valid, first, row, words of a pixel; and the beat."""
+TILE_WRITTEN = 3
+"""Cycles after a tile's last step in which it is written to the memory of tiles."""
+IMAGE_BITS = 24
+"""Of a beat of the image beside its data: first, row, words of a pixel."""
 WRITES = 32
 """Beats to be written that the SDRAM's controller keeps."""
 
@@ -36,7 +36,7 @@ def memories(config: AcceleratorConfig) -> dict[str, Memory]:
     lanes, columns = config.pixel_lanes, config.cols
     places = math.ceil(config.line_pixels / max(lanes, 2))
     vectors = max(2, math.ceil(config.channel_limit / config.fc_inputs))
-    tiles = timing.binary_group_latency(config) - 2 - TILES_AHEAD + 2
+    flight = timing.binary_group_latency(config) - 2 - TILE_WRITTEN
     found = {
         "weights": Memory(config.popcount_width, config.weight_words, count=columns),
         "deskew": Memory(lanes * counts, 2 * columns, count=columns),
@@ -54,7 +54,7 @@ def memories(config: AcceleratorConfig) -> dict[str, Memory]:
         "line": Memory(columns * KEPT_BITS, _power(places), count=lanes),
         "sums": Memory(columns * SUM_BITS, groups),
         "vectors": Memory(8 * config.fc_inputs, vectors, 8, count=2),
-        "tiles": Memory(TILE_BITS + config.rows * (1 + counts), _power(tiles)),
+        "tiles": Memory(TILE_BITS + config.rows * (1 + counts), 1 << (flight + 1).bit_length()),
         "image": Memory(IMAGE_BITS + config.beat_bits, timing.BYTE_WRITER_BEATS - 1),
         "writes": Memory(config.beat_bits, WRITES - 1),
     }
@@ -84,3 +84,19 @@ def _power(words: int) -> int:
 def all_mapped(config: AcceleratorConfig) -> dict[str, Mapped]:
     """What each memory becomes."""
     return {name: mapped(memory) for name, memory in memories(config).items()}
+
+
+LARGEST_BANK, SMALLEST_BANK = 16384, 512
+"""Words of the banks that hold a memory image in block RAM (rtl_gen/bindings/block_ram.py)."""
+
+
+def image_blocks(config: AcceleratorConfig, beats: int) -> int:
+    """Block RAMs that a memory image of `beats` beats takes, in banks of powers of two, the largest first."""
+    blocks = 0
+    while beats > 0:
+        depth = LARGEST_BANK
+        while depth > SMALLEST_BANK and depth > beats:
+            depth //= 2
+        blocks += mapped(Memory(config.beat_bits, depth)).ebr
+        beats -= depth
+    return blocks

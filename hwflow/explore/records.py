@@ -10,6 +10,9 @@ from hwflow.config import AcceleratorConfig
 from hwflow.energy.frozen_json import load, save
 from hwflow.errors import FlowError
 
+Part = Literal["board", "front_end", "back_end"]
+"""What of a design is synthesised: all of a board with its SDRAM, or half of the accelerator, alone."""
+
 FORMAT, VERSION = "hwflow resource record", 1
 
 
@@ -55,7 +58,8 @@ class Tools:
 class Record:
     """What synthesis made of a design.
 
-    name: the design's. target: the other fields of AcceleratorConfig. held_out: no fit sees it. memory: what the board has behind the accelerator.
+    name: the design's. target: the other fields of AcceleratorConfig. held_out: no fit sees it. part: what
+    of it was synthesised. clock_hz: of the board's design, which its serial link and its SDRAM's times are made for.
     units: cells by unit, copies together; units of the accelerator by their path in it, others by theirs in the board's
     top. verilog_sha256: of the Verilog. seconds: of wall time that it took.
     """
@@ -63,7 +67,8 @@ class Record:
     name: str
     target: dict[str, int]
     held_out: bool
-    memory: Literal["sdram", "block-ram"]
+    part: Part
+    clock_hz: int
     units: dict[str, Cells]
     tools: Tools
     verilog_sha256: str
