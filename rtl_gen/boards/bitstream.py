@@ -163,7 +163,7 @@ def build(
         "memory_beats": generated.beats,
         "sdram_clock": None if phase is None else dataclasses.asdict(phase),
         "clock_hz": clock_hz,
-        **_timing(netlist, placed.report, clock_hz),
+        **timing(netlist, placed.report, clock_hz),
         **_resources(board, config, netlist),
         "seed": seed,
         "tools": {
@@ -214,7 +214,11 @@ def check_timing(report: dict[str, Any]) -> None:
     )
 
 
-def _timing(netlist: Synthesis, report: dict[str, Any], clock_hz: int) -> dict[str, Any]:
+def timing(netlist: Synthesis, report: dict[str, Any], clock_hz: int) -> dict[str, Any]:
+    """What a bitstream's report says of timing: MHz reached, slack against `clock_hz`, slowest path by unit.
+
+    report: nextpnr's.
+    """
     _, mhz = slowest_clock(report)
     return {
         "fmax_mhz": round(mhz, 2),
