@@ -9,6 +9,7 @@ import typer
 
 from hwflow.cli.output import Json, Target, console, number, print_json, progress_console
 from hwflow.errors import FlowError
+from hwflow.interruption import Interrupted
 from hwflow.paths import BUILD
 
 
@@ -55,8 +56,7 @@ def sim_board(
     )
     try:
         report = serve(model, port, out / "run")
-    except KeyboardInterrupt:
-        port.unlink(missing_ok=True)
+    except Interrupted:
         raise typer.Exit(0) from None
     if json:
         print_json(report)
