@@ -221,6 +221,15 @@ def simulation(network: Path, folder: Path) -> list[str]:
     return ["sim", *given, "--out", "made"]
 
 
+def running(process: str) -> bool:
+    """Whether a process is there and is no zombie, which waits for its new parent."""
+    try:
+        state = Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return False
+    return state.rpartition(")")[2].split()[0] != "Z"
+
+
 def test_grandchildren_end_too(tmp_path: Path) -> None:
     """As in the commands: a program that starts another, here in a session of its own."""
     pid = tmp_path / "pid"
@@ -230,8 +239,10 @@ def test_grandchildren_end_too(tmp_path: Path) -> None:
             time.sleep(0.01)
         interruption.end_descendants()
         assert process.wait(10) == -signal.SIGKILL
-    state = Path(f"/proc/{pid.read_text().strip()}/stat")
-    assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z"
+    until = time.monotonic() + 10
+    while (alive := running(pid.read_text().strip())) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not alive
 
 
 CHILD = """
