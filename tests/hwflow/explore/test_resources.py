@@ -57,7 +57,7 @@ GROWING = (
     st.sampled_from((1, 2)),
 )
 def test_twice_of_anything_takes_no_less(field: str, rows: int, cols: int, lanes: int) -> None:
-    """But for LUT4 where a memory goes from distributed memories to block RAM, and where both kinds of features share one."""
+    """But for LUT4 where a memory goes to block RAM, and where both kinds of features then share a memory."""
     config = changed(rows=rows, cols=cols, pixel_lanes=lanes, mac_depth=2)
     more = dataclasses.replace(config, **{field: 2 * getattr(config, field)})
     one, two = estimate(config), estimate(more)
