@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Generator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -170,9 +170,8 @@ def _search(
         raise FlowError(
             f"space {space.name}: none of its combinations is a design; change its axes"
         )
-    store = Store(out)
-    began, known = time.monotonic(), len(store)
-    try:
+    with closing(Store(out)) as store:
+        began, known = time.monotonic(), len(store)
         with _running(setup, digest, workers, scheduler) as run:
             with _progress(f"evaluating {space.name}") as told:
                 results = evaluate_all(drawn, digest, store, run, told)
@@ -188,8 +187,6 @@ def _search(
                         )
         seconds = time.monotonic() - began
         rate = _rate(len(store) - known, seconds)
-    finally:
-        store.close()
     baseline: Result | None = None
     if space.baseline is not None:
         target, clock = load_target(space.baseline), float(space.axes["clock_mhz"][0])

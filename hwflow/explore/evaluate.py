@@ -19,7 +19,7 @@ from hwflow.compiler.geometry import geometry_of
 from hwflow.compiler.heads import place_heads
 from hwflow.compiler.order import order
 from hwflow.compiler.plan import LayerPlan
-from hwflow.config import RESIDUAL_BITS, AcceleratorConfig
+from hwflow.config import AcceleratorConfig
 from hwflow.cycle_model.compiled import frame_cycles
 from hwflow.cycle_model.model import simulate_cycles
 from hwflow.energy.accesses import bank_bytes
@@ -128,7 +128,7 @@ class Evaluator:
             "multipliers": taken.multipliers,
             "extrapolated": list(taken.extrapolated),
             "energy": joules,
-            "top1": setup.accuracy.get(RESIDUAL_BITS),
+            "top1": setup.accuracy.get(setup.network.residual_bits),
         }
 
     def _frame(self, config: AcceleratorConfig) -> _Frame | str:

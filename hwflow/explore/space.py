@@ -16,7 +16,7 @@ from typing import Any, cast
 
 import yaml
 
-from hwflow.config import AcceleratorConfig
+from hwflow.config import AcceleratorConfig, load_target
 from hwflow.errors import FlowError
 
 FIT = "fit"
@@ -63,8 +63,9 @@ class Space:
     """A space of designs.
 
     memory: where the network lies, of `MEMORIES`; a design with block RAM must have room for it. baseline: the target to
-    compare with. least_binary_macs: what a design must have to be chosen for the board; others are looked at, too.
-    clock_evidence: of the clocks among the axes. axes: parameter -> values, in the order of `DESIGN`, the clock last.
+    compare with, whose values parameters without an axis have. least_binary_macs: what a design must have to be chosen
+    for the board; others are looked at, too. clock_evidence: of the clocks among the axes. axes: parameter -> values, in
+    the order of `DESIGN`, the clock last.
     """
 
     name: str
@@ -245,7 +246,7 @@ class _Reader:
                 found.get("least_binary_macs", 0), "least_binary_macs", 0
             ),
             clock_evidence=found["clock_evidence"],
-            axes=self._axes(found["axes"]),
+            axes=self._axes(found["axes"], baseline),
         )
 
     def _whole(self, value: Any, where: str, least: int) -> int:
@@ -262,9 +263,11 @@ class _Reader:
         counts = {key: self._whole(found[key], f"part.{key}", 1) for key in RESOURCES}
         return Part(name=str(found["name"]), share=share, **counts)
 
-    def _axes(self, value: Any) -> dict[str, tuple[Value, ...]]:
+    def _axes(self, value: Any, baseline: str | None) -> dict[str, tuple[Value, ...]]:
         names = (*DESIGN, CLOCK)
-        found = self._mapping(value, "axes", names)
+        found = self._mapping(value, "axes", names, () if baseline is None else DESIGN)
+        if baseline is not None:
+            found = {**load_target(baseline).to_dict(), **found}
         axes: dict[str, tuple[Value, ...]] = {}
         for name in names:
             given = found[name]

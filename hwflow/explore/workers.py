@@ -12,7 +12,7 @@ from hwflow.explore.evaluate import Evaluator, Result, Setup
 from hwflow.explore.space import Point
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, LocalCluster
 
 Batch = Sequence[Point]
 Run = Callable[[Sequence[Batch]], Iterator[tuple[int, list[Result]]]]
@@ -46,21 +46,25 @@ def here(setup: Setup, digest: str) -> Generator[Run]:
     yield run
 
 
-@contextmanager
-def local(setup: Setup, digest: str, workers: int) -> Generator[Run]:
-    """Evaluates in so many processes of this machine."""
-    from distributed import Client, LocalCluster
+def processes(count: int) -> LocalCluster:
+    """A Dask cluster of so many processes of this machine, a point at a time each."""
+    from distributed import LocalCluster
 
-    with (
-        LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address=None,  # pyright: ignore[reportArgumentType]
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        Client(cluster) as client,
-    ):
+    return LocalCluster(
+        n_workers=count,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address=None,  # pyright: ignore[reportArgumentType]
+        silence_logs=logging.CRITICAL,
+    )
+
+
+@contextmanager
+def local(setup: Setup, digest: str, count: int) -> Generator[Run]:
+    """Evaluates in so many processes of this machine."""
+    from distributed import Client
+
+    with processes(count) as cluster, Client(cluster) as client:
         yield on(client, setup, digest)
 
 

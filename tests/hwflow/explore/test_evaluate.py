@@ -100,8 +100,8 @@ def test_what_is_not_possible_has_a_named_reason(setup: Setup, space: Space) -> 
     assert not small["feasible"]
     assert small["reasons"][0].startswith("network: ")
     assert "raise main_rows" in small["reasons"][0]
-    narrow = evaluator.point({**point, "weight_words": 16, "mac_words": 16})
-    assert "raise" in narrow["reasons"][0]
+    narrow = evaluator.point({**point, "channel_limit": 16})
+    assert "raise channel_limit" in narrow["reasons"][0]
     tight = replace(setup.part, lut4=1000, block_rams=3)
     short = Evaluator(replace(setup, part=tight)).point(point)
     assert [reason.split()[2] for reason in short["reasons"]] == ["lut4,", "block_rams,"]

