@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hwflow import interruption
 from hwflow.cli.output import Json, console, number, print_json, progress_console
 from hwflow.cli.output import table as new_table
 from hwflow.errors import FlowError
@@ -53,7 +54,8 @@ def netlist(
 
             show("elaborating")
             if name == NAME:
-                results.append(run_accelerator(out / name, progress=show))
+                with interruption.removes(out / name):
+                    results.append(run_accelerator(out / name, progress=show))
             else:
                 results.append(run_bench(known[name], out / name, progress=show))
         report = {

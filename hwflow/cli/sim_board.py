@@ -10,6 +10,7 @@ import typer
 from hwflow.cli.board import BoardName, BoardTarget, board_target
 from hwflow.cli.output import Json, console, number, print_json, progress_console
 from hwflow.errors import FlowError
+from hwflow.interruption import Interrupted
 from hwflow.paths import BUILD
 from rtl_gen.boards.board import DEFAULT
 
@@ -57,8 +58,7 @@ def sim_board(
     )
     try:
         report = serve(model, port, out / "run")
-    except KeyboardInterrupt:
-        port.unlink(missing_ok=True)
+    except Interrupted:
         raise typer.Exit(0) from None
     if json:
         print_json(report)

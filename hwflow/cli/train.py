@@ -63,7 +63,7 @@ def train(
     """Train a network; the folder gets its checkpoint, its log and the resumable state."""
     from models.train.xla import restart_with_settings
 
-    restart_with_settings("hwflow.cli.main")
+    restart_with_settings("hwflow.cli.entry")
     from models.config import preset as named
     from models.train.loop import open_run
     from models.train.loop import train as run
