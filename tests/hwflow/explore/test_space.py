@@ -167,6 +167,16 @@ def test_spaces_that_are_none(tmp_path: Path) -> None:
         load_space(bad)
 
 
+def test_the_combination_nearest_to_a_target(space: Space) -> None:
+    config = load_target("sim-small")
+    near = space.nearest(config)
+    assert list(near) == list(space.axes)
+    assert (near["rows"], near["cols"], near["weight_words"]) == (4, 16, 256)  # 512 is no value
+    assert (near["bit_rows"], near["side_rows"], near["line_pixels"]) == (FIT, FIT, FIT)
+    assert near["clock_mhz"] == 25
+    assert valid(near)
+
+
 def test_what_has_no_axis_is_the_baselines(tmp_path: Path) -> None:
     axes = load_space(_with(tmp_path, axes__mac_words=None, baseline="mid-4k")).axes
     assert axes["mac_words"] == (load_target("mid-4k").mac_words,)
