@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hwflow.cli import complete
 from hwflow.cli.network import QUANTISED_BY, Calibration, Checkpoint, SEBits, integer_network
 from hwflow.cli.output import (
     Json,
@@ -35,7 +36,11 @@ def report(
     context: typer.Context,
     checkpoint: Checkpoint = TRAINED,
     preset: Annotated[
-        str | None, typer.Option(help="float network of a --sim, --program or .network file")
+        str | None,
+        typer.Option(
+            help="float network of a --sim, --program or .network file",
+            autocompletion=complete.presets,
+        ),
     ] = None,
     program: Annotated[
         Path | None, typer.Option(help="build folder of `hwflow lower`; decides the target")
