@@ -21,7 +21,7 @@ ANYTHING = frozenset(
     {
         *("import-aqt name", "lower repeat_layer", "ace input_shape", "ace model"),
         *("reconcile preset", "report preset", "energy network preset"),
-        *("energy network memory", "energy compare memory"),
+        *("energy network memory", "energy network target", "energy compare memory"),
         *(f"energy measure {name}" for name in ("hwmon", "channel", "align")),
         *(f"energy measure {name}_column" for name in ("time", "power", "voltage", "current")),
     }
