@@ -17,6 +17,7 @@ from hwflow.cli import (
     doctor,
     emulate,
     estimate,
+    explore,
     export_onnx,
     fit,
     import_aqt,
@@ -67,6 +68,7 @@ app.command("sim-board")(sim_board.sim_board)
 app.command("run")(run_board.run)
 app.command("plan")(plan.plan)
 app.command("fit")(fit.fit)
+app.command("explore")(explore.explore)
 app.command("ace")(ace.ace)
 app.command("reconcile")(reconcile.reconcile)
 app.command("report")(report.report)
