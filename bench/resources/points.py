@@ -58,25 +58,12 @@ _UNITS: dict[Part, dict[str, dict[str, Any]]] = {
         "cols-16-lanes-2": {"cols": 16, "pixel_lanes": 2},
         "least": {"rows": 2, "popcount_width": 128, "mac_depth": 2, "memory_bytes": 16},
     },
-    "back_end.pool_unit": {
-        "least": {},
-        "lanes-2": {"pixel_lanes": 2},
+    "back_end": {
+        "least": _SMALL,
         "cols-16": {"cols": 16},
-        "lanes-4": {"pixel_lanes": 4, "line_pixels": 64},
-        "cols-16-lanes-2": {"cols": 16, "pixel_lanes": 2},
+        "lanes-2": {"pixel_lanes": 2, "side_rows": 1024},
+        "lanes-4": {**_SMALL, "pixel_lanes": 4, "line_pixels": 64},
     },
-    "back_end.signature": {
-        "least": {},
-        "lanes-2": {"pixel_lanes": 2},
-        "lanes-4": {"pixel_lanes": 4},
-    },
-    "back_end.sums": {
-        "least": {},
-        "lanes-2": {"pixel_lanes": 2},
-        "cols-16": {"cols": 16},
-        "lanes-4": {"pixel_lanes": 4},
-    },
-    "back_end": {"least": _SMALL, "cols-16": {"cols": 16}, "lanes-2": {"pixel_lanes": 2}},
     "front_end": {
         "least": {"rows": 2, "popcount_width": 16},
         "lanes-2": {"popcount_width": 64, "popcount_stages": 2, "pixel_lanes": 2},

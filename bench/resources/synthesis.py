@@ -17,13 +17,10 @@ from rtl_gen.back_end import BackEnd
 from rtl_gen.boards.bitstream import TOP, generate
 from rtl_gen.boards.board import ULX3S_85F
 from rtl_gen.boards.report import resources_by_unit
-from rtl_gen.channel_sums import ChannelSums
 from rtl_gen.features import Features
 from rtl_gen.front_end import FrontEnd
 from rtl_gen.instances import emit
 from rtl_gen.mac_array import MacArray
-from rtl_gen.pool import Pool
-from rtl_gen.signature import Signature
 from rtl_gen.synthesis.carry_popcount import with_carry_cells
 from rtl_gen.synthesis.ecp5 import Options, synthesise
 from rtl_gen.synthesis.yosys import yosys_version
@@ -35,9 +32,6 @@ UNITS: dict[Part, Callable[[AcceleratorConfig], wiring.Component]] = {
     "back_end": BackEnd,
     "front_end.mac_array": MacArray,
     "front_end.features": Features,
-    "back_end.pool_unit": Pool,
-    "back_end.sums": ChannelSums,
-    "back_end.signature": Signature,
 }
 
 

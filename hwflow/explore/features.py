@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from hwflow.config import AcceleratorConfig
 from hwflow.energy.accesses import popcount_bits
-from hwflow.explore.memories import ELEMENT_BITS, all_mapped
+from hwflow.explore.memories import all_mapped
 from hwflow.explore.memory_mapping import Mapped
 from hwflow.explore.records import Part
 
@@ -34,17 +34,14 @@ UNITS: dict[str, Part] = {
     "8-bit array": "front_end.mac_array",
     "features": "front_end.features",
     "binary array": "front_end",
-    "pool": "back_end.pool_unit",
-    "sums": "back_end.sums",
-    "signature": "back_end.signature",
     "lanes": "back_end",
     CONTROL: "board",
 }
 """The model's units -> the part of a design that tells of them: all that it has beyond the units in it that come before.
 
-So the binary array is with the sequencer and what else is in the front end, the lanes with their constants, their means and
-the residual memories; control is loader, rings, scalar engine, records, link, the SDRAM's controller. Synthesis moves logic
-between the units of a part, so shares are rougher than sums.
+So the binary array is with the sequencer and what else is in the front end, the lanes with all else that is in the back end
+(constants, pool, sums, signature, residual memories); control is loader, rings, scalar engine, records, link, the SDRAM's
+controller. Synthesis moves logic between the units of a part, so shares are rougher than sums.
 """
 
 
@@ -58,9 +55,7 @@ def units_in(part: Part) -> tuple[str, ...]:
 MEMORIES: dict[str, tuple[str, ...]] = {
     "features": ("features", "bit", "byte"),
     "binary array": ("weights", "deskew", "tiles", "8-bit weights"),
-    "pool": ("line",),
-    "sums": ("sums",),
-    "lanes": ("constants", "main", "side", "pool"),
+    "lanes": ("constants", "main", "side", "pool", "line", "sums"),
     CONTROL: ("constant ring", "vectors", "image", "writes"),
 }
 """Unit -> its memories, by the first word of their names or all of it."""
@@ -80,8 +75,9 @@ class Quantities:
     """Of a configuration, what several features are made of.
 
     pes: elements of an array. lanes: vector lanes. counts: bits of a binary sum. turned: bits that a level of the features'
-    rotation selects. words: bits of all features that are read in a cycle. levels: of that rotation. stored: bits
-    of a pixel that are stored. half_way: of a popcount that are registered half way.
+    rotation selects. words: bits of all features that are read in a cycle. levels: of that rotation. stored: bits of a pixel
+    that are stored. half_way: of a popcount that are registered half way. gathered: lanes, each for every other pixel of a
+    cycle.
     """
 
     pes: int
@@ -92,6 +88,7 @@ class Quantities:
     levels: int
     stored: int
     half_way: int
+    gathered: int
 
     @classmethod
     def of(cls, config: AcceleratorConfig) -> Quantities:
@@ -106,6 +103,7 @@ class Quantities:
             words=config.rows * word,
             levels=(config.banks - 1).bit_length(),
             half_way=COUNTER_REGISTERS[config.popcount_width] if config.popcount_stages == 2 else 0,
+            gathered=config.vector_lanes * (config.pixel_lanes - 1),
             stored=8 * cols if config.shared_features else 9 * cols,
         )
 
@@ -123,14 +121,6 @@ def logic_features(config: AcceleratorConfig) -> dict[str, dict[str, float]]:
             "results": q.lanes * q.counts,
             "unit": 1,
         },
-        "pool": {
-            "lanes": q.lanes,
-            "gathered": several * q.lanes * lanes,
-            "windows": cols * (1 if lanes == 1 else lanes // 2 + 1),
-            "unit": 1,
-        },
-        "sums": {"columns": cols, "lanes": q.lanes, "unit": 1},
-        "signature": {"lanes": q.lanes, "unit": 1},
         "8-bit array": {
             "operand bits": 8 * q.pes * cols.bit_length(),
             "elements": q.pes,
@@ -144,11 +134,7 @@ def logic_features(config: AcceleratorConfig) -> dict[str, dict[str, float]]:
             "banks": config.banks,
             "unit": 1,
         },
-        "lanes": {
-            "lanes": q.lanes,
-            "rotated bits": ELEMENT_BITS * q.lanes * (lanes.bit_length() - 1),
-            "unit": 1,
-        },
+        "lanes": {"lanes": q.lanes, "gathered": q.gathered, "unit": 1},
         CONTROL: {"unit": 1},
     }
 
@@ -167,25 +153,17 @@ def register_features(config: AcceleratorConfig) -> dict[str, dict[str, float]]:
             "column control": cols * (config.rows + groups),
             "unit": 1,
         },
-        "pool": {
-            "lanes": q.lanes,
-            "gathered": several_lanes(config),
-            "windows": cols * (1 if lanes == 1 else lanes // 2 + 1),
-            "unit": 1,
-        },
-        "sums": {"columns": cols, "lanes": q.lanes, "unit": 1},
-        "signature": {"lanes": q.lanes, "unit": 1},
         "8-bit array": {
             "elements": q.pes,
             "products": 8 * q.pes * config.mac_depth,
             "unit": 1,
         },
-        "features": {"turned bits": q.turned, "words": q.words, "banks": config.banks, "unit": 1},
-        "lanes": {"lanes": q.lanes, "unit": 1},
+        "features": {
+            "turned bits": q.turned,
+            "words": q.words,
+            "stored bits": lanes * q.stored,
+            "unit": 1,
+        },
+        "lanes": {"lanes": q.lanes, "gathered": q.gathered, "unit": 1},
         CONTROL: {"unit": 1},
     }
-
-
-def several_lanes(config: AcceleratorConfig) -> float:
-    """G*G*C where a cycle brings several pixels, else 0."""
-    return config.pixel_lanes * config.vector_lanes if config.pixel_lanes > 1 else 0

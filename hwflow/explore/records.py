@@ -10,16 +10,7 @@ from hwflow.config import AcceleratorConfig
 from hwflow.energy.frozen_json import load, save
 from hwflow.errors import FlowError
 
-Part = Literal[
-    "board",
-    "front_end",
-    "back_end",
-    "front_end.mac_array",
-    "front_end.features",
-    "back_end.pool_unit",
-    "back_end.sums",
-    "back_end.signature",
-]
+Part = Literal["board", "front_end", "back_end", "front_end.mac_array", "front_end.features"]
 """What of a design is synthesised: all of a board with its SDRAM, or one unit of the accelerator, alone."""
 
 FORMAT, VERSION = "hwflow resource record", 1

@@ -10,9 +10,10 @@ import pytest
 import bench
 from hwflow.errors import FlowError
 from hwflow.explore.calibration import calibrate, compare, save_coefficients
-from hwflow.explore.features import UNITS
+from hwflow.explore.features import COUNTER_CELLS, COUNTER_REGISTERS, UNITS
 from hwflow.explore.records import Cells, Record, load_record, load_records, save_record
 from hwflow.explore.resources import COEFFICIENTS, coefficients, estimate
+from rtl_gen.synthesis.carry_popcount import differences
 
 RECORDS = Path(bench.__file__).parent / "resources" / "records"
 BAR = 0.1
@@ -95,6 +96,24 @@ def test_a_record_with_the_cells_of_another_design_is_found(folder: Path) -> Non
         calibrate(folder)
 
 
+def test_a_record_that_fits_no_other_is_found(folder: Path) -> None:
+    def doubled(record: Record) -> Record:
+        units = {path: cells + Cells(lut4=cells.lut4) for path, cells in record.units.items()}
+        return dataclasses.replace(record, units=units)
+
+    altered(folder, "front_end.mac_array.rows-8", doubled)
+    with pytest.raises(FlowError, match=r"mac_array\.\S+\.json: the fit misses it by \d+%"):
+        calibrate(folder)
+
+
+@pytest.mark.parametrize(("width", "stages"), COUNTER_CELLS)
+def test_cells_of_popcounts(width: int, stages: int) -> None:
+    text = differences(width, delay=stages - 1)
+    assert text.count("CCU2C #(") == COUNTER_CELLS[width, stages]
+    if stages == 2:
+        assert f"reg [{COUNTER_REGISTERS[width] - 1}:0]" in text
+
+
 def test_records_of_two_versions_of_yosys_are_not_mixed(folder: Path) -> None:
     def older(record: Record) -> Record:
         return dataclasses.replace(record, tools=dataclasses.replace(record.tools, yosys="0.9"))
@@ -105,7 +124,7 @@ def test_records_of_two_versions_of_yosys_are_not_mixed(folder: Path) -> None:
 
 
 def test_too_few_records_are_refused(folder: Path) -> None:
-    for path in folder.glob("back_end.pool_unit.*.json"):
+    for path in folder.glob("back_end.*.json"):
         path.unlink()
     with pytest.raises(FlowError, match="synthesise more designs"):
         calibrate(folder)
