@@ -44,7 +44,7 @@ def bitstream(
     clock_mhz: Annotated[
         float | None, typer.Option(help="clock of the design; default the board's")
     ] = None,
-    seed: Annotated[int, typer.Option(help="of place and route; same seed, same bytes")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="of place and route; same seed, same bytes")] = 1,
     out: Annotated[
         Path | None, typer.Option(help="folder to write to; default build/bitstream/BOARD")
     ] = None,
@@ -62,6 +62,8 @@ def bitstream(
     clock_hz = chosen.clock_hz if clock_mhz is None else round(clock_mhz * 1e6)
     if clock_hz <= 0:
         raise FlowError(f"--clock-mhz {clock_mhz} must be above 0; nearest valid: 10")
+    flow.check_tools()
+    flow.check_memories(chosen, config, None)
     checkpoint = network or trained_network(chosen.network)
     integers = integer_network(checkpoint, calibration)
     beats = None

@@ -23,7 +23,7 @@ def sim_board(
     sdram: Annotated[
         float | None,
         typer.Option(
-            help="MHz of accelerator and 16-bit SDRAM, which is the memory (docs/sdram.md)"
+            min=1.0, help="MHz of accelerator and 16-bit SDRAM, which is the memory (docs/sdram.md)"
         ),
     ] = None,
     out: Annotated[
@@ -54,7 +54,8 @@ def sim_board(
     port = out / "port"
     screen.print(
         f"a board is at {port}: hwflow run --port {port} --baud {CLOCK_HZ // divisor} --target {target or config.name} "
-        f"(end with Ctrl-C, or `touch {out / 'run' / 'stop'}`)"
+        f"(end with Ctrl-C, or `touch {out / 'run' / 'stop'}`)",
+        soft_wrap=True,
     )
     try:
         report = serve(model, port, out / "run")
