@@ -63,7 +63,7 @@ def bitstream(
     if clock_hz <= 0:
         raise FlowError(f"--clock-mhz {clock_mhz} must be above 0; nearest valid: 10")
     checkpoint = network or trained_network(chosen.network)
-    integers = integer_network(checkpoint, calibration)
+    integers = integer_network(checkpoint, calibration, residual_bits=config.residual_bits)
     beats = None
     if memory is Memory.BLOCK_RAM:
         beats = len(lower(integers, config).memory) // config.memory_bytes
