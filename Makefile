@@ -23,7 +23,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@for tool in perl c++; do command -v $$tool >/dev/null || \
 	  { echo "$$tool is missing; install it (Debian: apt install perl g++)" >&2; exit 2; }; done
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,board,onnx,report,docs,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,board,onnx,report,explore,docs,dev]'
 	@touch $@
 
 sim: $(STAMP) ## unit benches, then IMAGES test images through the whole accelerator

@@ -16,6 +16,7 @@ from hwflow.cli import (
     doctor,
     emulate,
     estimate,
+    explore,
     export_onnx,
     fit,
     import_aqt,
@@ -66,6 +67,7 @@ app.command("sim-board")(sim_board.sim_board)
 app.command("run")(run_board.run)
 app.command("plan")(plan.plan)
 app.command("fit")(fit.fit)
+app.command("explore")(explore.explore)
 app.command("ace")(ace.ace)
 app.command("reconcile")(reconcile.reconcile)
 app.command("report")(report.report)

@@ -124,6 +124,17 @@ def test_links_lead_to_files(page: Path) -> None:
             assert (page.parent / target.partition("#")[0]).exists(), f"{page.name}: {target}"
 
 
+def test_a_reader_finds_every_page_and_the_way_on() -> None:
+    """The index names every page; every page but the one that goes with the Verilog leads to others."""
+    pages = {page.name: links(page.read_text()) for page in PAGES[1:]}
+    onward = {
+        name: {target.partition("#")[0] for target in found} & set(pages) - {name}
+        for name, found in pages.items()
+    }
+    assert set(pages) - onward["index.md"] == {"index.md"}, "docs/index.md must name every page"
+    assert [name for name, targets in onward.items() if not targets] == ["registers.md"]
+
+
 def test_every_command_is_on_some_page() -> None:
     """A command that no page names cannot be found by a reader."""
     named = {c.words[1] for page in PAGES for c in commands(page.read_text()) if len(c.words) > 1}
