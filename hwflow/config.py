@@ -50,9 +50,7 @@ class AcceleratorConfig:
     constant_words: int  # channel constant ring, records of 256 bits
     bit_rows: int  # bit-plane memory, words of K bits per bank
     byte_rows: int  # 8-bit feature memory, words of C bytes per bank
-    residual_bits: (
-        int  # N: width of a stored element, the network's; external memory keeps it in 16 bits
-    )
+    residual_bits: int = STORED_BITS  # N: width of a stored element
     main_rows: int  # main residual memory, words of C*N bits per bank
     side_rows: int  # side residual memory, words of C*N bits per bank
     pool_rows: int  # pooled residual memory, words of C*N bits per bank
@@ -304,7 +302,8 @@ class AcceleratorConfig:
                 near = difflib.get_close_matches(str(key), fields, 1)
                 hint = f"; did you mean {near[0]}?" if near else f"; fields are {', '.join(fields)}"
                 raise FlowError(f"{source}: unknown field {key!r}{hint}")
-        missing = [name for name in fields if name not in values]
+        needed = [name for name, f in fields.items() if f.default is dataclasses.MISSING]
+        missing = [name for name in needed if name not in values]
         if missing:
             raise FlowError(f"{source}: missing field {missing[0]!r}; add it (see docs/targets.md)")
         for key, value in values.items():

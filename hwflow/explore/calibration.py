@@ -35,7 +35,7 @@ from hwflow.explore.resources import (
 
 RANGED = (
     *("rows", "cols", "popcount_width", "popcount_stages", "pixel_lanes", "mac_depth"),
-    *("memory_bytes", "channel_limit"),
+    *("memory_bytes", "channel_limit", "residual_bits"),
 )
 """Fields that features are made of. Sizes of memories are not: what they become is a formula."""
 KINDS = ("lut4", "flip_flops", "block_rams", "multipliers")

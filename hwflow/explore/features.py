@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from hwflow.config import AcceleratorConfig
 from hwflow.energy.accesses import popcount_bits
-from hwflow.explore.memories import ELEMENT_BITS, all_mapped
+from hwflow.explore.memories import all_mapped
 from hwflow.explore.memory_mapping import Mapped
 
 COUNTER_CELLS = {
@@ -137,8 +137,8 @@ def logic_features(config: AcceleratorConfig) -> dict[str, dict[str, float]]:
         "sums": {"columns": cols, "lanes": q.lanes, "unit": 1},
         "signature": {"lanes": q.lanes, "unit": 1},
         "residual memories": {
-            "rotated bits": 2 * ELEMENT_BITS * q.lanes * (lanes.bit_length() - 1),
-            "word bits": ELEMENT_BITS * q.lanes,
+            "rotated bits": 2 * config.residual_bits * q.lanes * (lanes.bit_length() - 1),
+            "word bits": config.residual_bits * q.lanes,
             "unit": 1,
         },
         "8-bit array": {
