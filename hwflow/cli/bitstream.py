@@ -44,7 +44,7 @@ def bitstream(
     clock_mhz: Annotated[
         float | None, typer.Option(help="clock of the design; default the board's")
     ] = None,
-    seed: Annotated[int, typer.Option(help="of place and route; same seed, same bytes")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="of place and route; same seed, same bytes")] = 1,
     out: Annotated[
         Path | None, typer.Option(help="folder to write to; default build/bitstream/BOARD")
     ] = None,

@@ -7,16 +7,25 @@ from typing import Annotated
 
 import typer
 
+from hwflow.cli import complete
 from hwflow.config import AcceleratorConfig, load_target
 from hwflow.errors import FlowError
 from hwflow.paths import MODELS
 from rtl_gen.boards.board import board as named
 
 BoardName = Annotated[
-    str, typer.Option(help="name of a board: its target and network are taken unless given")
+    str,
+    typer.Option(
+        help="name of a board: its target and network are taken unless given",
+        autocompletion=complete.boards,
+    ),
 ]
 BoardTarget = Annotated[
-    str | None, typer.Option(help="name of a target, or a .yaml file; default the board's")
+    str | None,
+    typer.Option(
+        help="name of a target, or a .yaml file; default the board's",
+        autocompletion=complete.targets,
+    ),
 ]
 
 

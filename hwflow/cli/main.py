@@ -12,6 +12,7 @@ from hwflow.cli import (
     ace,
     bitstream,
     blame,
+    checked,
     cycles,
     doctor,
     emulate,
@@ -72,6 +73,7 @@ app.command("ace")(ace.ace)
 app.command("reconcile")(reconcile.reconcile)
 app.command("report")(report.report)
 app.add_typer(energy, name="energy")
+checked.check_all(app, energy)
 
 
 def commands() -> None:

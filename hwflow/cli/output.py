@@ -19,6 +19,7 @@ from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from hwflow import interruption, progress
+from hwflow.cli import complete
 from hwflow.errors import FlowError
 from hwflow.progress import ProgressConsole
 
@@ -26,7 +27,9 @@ REPORT_WIDTH = 180
 """Least width of a report: a narrower terminal wraps lines, but no number is cut."""
 
 Json = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
-Target = Annotated[str, typer.Option(help="name of a target, or a .yaml file")]
+Target = Annotated[
+    str, typer.Option(help="name of a target, or a .yaml file", autocompletion=complete.targets)
+]
 
 
 def console() -> Console:

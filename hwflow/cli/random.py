@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hwflow.cli import complete
 from hwflow.cli.network import INTEGER_SUFFIX, ResidualBits
 from hwflow.cli.output import Json, console, counted_progress, number, print_json, table
 from hwflow.errors import FlowError
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 
 def random(
-    preset: Annotated[str, typer.Option(help="name of a network preset")] = "pokebnn-1.0x",
+    preset: Annotated[
+        str, typer.Option(help="name of a network preset", autocompletion=complete.presets)
+    ] = "pokebnn-1.0x",
     seed: Annotated[int, typer.Option(min=0, help="of every choice")] = 0,
     out: Annotated[
         Path | None, typer.Option(help="file of the network; default build/PRESET-SEED.network")

@@ -19,7 +19,7 @@ from hwflow.cli.output import (
 )
 from hwflow.cli.run_repeat import repeat_images, write_markers
 from hwflow.cli.sim import chosen_images, compile_network
-from hwflow.errors import FlowError
+from hwflow.errors import FlowError, suggestion
 from hwflow.files import check_file
 from hwflow.host.protocol import ATTEMPTS, BAUD
 from hwflow.paths import CALIBRATION, TEST_IMAGES
@@ -94,7 +94,9 @@ def run(
         if repeat is None:
             raise FlowError("--markers goes with --repeat; say how often")
     if records not in RECORDS:
-        raise FlowError(f"--records {records}: unknown; give one of {', '.join(RECORDS)}")
+        raise FlowError(
+            f"--records {records}: unknown{suggestion(records, RECORDS)}; give one of {', '.join(RECORDS)}"
+        )
     if program is not None and target is not None:
         raise FlowError("--program and --target exclude each other; give one of them")
     config = board_target(board, target)

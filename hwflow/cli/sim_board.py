@@ -23,7 +23,7 @@ def sim_board(
     sdram: Annotated[
         float | None,
         typer.Option(
-            help="MHz of accelerator and 16-bit SDRAM, which is the memory (docs/sdram.md)"
+            min=1.0, help="MHz of accelerator and 16-bit SDRAM, which is the memory (docs/sdram.md)"
         ),
     ] = None,
     out: Annotated[

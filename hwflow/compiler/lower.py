@@ -14,7 +14,7 @@ from hwflow.compiler.repeat import Repeat, repeated
 from hwflow.compiler.spill import plan, stored_tensors
 from hwflow.compiler.stream import items
 from hwflow.config import AcceleratorConfig
-from hwflow.errors import FlowError
+from hwflow.errors import FlowError, suggestion
 from hwflow.memories import Tensor
 from hwflow.verifier.verify import verify
 from models.integer.params import IntegerNetwork
@@ -43,7 +43,9 @@ def lower(
     if repeat is not None:
         names = [layer.name for layer in layers]
         if repeat.layer not in names:
-            raise FlowError(f"--repeat-layer {repeat.layer}: unknown; known: {', '.join(names)}")
+            near = suggestion(repeat.layer, names)
+            known = ", ".join(names)
+            raise FlowError(f"--repeat-layer {repeat.layer}: unknown{near}; known: {known}")
         needed = repeated(needed, names.index(repeat.layer), repeat.times, config)
     ordered = order(needed, config)
     instructions, areas = image.place(ordered, config)

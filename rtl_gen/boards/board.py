@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hwflow.errors import FlowError
+from hwflow.errors import FlowError, suggestion
 from hwflow.host.protocol import BAUD
 from hwflow.sdram import ULX3S, SdramChip
 from rtl_gen.synthesis.resources import Resources
@@ -170,5 +170,7 @@ def board(name: str) -> Board:
         FlowError: there is none; lists those there are.
     """
     if name not in BOARDS:
-        raise FlowError(f"unknown board {name!r}; known: {', '.join(sorted(BOARDS))}")
+        raise FlowError(
+            f"unknown board {name!r}{suggestion(name, BOARDS)}; known: {', '.join(sorted(BOARDS))}"
+        )
     return BOARDS[name]
