@@ -1,7 +1,7 @@
 """The resource model of the search, calibrated: `python -m bench.resources`.
 
 Fits hwflow/explore/resources.json to the records in bench/resources/records, in a second, and shows how far the model is
-from every record; `synthesise` makes the records.
+from every board; `synthesise` makes the records.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.callback(invoke_without_command=True)
 def calibration(context: typer.Context, json: Json = False) -> None:
-    """Fit the model to the records, write its coefficients, and compare it with every record."""
+    """Fit the model to the records, write its coefficients, and compare it with every board."""
     if context.invoked_subcommand is not None:
         return
     made = calibrate(RECORDS)
     save_coefficients(COEFFICIENTS, made)
-    found = [compare(each, made) for each in load_records(RECORDS).values()]
+    boards = [each for each in load_records(RECORDS).values() if each.part == "board"]
+    found = [compare(each, made) for each in boards]
     found.sort(key=lambda each: (each.held_out, each.name))
     held_out = [each for each in found if each.held_out]
     worst = {

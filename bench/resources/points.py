@@ -1,6 +1,6 @@
 """The designs that are synthesised: those that the model is fitted to, and those that it is only held against.
 
-Fitted are front and back ends alone, which tell units apart and take seconds, and two whole boards, for what is around them.
+Fitted are units alone, which take seconds, and whole boards, for what is around the units.
 Held out are whole boards, chosen before the first fit, between the fitted designs and beyond; the targets for boards are
 among them.
 """
@@ -39,39 +39,45 @@ BASE: dict[str, Any] = {
 
 _SMALL = {"main_rows": 512, "side_rows": 128, "pool_rows": 256}
 _WIDE = {"channel_limit": 512, "line_pixels": 64}
-_FRONT: dict[str, dict[str, Any]] = {
-    "front-least": {"rows": 2, "popcount_width": 16},
-    "front-lanes-2": {"popcount_width": 64, "popcount_stages": 2, "pixel_lanes": 2},
-    "front-rows-8": {"rows": 8, "memory_bytes": 16, "bit_rows": 256, "byte_rows": 1024},
-    "front-cols-16": {"cols": 16, "popcount_width": 16},
-    "front-depth-4": {
-        **_WIDE,
-        "rows": 2,
-        "popcount_width": 128,
-        "popcount_stages": 2,
-        "mac_depth": 4,
-        "memory_bytes": 32,
+_UNITS: dict[Part, dict[str, dict[str, Any]]] = {
+    "front_end.mac_array": {
+        "rows-2-depth-4": {"rows": 2, "mac_depth": 4, "memory_bytes": 32},
+        "rows-8": {"rows": 8},
+        "cols-16": {"cols": 16},
+        "rows-6-depth-2": {"rows": 6, "mac_depth": 2},
+        "least": {"rows": 2},
+        "lanes-2": {"pixel_lanes": 2, "mac_depth": 2},
     },
-    "front-lanes-4": {"rows": 8, "popcount_width": 16, "pixel_lanes": 4, "popcount_stages": 2},
-    "front-rows-12": {**_WIDE, "rows": 12, "popcount_width": 16, "bit_rows": 64},
-    "front-cols-16-lanes-2": {
-        "rows": 2,
-        "cols": 16,
-        "popcount_width": 64,
-        "pixel_lanes": 2,
-        "memory_bytes": 16,
-        "weight_words": 1024,
+    "front_end.features": {
+        "rows-8": {"rows": 8},
+        "shared": {"popcount_width": 64},
+        "lanes-2": {"popcount_width": 16, "pixel_lanes": 2},
+        "cols-16": {"rows": 2, "cols": 16, "popcount_width": 64},
+        "rows-12": {"rows": 12, "popcount_width": 16},
+        "lanes-4": {"rows": 8, "popcount_width": 64, "pixel_lanes": 4},
+        "cols-16-lanes-2": {"cols": 16, "pixel_lanes": 2},
+        "least": {"rows": 2, "popcount_width": 128, "mac_depth": 2, "memory_bytes": 16},
     },
-    "front-rows-6": {"rows": 6, "popcount_width": 64, "mac_depth": 2, "mac_words": 128},
-    "front-rows-16": {"rows": 16, "popcount_width": 32, "mac_words": 32},
-}
-_BACK: dict[str, dict[str, Any]] = {
-    "back-least": _SMALL,
-    "back-lanes-2": {"pixel_lanes": 2, "side_rows": 1024},
-    "back-cols-16": {"cols": 16, "main_rows": 2048},
-    "back-lanes-4": {**_SMALL, "pixel_lanes": 4, "line_pixels": 64},
-    "back-cols-16-lanes-2": {**_SMALL, "cols": 16, "pixel_lanes": 2, "memory_bytes": 16},
-    "back-wide": {**_WIDE, "rows": 8, "main_rows": 4096, "pool_rows": 2048},
+    "back_end": {
+        "least": _SMALL,
+        "cols-16": {"cols": 16},
+        "lanes-2": {"pixel_lanes": 2, "side_rows": 1024},
+        "lanes-4": {**_SMALL, "pixel_lanes": 4, "line_pixels": 64},
+    },
+    "front_end": {
+        "least": {"rows": 2, "popcount_width": 16},
+        "lanes-2": {"popcount_width": 64, "popcount_stages": 2, "pixel_lanes": 2},
+        "rows-8": {"rows": 8, "memory_bytes": 16, "bit_rows": 256, "byte_rows": 1024},
+        "cols-16": {"cols": 16, "popcount_width": 16},
+        "depth-4": {
+            **_WIDE,
+            "rows": 2,
+            "popcount_width": 128,
+            "popcount_stages": 2,
+            "mac_depth": 4,
+            "memory_bytes": 32,
+        },
+    },
 }
 _BOARD: dict[str, dict[str, Any]] = {
     "least": {**_SMALL, "rows": 2, "popcount_width": 16},
@@ -95,7 +101,7 @@ _HELD_OUT: dict[str, dict[str, Any]] = {
         "channel_limit": 512,
         "line_pixels": 64,
     },
-    "held-cols-16": {"cols": 16, "popcount_width": 64, "popcount_stages": 2, "side_rows": 512},
+    "held-cols-16": {"rows": 2, "cols": 16, "popcount_width": 16, "side_rows": 512},
     "held-rows-10": {"rows": 10, "popcount_width": 16, "pool_rows": 1024},
 }
 SHIPPED = ("ecp5-25f", "ulx3s-85f")
@@ -112,8 +118,11 @@ class Point:
 
 def points() -> dict[str, Point]:
     """All points by name, in the order in which they are synthesised: quick ones that tell much first."""
-    found = {name: Point(_config(name, values), "front_end") for name, values in _FRONT.items()}
-    found |= {name: Point(_config(name, values), "back_end") for name, values in _BACK.items()}
+    found = {
+        f"{part}.{name}": Point(_config(f"{part}.{name}", values), part)
+        for part, designs in _UNITS.items()
+        for name, values in designs.items()
+    }
     found |= {name: Point(_config(name, values), "board") for name, values in _BOARD.items()}
     shipped = {name: load_target(name) for name in SHIPPED}
     held_out = {name: _config(name, values) for name, values in _HELD_OUT.items()} | shipped

@@ -1,4 +1,4 @@
-"""Synthesises whole boards and halves of accelerators, and keeps what they take, one small file a design: a record."""
+"""Synthesises whole boards and units of accelerators, and keeps what they take, one small file a design: a record."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import amaranth
+from amaranth.lib import wiring
 
 from hwflow.config import AcceleratorConfig
 from hwflow.explore.records import Cells, Part, Record, Tools, load_record, save_record
@@ -16,15 +17,22 @@ from rtl_gen.back_end import BackEnd
 from rtl_gen.boards.bitstream import TOP, generate
 from rtl_gen.boards.board import ULX3S_85F
 from rtl_gen.boards.report import resources_by_unit
+from rtl_gen.features import Features
 from rtl_gen.front_end import FrontEnd
 from rtl_gen.instances import emit
+from rtl_gen.mac_array import MacArray
 from rtl_gen.synthesis.carry_popcount import with_carry_cells
 from rtl_gen.synthesis.ecp5 import Options, synthesise
 from rtl_gen.synthesis.yosys import yosys_version
 
 RECORDS = Path(__file__).parent / "records"
 ACCELERATOR = "core.accelerator."
-HALVES = {"front_end": FrontEnd, "back_end": BackEnd}
+UNITS: dict[Part, Callable[[AcceleratorConfig], wiring.Component]] = {
+    "front_end": FrontEnd,
+    "back_end": BackEnd,
+    "front_end.mac_array": MacArray,
+    "front_end.features": Features,
+}
 
 
 def record(
@@ -39,7 +47,7 @@ def record(
     """The record of a design: that of `folder`, or a new one in it.
 
     A board is the ULX3S with its SDRAM, at the board's clock: the netlist is the one of `hwflow bitstream`, same Verilog,
-    same options. A half is the front or the back end alone, which takes a tenth of the time, and tells units apart.
+    same options. A unit alone takes seconds, and nothing moves between it and others.
 
     Args:
         config: the design.
@@ -63,8 +71,8 @@ def record(
         top = TOP
         text = generate(ULX3S_85F, config, beats=None, clock_hz=ULX3S_85F.clock_hz).text
     else:
-        top = part
-        text = emit(HALVES[part](config), top)
+        top = "unit"
+        text = emit(UNITS[part](config), top)
         if part == "front_end":
             text = with_carry_cells(text, config.popcount_width, delay=config.popcount_stages - 1)
     netlist = synthesise(text, top, Options(dsp_registers=True), progress=status)

@@ -62,6 +62,8 @@ def bitstream(
     clock_hz = chosen.clock_hz if clock_mhz is None else round(clock_mhz * 1e6)
     if clock_hz <= 0:
         raise FlowError(f"--clock-mhz {clock_mhz} must be above 0; nearest valid: 10")
+    flow.check_tools()
+    flow.check_memories(chosen, config, None)
     checkpoint = network or trained_network(chosen.network)
     integers = integer_network(checkpoint, calibration, residual_bits=config.residual_bits)
     beats = None

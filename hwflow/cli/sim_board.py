@@ -54,7 +54,8 @@ def sim_board(
     port = out / "port"
     screen.print(
         f"a board is at {port}: hwflow run --port {port} --baud {CLOCK_HZ // divisor} --target {target or config.name} "
-        f"(end with Ctrl-C, or `touch {out / 'run' / 'stop'}`)"
+        f"(end with Ctrl-C, or `touch {out / 'run' / 'stop'}`)",
+        soft_wrap=True,
     )
     try:
         report = serve(model, port, out / "run")

@@ -12,6 +12,7 @@ from hwflow.config import AcceleratorConfig
 from hwflow.energy.accesses import popcount_bits
 from hwflow.explore.memories import all_mapped
 from hwflow.explore.memory_mapping import Mapped
+from hwflow.explore.records import Part
 
 COUNTER_CELLS = {
     (16, 1): 13,
@@ -27,47 +28,34 @@ COUNTER_CELLS = {
 COUNTER_REGISTERS = {16: 7, 32: 9, 64: 17, 128: 20}
 """Flip-flops half way through a popcount of two stages, from the same."""
 
-UNITS: dict[str, tuple[str, ...]] = {
-    "binary array": ("front_end.binary_array", "front_end.weight_ring"),
-    "8-bit array": ("front_end.mac_array", "front_end.mac_ring"),
-    "features": ("front_end.features", "front_end.tap_address"),
-    "sequencer": ("front_end",),
-    "pool": ("back_end.pool_unit",),
-    "sums": ("back_end.sums",),
-    "signature": ("back_end.signature",),
-    "residual memories": (
-        *("back_end.main", "back_end.side", "back_end.pool", "back_end.r1_position"),
-    ),
-    "lanes": ("back_end",),
-}
-"""Unit of the model -> units of a record (those below them, too); each belongs to the first that names it.
 
-Everything else on a board is `control`: loader, rings, scalar engine, records, link, the SDRAM's controller.
-"""
 CONTROL = "control"
+UNITS: dict[str, Part] = {
+    "8-bit array": "front_end.mac_array",
+    "features": "front_end.features",
+    "binary array": "front_end",
+    "lanes": "back_end",
+    CONTROL: "board",
+}
+"""The model's units -> the part of a design that tells of them: all that it has beyond the units in it that come before.
+
+So the binary array is with the sequencer and what else is in the front end, the lanes with all else that is in the back end
+(constants, pool, sums, signature, residual memories); control is loader, rings, scalar engine, records, link, the SDRAM's
+controller. Synthesis moves logic between the units of a part, so shares are rougher than sums.
+"""
 
 
-def unit_of(path: str) -> str:
-    """The model's unit that a record's unit belongs to."""
-    return next(
-        (
-            unit
-            for unit, roots in UNITS.items()
-            if any(path == root or path.startswith(f"{root}.") for root in roots)
-        ),
-        CONTROL,
-    )
+def units_in(part: Part) -> tuple[str, ...]:
+    """The model's units that a part of a design has."""
+    if part == "board":
+        return tuple(UNITS)
+    return tuple(unit for unit, found in UNITS.items() if f"{found}.".startswith(f"{part}."))
 
 
 MEMORIES: dict[str, tuple[str, ...]] = {
-    "binary array": ("weights", "deskew"),
-    "8-bit array": ("8-bit weights",),
     "features": ("features", "bit", "byte"),
-    "sequencer": ("tiles",),
-    "pool": ("line",),
-    "sums": ("sums",),
-    "residual memories": ("main", "side", "pool"),
-    "lanes": ("constants",),
+    "binary array": ("weights", "deskew", "tiles", "8-bit weights"),
+    "lanes": ("constants", "main", "side", "pool", "line", "sums"),
     CONTROL: ("constant ring", "vectors", "image", "writes"),
 }
 """Unit -> its memories, by the first word of their names or all of it."""
@@ -75,7 +63,7 @@ MEMORIES: dict[str, tuple[str, ...]] = {
 
 def memory_cells(config: AcceleratorConfig) -> dict[str, Mapped]:
     """Unit -> what its memories become; units without memories are there, too."""
-    found = {unit: Mapped() for unit in (*UNITS, CONTROL)}
+    found = {unit: Mapped() for unit in UNITS}
     for name, cells in all_mapped(config).items():
         unit = next(u for u, names in MEMORIES.items() if {name, name.split()[0]} & {*names})
         found[unit] += cells
@@ -87,8 +75,9 @@ class Quantities:
     """Of a configuration, what several features are made of.
 
     pes: elements of an array. lanes: vector lanes. counts: bits of a binary sum. turned: bits that a level of the features'
-    rotation selects. words: bits of all features that are read in a cycle. levels: of that rotation. stored: bits
-    of a pixel that are stored.
+    rotation selects. words: bits of all features that are read in a cycle. levels: of that rotation. stored: bits of a pixel
+    that are stored. half_way: of a popcount that are registered half way. gathered: lanes, each for every other pixel of a
+    cycle.
     """
 
     pes: int
@@ -98,6 +87,8 @@ class Quantities:
     words: int
     levels: int
     stored: int
+    half_way: int
+    gathered: int
 
     @classmethod
     def of(cls, config: AcceleratorConfig) -> Quantities:
@@ -111,6 +102,8 @@ class Quantities:
             turned=config.banks * word,
             words=config.rows * word,
             levels=(config.banks - 1).bit_length(),
+            half_way=COUNTER_REGISTERS[config.popcount_width] if config.popcount_stages == 2 else 0,
+            gathered=config.vector_lanes * (config.pixel_lanes - 1),
             stored=8 * cols if config.shared_features else 9 * cols,
         )
 
@@ -123,22 +116,9 @@ def logic_features(config: AcceleratorConfig) -> dict[str, dict[str, float]]:
     several = lanes > 1
     return {
         "binary array": {
-            "given": 2 * counter * q.pes,
+            "given": (2 * counter + q.half_way) * q.pes,
             "bits of sums": q.pes * q.counts,
-            "elements": q.pes,
-            "unit": 1,
-        },
-        "pool": {
-            "lanes": q.lanes,
-            "gathered": several * q.lanes * lanes,
-            "windows": cols * (1 if lanes == 1 else lanes // 2 + 1),
-            "unit": 1,
-        },
-        "sums": {"columns": cols, "lanes": q.lanes, "unit": 1},
-        "signature": {"lanes": q.lanes, "unit": 1},
-        "residual memories": {
-            "rotated bits": 2 * config.residual_bits * q.lanes * (lanes.bit_length() - 1),
-            "word bits": config.residual_bits * q.lanes,
+            "results": q.lanes * q.counts,
             "unit": 1,
         },
         "8-bit array": {
@@ -154,13 +134,8 @@ def logic_features(config: AcceleratorConfig) -> dict[str, dict[str, float]]:
             "banks": config.banks,
             "unit": 1,
         },
-        "sequencer": {
-            "rows": config.rows,
-            "results": q.lanes * q.counts,
-            "unit": 1,
-        },
-        "lanes": {"lanes": q.lanes, "columns": cols, "unit": 1},
-        CONTROL: {"beat bits": config.beat_bits, "unit": 1},
+        "lanes": {"lanes": q.lanes, "gathered": q.gathered, "unit": 1},
+        CONTROL: {"unit": 1},
     }
 
 
@@ -169,43 +144,26 @@ def register_features(config: AcceleratorConfig) -> dict[str, dict[str, float]]:
     q = Quantities.of(config)
     cols, lanes, width = config.cols, config.pixel_lanes, config.popcount_width
     groups = config.row_groups
-    stages = config.popcount_stages == 2
     hops = (cols - 1) * config.rows * width + cols * groups * width
     skew = lanes * width * groups * (groups - 1) // 2
-    sums = q.pes * (2 * q.counts + width.bit_length() + stages * COUNTER_REGISTERS[width])
+    sums = q.pes * (2 * q.counts + width.bit_length() + q.half_way)
     return {
         "binary array": {
             "given": hops + skew + sums,
-            "columns": cols,
             "column control": cols * (config.rows + groups),
             "unit": 1,
         },
-        "pool": {
-            "lanes": q.lanes,
-            "gathered": several_lanes(config),
-            "windows": cols * (1 if lanes == 1 else lanes // 2 + 1),
-            "unit": 1,
-        },
-        "sums": {"columns": cols, "lanes": q.lanes, "unit": 1},
-        "signature": {"lanes": q.lanes, "unit": 1},
-        "residual memories": {"lanes": q.lanes, "unit": 1},
         "8-bit array": {
             "elements": q.pes,
             "products": 8 * q.pes * config.mac_depth,
             "unit": 1,
         },
-        "features": {"turned bits": q.turned, "words": q.words, "banks": config.banks, "unit": 1},
-        "sequencer": {
-            "rows": config.rows,
-            "results": q.lanes * q.counts,
-            "vector bits": 8 * config.fc_inputs,
+        "features": {
+            "turned bits": q.turned,
+            "words": q.words,
+            "stored bits": lanes * q.stored,
             "unit": 1,
         },
-        "lanes": {"lanes": q.lanes, "columns": cols, "unit": 1},
-        CONTROL: {"beat bits": config.beat_bits, "unit": 1},
+        "lanes": {"lanes": q.lanes, "gathered": q.gathered, "unit": 1},
+        CONTROL: {"unit": 1},
     }
-
-
-def several_lanes(config: AcceleratorConfig) -> float:
-    """G*G*C where a cycle brings several pixels, else 0."""
-    return config.pixel_lanes * config.vector_lanes if config.pixel_lanes > 1 else 0

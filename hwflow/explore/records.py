@@ -10,8 +10,8 @@ from hwflow.config import AcceleratorConfig
 from hwflow.energy.frozen_json import load, save
 from hwflow.errors import FlowError
 
-Part = Literal["board", "front_end", "back_end"]
-"""What of a design is synthesised: all of a board with its SDRAM, or half of the accelerator, alone."""
+Part = Literal["board", "front_end", "back_end", "front_end.mac_array", "front_end.features"]
+"""What of a design is synthesised: all of a board with its SDRAM, or one unit of the accelerator, alone."""
 
 FORMAT, VERSION = "hwflow resource record", 1
 

@@ -137,8 +137,7 @@ def build(
     Raises:
         FlowError: a tool is missing or fails, or the design is too large for the part.
     """
-    for name in (NEXTPNR, ECPPACK):
-        tool(name)
+    check_tools()
     check_memories(board, config, beats)
     generated = generate(board, config, beats=beats, clock_hz=clock_hz)
     text, phase = generated.text, generated.sdram_clock
@@ -179,6 +178,12 @@ def build(
         "evidence": "post-route",
     }
     return Bitstream(bits, text, report)
+
+
+def check_tools() -> None:
+    """Raises FlowError when place and route, or what packs its result, is missing."""
+    for name in (NEXTPNR, ECPPACK):
+        tool(name)
 
 
 def check_memories(board: Board, config: AcceleratorConfig, beats: int | None) -> None:

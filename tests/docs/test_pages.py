@@ -20,6 +20,7 @@ from tests.docs.pages import IDS, PAGES, ROOT, Command, commands, links, paths, 
 MAKEFILE = (ROOT / "Makefile").read_text()
 GOALS = set(re.findall(r"^([a-z][a-z-]*):", MAKEFILE, re.MULTILINE))
 VARIABLES = set(re.findall(r"\$\((\w+)\)|^(?:[a-z-]+: )?(\w+) \??:?=", MAKEFILE, re.MULTILINE))
+COMMANDS: Any = typer.main.get_command(app)
 KNOWN = {"target": set(target_names()), "preset": set(PRESETS), "board": set(BOARDS)}
 """Names that an option of this name takes, beside files."""
 
@@ -54,7 +55,7 @@ def make_problem(words: list[str]) -> str | None:
 
 def hwflow_problem(words: list[str], inline: bool) -> str | None:
     """As the command line's own parser sees it: subcommand, options, number of arguments, known names."""
-    command: Any = typer.main.get_command(app)
+    command = COMMANDS
     given = list(words)
     while hasattr(command, "commands") and given and not given[0].startswith("-"):
         name = given.pop(0)
@@ -138,8 +139,7 @@ def test_a_reader_finds_every_page_and_the_way_on() -> None:
 def test_every_command_is_on_some_page() -> None:
     """A command that no page names cannot be found by a reader."""
     named = {c.words[1] for page in PAGES for c in commands(page.read_text()) if len(c.words) > 1}
-    root: Any = typer.main.get_command(app)
-    assert set(root.commands) <= named
+    assert set(COMMANDS.commands) <= named
 
 
 @pytest.mark.parametrize(
