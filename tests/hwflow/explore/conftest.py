@@ -67,6 +67,7 @@ def setup(space: Space) -> Setup:
     library = load(LIBRARY)
     return Setup(
         network=random_network(1),
+        requantised=False,
         part=space.part,
         block_ram=True,
         latency=8,
