@@ -36,6 +36,7 @@ TARGET = AcceleratorConfig(
     constant_words=32,
     bit_rows=64,
     byte_rows=64,
+    residual_bits=16,
     main_rows=128,
     side_rows=64,
     pool_rows=64,

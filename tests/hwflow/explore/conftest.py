@@ -27,6 +27,7 @@ AXES = {
     "constant_words": [32, 64],
     "bit_rows": ["fit", 256],
     "byte_rows": ["fit", 512],
+    "residual_bits": 16,
     "main_rows": ["fit", 1024],
     "side_rows": "fit",
     "pool_rows": ["fit", 256],
