@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import typer
 
 from hwflow.cli.output import Json, console, print_json, progress_console, table
@@ -19,14 +17,13 @@ def doctor(json: Json = False) -> None:
     with progress_console().status("looking around"):
         checks = check_all()
     if json:
-        found = [dataclasses.asdict(check) for check in checks]
+        found = [check.told() for check in checks]
         print_json({"healthy": healthy(checks), "checks": found})
     else:
         report = table("", ("check", "state", "found", "remedy"), left=4)
         report.columns[3].no_wrap = False
         for check in checks:
-            state = "ok" if check.ok else ("missing" if check.needed else "optional")
-            report.add_row(check.name, state, check.found, check.remedy)
+            report.add_row(check.name, check.state, check.found, check.remedy)
         console().print(report)
     if not healthy(checks):
         raise typer.Exit(1)

@@ -15,17 +15,38 @@ import hwflow
 PROJECT = Path(hwflow.__file__).parent.parent / "pyproject.toml"
 CONSTRAINTS = PROJECT.with_name("constraints.txt")
 """Versions that are tested together; a part of the repository only, as PROJECT is."""
+PATIENCE = 20.0
+"""Seconds for a program that is asked for its version."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One finding. needed: the main job does not run without it. remedy: empty when all is well."""
+    """One finding.
+
+    Attributes:
+        needed: the main job does not run without it.
+        remedy: empty when all is well.
+        fault: in a word or two, what is wrong where it is not ok.
+    """
 
     name: str
     ok: bool
     needed: bool
     found: str
     remedy: str = ""
+    fault: str = "missing"
+
+    @property
+    def state(self) -> str:
+        """`ok`, `optional`, or what is wrong with something that is needed."""
+        if self.ok:
+            return "ok"
+        return self.fault if self.needed else "optional"
+
+    def told(self) -> dict[str, str | bool]:
+        """As `--json` prints it."""
+        names = ("name", "ok", "needed", "state", "found", "remedy")
+        return {name: getattr(self, name) for name in names}
 
 
 def healthy(checks: Sequence[Check]) -> bool:
@@ -44,13 +65,19 @@ def tool(name: str, *programs: str, needed: bool, remedy: str) -> Check:
     return Check(name, found is not None, needed, found or "missing", "" if found else remedy)
 
 
+def output_of(command: Sequence[str]) -> str:
+    """What a program prints; nothing where it does not run, or not to its end in `PATIENCE` seconds."""
+    try:
+        return subprocess.run(
+            command, capture_output=True, text=True, errors="replace", check=False, timeout=PATIENCE
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+
+
 def version_of(command: Sequence[str]) -> tuple[int, ...]:
     """The first number with dots that a program prints; () where it prints none or does not run."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
-    except (OSError, subprocess.TimeoutExpired):
-        return ()
-    found = re.search(r"\d+(\.\d+)*", done.stdout)
+    found = re.search(r"\d+(\.\d+)*", output_of(command))
     return numbers(found[0]) if found else ()
 
 

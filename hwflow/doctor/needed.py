@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import tomllib
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from hwflow.doctor.check import (
     get,
     normal,
     numbers,
+    output_of,
     tested_versions,
     tool,
     version_of,
@@ -91,7 +92,7 @@ def _python() -> Check:
     wanted = ".".join(map(str, MINIMUM_PYTHON))
     ok = sys.version_info >= MINIMUM_PYTHON
     remedy = "" if ok else f"use Python {wanted} or newer: make PYTHON=python{wanted} venv"
-    return Check("Python", ok, True, sys.version.split()[0], remedy)
+    return Check("Python", ok, True, sys.version.split()[0], remedy, "too old")
 
 
 def _packages() -> list[Check]:
@@ -129,7 +130,7 @@ def _compiler() -> Check:
 
 def _macros(compiler: str) -> str:
     command = [compiler, "-dM", "-E", "-x", "c++", os.devnull]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    return output_of(command)
 
 
 def _recent(found: Check, version: tuple[int, ...], minimum: tuple[int, ...]) -> Check:
@@ -138,14 +139,15 @@ def _recent(found: Check, version: tuple[int, ...], minimum: tuple[int, ...]) ->
     if not version or version >= minimum:
         return Check(found.name, True, found.needed, shown)
     wanted = ".".join(map(str, minimum))
-    return Check(found.name, False, found.needed, shown, f"too old: install {wanted} or newer")
+    remedy = f"too old: install {wanted} or newer"
+    return Check(found.name, False, found.needed, shown, remedy, "too old")
 
 
 def _attempt(name: str, look: Callable[[], str]) -> Check:
     try:
         return Check(name, True, True, look())
     except FlowError as error:
-        return Check(name, False, True, "not usable", str(error))
+        return Check(name, False, True, "not usable", str(error), "not usable")
 
 
 def _simulator() -> str:
@@ -167,7 +169,15 @@ def _images() -> Check:
 
 
 def _existing(folder: Path) -> Path:
-    return next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    """The folder, or the nearest above it that is there; one that may not be looked at is passed over."""
+    return next(path for path in (folder, *folder.absolute().parents) if _there(path))
+
+
+def _there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def _writable(name: str, folder: Path, remedy: str, note: str = "") -> Check:
@@ -177,20 +187,33 @@ def _writable(name: str, folder: Path, remedy: str, note: str = "") -> Check:
         with tempfile.TemporaryFile(dir=_existing(folder)):
             return Check(name, True, True, shown)
     except OSError as error:
-        return Check(name, False, True, f"{shown}: {error.strerror}", remedy)
+        return Check(name, False, True, f"{shown}: {error.strerror}", remedy, "not writable")
 
 
 def _cache() -> Check:
     from sim.runner import cache_folder
 
     folder = cache_folder()
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     remedy = "name a folder that you may write to: HWFLOW_CACHE=FOLDER"
-    return _writable("cache of models", folder, remedy, f", {size / 2**30:.2f} GiB")
+    return _writable("cache of models", folder, remedy, f", {_size(folder) / 2**30:.2f} GiB")
+
+
+def _size(folder: Path) -> int:
+    """Bytes of the files in a folder; those that another command removes meanwhile do not count."""
+    size = 0
+    for inside, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                size += Path(inside, name).stat().st_size
+    return size
 
 
 def _space() -> Check:
-    free = shutil.disk_usage(_existing(BUILD)).free
+    """Of the fuller of the file systems that builds and compiled models are written to."""
+    from sim.runner import cache_folder
+
+    folders = [_existing(BUILD), _existing(cache_folder())]
+    free, where = min((shutil.disk_usage(folder).free, folder.absolute()) for folder in folders)
     ok = free >= LEAST_SPACE
     remedy = "" if ok else f"free {LEAST_SPACE / 2**30:g} GiB; the cache of models can be removed"
-    return Check("disk space", ok, False, f"{free / 2**30:.1f} GiB free", remedy)
+    return Check("disk space", ok, False, f"{free / 2**30:.1f} GiB free for {where}", remedy)

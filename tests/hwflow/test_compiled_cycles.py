@@ -70,6 +70,7 @@ def test_windows_are_the_layers_shares_of_a_frame() -> None:
 
 def test_a_latency_that_is_a_cycle_off_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     program = lower(random_network(1), SIM)
+    # What is spoilt below has no other name.
     true = compiled._parameters(SIM, 8, Fraction(1), False)  # pyright: ignore[reportPrivateUsage]
     off = list(true)
     off[true.index(compiled.timing.binary_group_latency(SIM))] += 1
@@ -102,9 +103,10 @@ def test_without_a_compiler_the_remedy_is_named(
         ("no-such-compiler", "not found; install one"),
         ("false", "does not compile"),
     ):
+        # The library is kept for as long as the process lives; only a test wants it made anew.
         compiled._library.cache_clear()  # pyright: ignore[reportPrivateUsage]
         monkeypatch.setenv("CXX", compiler)
         with pytest.raises(FlowError, match=message):
             frame_cycles(program.instructions, SIM)
     assert not [path for path in tmp_path.iterdir() if path.suffix == ".so"]
-    compiled._library.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    compiled._library.cache_clear()  # pyright: ignore[reportPrivateUsage]  as above

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from importlib import metadata
 from pathlib import Path
 
@@ -64,7 +66,7 @@ def test_every_hidden_program_has_a_remedy() -> None:
 def test_too_old(name: str, programs: dict[str, str], alone: Path) -> None:
     for each, output in programs.items():
         program(alone, each, output)
-    assert not found(name).ok and found(name).needed
+    assert not found(name).ok and found(name).needed and found(name).state == "too old"
     assert "too old: install" in found(name).remedy
     for each in programs:
         program(alone, each, "GNU Make 14.2")
@@ -95,7 +97,8 @@ def test_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found("package jax") == Check("package jax", False, True, "missing", "run `make venv`")
     assert not found("package numpy").ok and not found("package numpy").needed
     assert "older than 2.0" in found("package numpy").remedy
-    assert "pip install 'hwflow[onnx]'" in found("extra onnx").remedy
+    remedy = found("extra onnx").remedy
+    assert "`make venv`, or pip install -e '.[onnx]' in the clone" in remedy
     assert "older than tested (jinja2 3.1)" in found("extra report").remedy
 
 
@@ -120,7 +123,8 @@ def test_every_extra_is_looked_for(
 def test_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("HWFLOW_CACHE", str(tmp_path / "file"))
-    assert not found("cache of models").ok and "HWFLOW_CACHE=" in found("cache of models").remedy
+    assert "HWFLOW_CACHE=" in found("cache of models").remedy
+    assert found("cache of models").state == "not writable"
     monkeypatch.setenv("HWFLOW_CACHE", str(tmp_path / "kept"))
     (tmp_path / "kept").mkdir()
     (tmp_path / "kept" / "model").write_bytes(bytes(1 << 24))
@@ -128,6 +132,32 @@ def test_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [path.name for path in (tmp_path / "kept").iterdir()] == ["model"]
     monkeypatch.setattr(needed_checks, "LEAST_SPACE", 1 << 60)
     assert not found("disk space").ok and not found("disk space").needed
+
+
+def test_a_cache_that_is_at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of it go while it is looked at; and its file system may be another than that of builds."""
+    monkeypatch.setenv("HWFLOW_CACHE", str(tmp_path))
+    (tmp_path / "gone").symlink_to(tmp_path / "target")
+    monkeypatch.setattr(Path, "is_file", lambda path: True)
+    assert found("cache of models").ok
+    usage = shutil.disk_usage
+
+    def full(folder: Path) -> object:
+        return usage(folder)._replace(free=1 if folder == tmp_path else 1 << 50)
+
+    monkeypatch.setattr(needed_checks.shutil, "disk_usage", full)
+    assert not found("disk space").ok and str(tmp_path) in found("disk space").found
+
+
+@pytest.mark.parametrize("body", ["sleep 60", "printf '\\377'"])
+def test_a_compiler_that_does_not_answer(
+    body: str, alone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hwflow.doctor.check.PATIENCE", 0.2)
+    monkeypatch.setenv("PATH", f"{alone}{os.pathsep}{os.environ['PATH']}:/bin:/usr/bin")
+    (alone / "g++").write_text(f"#!/bin/sh\nexec {body}\n")
+    (alone / "g++").chmod(0o755)
+    assert found("C++ compiler") == Check("C++ compiler", True, True, str(alone / "g++"))
 
 
 def test_a_port_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,6 +174,8 @@ def test_what_is_optional_does_not_fail(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("hwflow.doctor.check_all", lambda: checks)
     done = CliRunner().invoke(app, ["doctor", "--json"])
     assert done.exit_code == 0
-    assert json.loads(done.stdout)["healthy"] is True
+    told = json.loads(done.stdout)
+    assert told["healthy"] is True
+    assert [each["state"] for each in told["checks"]] == ["ok", "optional"]
     checks.append(Check("c", False, True, "", "get it"))
     assert CliRunner().invoke(app, ["doctor"]).exit_code == 1
