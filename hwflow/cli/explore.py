@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hwflow.cli.network import Calibration, integer_network
+from hwflow.cli.network import INTEGER_SUFFIX, Calibration, integer_network
 from hwflow.cli.output import (
     Json,
     console,
@@ -122,6 +122,7 @@ def _setup(
             ace = count(counted_network(network, None, None, None))
     return Setup(
         network=integers,
+        requantised=network.suffix != INTEGER_SUFFIX,
         part=space.part,
         block_ram=space.memory == "block-ram",
         latency=latency,
@@ -263,7 +264,9 @@ def _verified(
             checked.append(
                 verify(
                     each,
-                    found.setup.network,
+                    integer_network(
+                        network, calibration, residual_bits=each["config"]["residual_bits"]
+                    ),
                     image,
                     board=board,
                     block_ram=found.setup.block_ram,
