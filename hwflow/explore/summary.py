@@ -12,7 +12,7 @@ from typing import Any
 
 from hwflow.explore.evaluate import Result, Setup
 from hwflow.explore.pareto import OBJECTIVES, front, objectives, ranked
-from hwflow.explore.space import Space
+from hwflow.explore.space import RESOURCES, Space
 
 FORMAT, VERSION = "hwflow-explore", 1
 NUMBERS = ("cycles", "binary_macs", "flip_flops")
@@ -74,9 +74,7 @@ class Found:
             "feasible": sum(each["feasible"] for each in self.results),
             "infeasible": dict(reasons(self.results)),
             "part": self.space.part.name,
-            "limits": {
-                name: self.space.part.limit(name) for name in ("lut4", "block_rams", "multipliers")
-            },
+            "limits": {name: self.space.part.limit(name) for name in RESOURCES},
             "memory": self.space.memory,
             "latency": self.setup.latency if self.setup.block_ram else None,
             "least_top1": least_top1(self.space, self.setup),
