@@ -142,7 +142,8 @@ def build(
     generated = generate(board, config, beats=beats, clock_hz=clock_hz)
     text, phase = generated.text, generated.sdram_clock
     (folder / f"{TOP}.sv").write_text(text)
-    netlist = synthesise(text, TOP, Options(dsp_registers=True), progress=progress("synthesis"))
+    options = Options(dsp_registers=True, free_constants=True)
+    netlist = synthesise(text, TOP, options, progress=progress("synthesis"))
     check_size(board, netlist.resources)
     placed = place_and_route(
         netlist.json,
