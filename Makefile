@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help venv sim sim-imagenet test test-all lint train bench family netlists verilog bitstream clean
+.PHONY: help venv sim sim-imagenet test test-all lint train bench family netlists verilog bitstream docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +23,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@for tool in perl c++; do command -v $$tool >/dev/null || \
 	  { echo "$$tool is missing; install it (Debian: apt install perl g++)" >&2; exit 2; }; done
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,board,onnx,report,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,board,onnx,report,explore,docs,dev]'
 	@touch $@
 
 sim: $(STAMP) ## unit benches, then IMAGES test images through the whole accelerator
@@ -64,6 +64,10 @@ verilog: $(STAMP) ## Verilog of TARGET in build/verilog
 bitstream: BOARD = ulx3s-85f
 bitstream: $(STAMP) ## a bitstream of BOARD and what it takes, in build/bitstream
 	$(BIN)/hwflow bitstream --board $(BOARD)
+
+docs: $(STAMP) ## the documentation as a site in build/site; a warning is an error
+	$(BIN)/python -m docs_tools
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir $(BUILD)/site
 
 clean: ## remove everything made, .venv included
 	rm -rf $(VENV) $(BUILD) .cache .pytest_cache .ruff_cache .hypothesis *.egg-info

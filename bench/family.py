@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hwflow import interruption
 from hwflow.cli.main import run as run_command
 from hwflow.cli.output import Json, Target, console, number, print_json, progress_console, table
 from hwflow.errors import FlowError
@@ -207,7 +208,7 @@ def failed(rows: Sequence[Row]) -> bool:
 
 def run() -> None:
     """The command line: status 1 when a width is refused or differs, 2 with one line for bad input."""
-    run_command(lambda: typer.run(main))
+    interruption.run(lambda: run_command(lambda: typer.run(main)))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ bank count or a latency has one formula. See docs/architecture.md for what each 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import importlib.resources
 import math
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import Any, cast
 
 import yaml
 
-from hwflow.errors import FlowError
+from hwflow.errors import FlowError, suggestion
 
 RESIDUAL_BITS = 16
 """Width of a stored residual element."""
@@ -294,8 +293,7 @@ class AcceleratorConfig:
         fields = {f.name: f for f in dataclasses.fields(cls)}
         for key in values:
             if key not in fields:
-                near = difflib.get_close_matches(str(key), fields, 1)
-                hint = f"; did you mean {near[0]}?" if near else f"; fields are {', '.join(fields)}"
+                hint = suggestion(str(key), fields) or f"; fields are {', '.join(fields)}"
                 raise FlowError(f"{source}: unknown field {key!r}{hint}")
         missing = [name for name in fields if name not in values]
         if missing:
@@ -336,10 +334,9 @@ def load_target(target: str | Path) -> AcceleratorConfig:
             ) from error
     else:
         if text not in target_names():
-            near = difflib.get_close_matches(text, target_names(), 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            near = suggestion(text, target_names())
             raise FlowError(
-                f"unknown target {text!r}{hint}; targets are {', '.join(target_names())}, or a .yaml file"
+                f"unknown target {text!r}{near}; targets are {', '.join(target_names())}, or a .yaml file"
             )
         content = (importlib.resources.files("hwflow") / "targets" / f"{text}.yaml").read_text()
     try:

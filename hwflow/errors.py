@@ -1,5 +1,10 @@
 """The one exception type that user-facing code raises for bad input."""
 
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
 
 class FlowError(Exception):
     """Bad input from the user: a file, a field or an option that cannot be used.
@@ -7,3 +12,9 @@ class FlowError(Exception):
     The message is one line that names the file or field, says what was expected and what to do.
     The command line prints it without a traceback and exits with status 2.
     """
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """`; did you mean NEAREST?` to go after an unknown name, or nothing where none is near."""
+    near = difflib.get_close_matches(name, list(known), 1)
+    return f"; did you mean {near[0]}?" if near else ""

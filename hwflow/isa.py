@@ -251,11 +251,11 @@ CONSTANT_BITS = 256
 class Record(enum.IntEnum):
     """Kinds of words on the result stream (bits 0..7 of each 64-bit word)."""
 
-    LAYER = 1  # bits 8..23 layer, 32..63 signature; len(LAYER_COUNTERS) raw 64-bit words follow
-    SCALAR = 2  # bits 8..23 layer, bit 24 wide; len(SCALAR_COUNTERS) raw 64-bit words follow
-    LOGIT = 3  # bits 8..23 class, 32..63 value (s32)
-    END = 4  # bits 32..63 signature of the logits; len(END_COUNTERS) raw 64-bit words follow
-    ERROR = 5  # ends the run: bits 8..23 layer, 24..27 Fault, 28..31 Ring or INSTRUCTIONS, 32..63 address in beats
+    LAYER = 1
+    SCALAR = 2
+    LOGIT = 3
+    END = 4
+    ERROR = 5
 
 
 class Fault(enum.IntEnum):
@@ -269,24 +269,25 @@ INSTRUCTIONS = 15
 """Stands for the schedule's beats where isa.Ring names the others' destination."""
 
 
-LAYER_COUNTERS: tuple[str, ...] = (
-    "start",  # cycle of the frame in which the instruction was accepted
-    "end",  # cycle in which the layer's last write was done
-    "issue",  # cycles with an array step
-    "setup",  # cycles preparing row coordinates and groups
-    "stall_weights",  # waiting for the weight ring
-    "stall_scale",  # waiting for channel constants
-    "stall_interval",  # waiting for the vector unit's rate
-    "stall_stream",  # waiting for the long stream, or for room to store to external memory
-    "drain",  # after the last step, until all is written
-    "useful",  # MAC slots with valid operands
-    "masked",  # MAC slots on padded taps
-    "k_padding",  # MAC slots beyond the last input channel
-    "channel_padding",  # MAC slots beyond the last output channel
-    "pixel_padding",  # MAC slots beyond the last output pixel
-    "saturated_t",  # elements whose t saturated
-    "saturated_y",  # elements whose output saturated
-)
+LAYER_COUNTER_MEANINGS: Mapping[str, str] = {
+    "start": "cycle of the frame in which the instruction was accepted",
+    "end": "cycle in which the layer's last write was done",
+    "issue": "cycles with an array step",
+    "setup": "cycles preparing row coordinates and groups",
+    "stall_weights": "waiting for the weight ring",
+    "stall_scale": "waiting for channel constants",
+    "stall_interval": "waiting for the vector unit's rate",
+    "stall_stream": "waiting for the long stream, or for room to store to external memory",
+    "drain": "after the last step, until all is written",
+    "useful": "MAC slots with valid operands",
+    "masked": "MAC slots on padded taps",
+    "k_padding": "MAC slots beyond the last input channel",
+    "channel_padding": "MAC slots beyond the last output channel",
+    "pixel_padding": "MAC slots beyond the last output pixel",
+    "saturated_t": "elements whose t saturated",
+    "saturated_y": "elements whose output saturated",
+}
+LAYER_COUNTERS: tuple[str, ...] = tuple(LAYER_COUNTER_MEANINGS)
 CYCLE_COUNTERS: tuple[str, ...] = (
     "issue",
     "setup",
@@ -297,17 +298,60 @@ CYCLE_COUNTERS: tuple[str, ...] = (
     "drain",
 )
 """The counters among LAYER_COUNTERS that share out a layer's cycles: exactly one counts each."""
-SCALAR_COUNTERS: tuple[str, ...] = ("start", "end", "steps", "useful", "padding")
-END_COUNTERS: tuple[str, ...] = (
-    "cycles",  # start to last logit
-    "bytes_schedule",
-    "bytes_weights",
-    "bytes_macs",
-    "bytes_constants",
-    "bytes_image",
-    "bytes_spill_read",
-    "bytes_spill_written",
-)
+SCALAR_COUNTER_MEANINGS: Mapping[str, str] = {
+    "start": "cycle of the frame in which the instruction was taken",
+    "end": "cycle in which the last output arrived",
+    "steps": "cycles with a step of the MAC array",
+    "useful": "MAC slots with an input and an output",
+    "padding": "MAC slots beyond the last input or output",
+}
+SCALAR_COUNTERS: tuple[str, ...] = tuple(SCALAR_COUNTER_MEANINGS)
+END_COUNTER_MEANINGS: Mapping[str, str] = {
+    "cycles": "start to last logit",
+    "bytes_schedule": "instructions dispatched, 64 bytes each",
+    "bytes_weights": "binary weights read",
+    "bytes_macs": "8-bit and 4-bit weights read",
+    "bytes_constants": "channel constants read",
+    "bytes_image": "of the image read",
+    "bytes_spill_read": "activations read from external memory",
+    "bytes_spill_written": "activations written to external memory",
+}
+END_COUNTERS: tuple[str, ...] = tuple(END_COUNTER_MEANINGS)
+
+_RECORD_HEAD = (_f("kind", 8, "which record"), _f("layer", 16, "layer number"))
+RECORD_FIELDS: Mapping[Record, tuple[Field, ...]] = {
+    Record.LAYER: (
+        *_RECORD_HEAD,
+        _f("zero", 8, "0"),
+        _f("signature", 32, "of the stored tensor (docs/numerics.md)"),
+    ),
+    Record.SCALAR: (*_RECORD_HEAD, _f("wide", 1, "1: 8-bit weights, 0: 4-bit weights")),
+    Record.LOGIT: (
+        _RECORD_HEAD[0],
+        _f("class", 16, "which class"),
+        _f("zero", 8, "0"),
+        _f("value", 32, "the logit", True),
+    ),
+    Record.END: (
+        _RECORD_HEAD[0],
+        _f("zero", 24, "0"),
+        _f("signature", 32, "of the logits (docs/numerics.md)"),
+    ),
+    Record.ERROR: (
+        *_RECORD_HEAD,
+        _f("fault", 4, "Fault"),
+        _f("destination", 4, "what the beat was for: Ring, or 15 for the schedule"),
+        _f("address", 32, "of the beat, in beats"),
+    ),
+}
+"""First word of each record, from bit 0; the others are its counters, a 64-bit word each."""
+RECORD_COUNTERS: Mapping[Record, Mapping[str, str]] = {
+    Record.LAYER: LAYER_COUNTER_MEANINGS,
+    Record.SCALAR: SCALAR_COUNTER_MEANINGS,
+    Record.LOGIT: {},
+    Record.END: END_COUNTER_MEANINGS,
+    Record.ERROR: {},
+}
 
 
 def layer_cycles(counters: Mapping[str, int]) -> int:

@@ -21,6 +21,9 @@ Ints = Any
 IntVector = npt.NDArray[np.int32]
 
 STORED_BITS = 16
+"""Widest stored element; signatures, traces and external memory hold every element in so many bits."""
+RESIDUAL_BITS = range(8, STORED_BITS + 1)
+"""Widths that the stored elements of a network can have."""
 T_BITS = 18
 WIDE_BITS = 24
 """Width of v, bias_x, beta, q, the accumulator S and the logits."""
@@ -187,13 +190,13 @@ def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int, int]:
     return out, total // 2, total - total // 2
 
 
-def pool_mean(sum9: Ints) -> Ints:
-    """A sum of nine stored values to their mean, saturated: 3641/2**15 is a little more than 1/9."""
-    return saturate(rsr(sum9 * POOL_RECIPROCAL, RECIPROCAL_SHIFT), STORED_BITS)
+def pool_mean(sum9: Ints, bits: int) -> Ints:
+    """A sum of nine values of `bits` bits to their mean, saturated: 3641/2**15 is a little more than 1/9."""
+    return saturate(rsr(sum9 * POOL_RECIPROCAL, RECIPROCAL_SHIFT), bits)
 
 
-def average_pool(x: Ints) -> Ints:
-    """3x3 mean with stride 2 and SAME padding, always divided by 9: (..., H', W', C)."""
+def average_pool(x: Ints, bits: int) -> Ints:
+    """3x3 mean of values of `bits` bits with stride 2 and SAME padding, always divided by 9: (..., H', W', C)."""
     out_h, *pad_h = same_padding(x.shape[-3], POOL_SIZE, POOL_STRIDE)
     out_w, *pad_w = same_padding(x.shape[-2], POOL_SIZE, POOL_STRIDE)
     widths = ((0, 0),) * (x.ndim - 3) + (tuple(pad_h), tuple(pad_w), (0, 0))
@@ -205,7 +208,7 @@ def average_pool(x: Ints) -> Ints:
             columns = slice(dx, dx + POOL_STRIDE * (out_w - 1) + 1, POOL_STRIDE)
             tap = padded[..., rows, columns, :]
             total = tap if total is None else total + tap
-    return pool_mean(total)
+    return pool_mean(total, bits)
 
 
 def space_to_depth(image: Ints, stride: int) -> Ints:

@@ -31,6 +31,10 @@ class Token(enum.Enum):
     SCALES = "scale tokens"
     SUMS = "sum tokens"
 
+    __hash__ = (
+        object.__hash__
+    )  # of the name it is Python code, which dictionaries of levels call all the time
+
 
 RING_TOKENS: Mapping[Ring, Token] = {
     Ring.WEIGHTS: Token.WEIGHTS,

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from hwflow import interruption
 from hwflow.errors import FlowError
 from hwflow.files import write_atomically
 from models.config import PokeBNNConfig
@@ -74,11 +75,11 @@ def save_checkpoint(
         name: array.astype(ml_dtypes.bfloat16) if name.endswith("/kernel") else array
         for name, array in arrays.items()
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(
-        folder / ARRAYS, flax.serialization.msgpack_serialize(unflatten_dict(stored, sep="/"))
-    )
-    write_atomically(folder / CONFIG, config.to_json().encode())
+    packed = flax.serialization.msgpack_serialize(unflatten_dict(stored, sep="/"))
+    with interruption.put_off():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / ARRAYS, packed)
+        write_atomically(folder / CONFIG, config.to_json().encode())
 
 
 def load_checkpoint(path: str | Path) -> tuple[PokeBNNConfig, Variables]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from hwflow.errors import FlowError
+from hwflow.errors import FlowError, suggestion
 from hwflow.numerics import same_padding
 
 Shape = tuple[int, int, int]
@@ -354,5 +354,7 @@ PRESETS: dict[str, PokeBNNConfig] = {
 def preset(name: str) -> PokeBNNConfig:
     """The named preset; FlowError lists the known names."""
     if name not in PRESETS:
-        raise FlowError(f"unknown network {name!r}; known: {', '.join(sorted(PRESETS))}")
+        raise FlowError(
+            f"unknown network {name!r}{suggestion(name, PRESETS)}; known: {', '.join(sorted(PRESETS))}"
+        )
     return PRESETS[name]

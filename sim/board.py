@@ -111,17 +111,19 @@ def serve(
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "stop").unlink(missing_ok=True)
-    result = runner.run(
-        model,
-        BENCH,
-        folder=folder,
-        environment={
-            "HWFLOW_BOARD_PORT": str(port.absolute()),
-            "HWFLOW_BOARD_FAULTS": json.dumps(asdict(faults or FaultPlan())),
-        },
-        poll=poll,
-    )
-    port.unlink(missing_ok=True)
+    try:
+        result = runner.run(
+            model,
+            BENCH,
+            folder=folder,
+            environment={
+                "HWFLOW_BOARD_PORT": str(port.absolute()),
+                "HWFLOW_BOARD_FAULTS": json.dumps(asdict(faults or FaultPlan())),
+            },
+            poll=poll,
+        )
+    finally:
+        port.unlink(missing_ok=True)
     if not result.passed:
         raise FlowError(f"the simulation of the board failed; see {result.log}")
     return json.loads((folder / REPORT).read_text())

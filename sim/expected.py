@@ -67,7 +67,7 @@ def expected_images(
     for at in range(0, len(images), BATCH):
         # In numpy the same layers need no compilation, which takes longer than a few images.
         trace = evaluation.forward(network, map_images(network, images[at : at + BATCH]))
-        result += _split(trace, layer_names(network), convs)
+        result += _split(trace, layer_names(network), convs, network.residual_bits)
     return result
 
 
@@ -77,7 +77,10 @@ def _means(stored: Ints, shift: int) -> Ints | None:
 
 
 def _split(
-    trace: evaluation.Trace, names: tuple[str, ...], convs: Mapping[int, Instruction]
+    trace: evaluation.Trace,
+    names: tuple[str, ...],
+    convs: Mapping[int, Instruction],
+    bits: int,
 ) -> list[ExpectedImage]:
     traces = (*trace.init, *trace.convs)
     result: list[ExpectedImage] = []
@@ -98,7 +101,7 @@ def _split(
                     stored=stored,
                     mean=_means(stored, conv["mean_shift"] * conv["mean_en"]),
                     stored_mean=_means(stored, conv["store_shift"]),
-                    pool=numerics.average_pool(stored) if conv["pool_en"] else None,
+                    pool=numerics.average_pool(stored, bits) if conv["pool_en"] else None,
                     scalars={} if number < len(trace.init) else scalars,
                     signature=signature(stored),
                     saturated=(int(layer.t_saturated[image]), int(layer.y_saturated[image])),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from amaranth.lib import wiring
 
+from hwflow import interruption
 from hwflow.config import AcceleratorConfig
 from rtl_gen import instances
 from rtl_gen.back_end import BackEnd
@@ -122,14 +123,15 @@ def run_bench(
     if progress is not None:
         progress("compiling")
     model = runner.build(f"netlist-{bench.name}", sources, bench.top, simulator=netlist_simulator())
-    result = runner.run(
-        model,
-        bench.module,
-        folder=folder,
-        environment=bench.environment,
-        timeout=TIMEOUT,
-        poll=None if progress is None else lambda: progress("simulating"),
-    )
+    with interruption.removes(folder):
+        result = runner.run(
+            model,
+            bench.module,
+            folder=folder,
+            environment=bench.environment,
+            timeout=TIMEOUT,
+            poll=None if progress is None else lambda: progress("simulating"),
+        )
     return NetlistResult(
         bench.name,
         made.resources,

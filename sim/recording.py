@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from hwflow import interruption
 from hwflow.compiler.program import Program
 from hwflow.energy.stimulus import Bits
 from hwflow.errors import FlowError
@@ -153,7 +154,8 @@ def record(
     folder = runner.cache_folder() / f"recording-{config.name}-{state.hexdigest()[:20]}"
     run = folder / "run0"
     if not (folder / LAYERS).is_file():
-        _run(program, network, images, files, sources, folder, progress)
+        with interruption.removes(folder):
+            _run(program, network, images, files, sources, folder, progress)
     cycle = np.fromfile(run / CONTEXT, "<u4")
     words = {
         path: np.fromfile(run / file, "<u4").reshape(len(cycle), -1) for path, file in files.items()

@@ -6,6 +6,7 @@ Only the top's ports are visible to Python: making every signal public costs a f
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -22,6 +23,7 @@ from pathlib import Path
 import cocotb_tools.config
 import find_libpython
 
+from hwflow import interruption
 from hwflow.errors import FlowError
 from sim.simulators import Simulator, find_simulator
 from sim.stages import children_cpu
@@ -221,12 +223,13 @@ def _build_verilator(model: BuiltModel, work: Path, files: list[str], options: l
     _call(make, work, environment, model.name)
     if not runtime.is_dir():
         fresh = Path(tempfile.mkdtemp(prefix=".runtime-", dir=runtime.parent))
-        for found in (work / "model").glob(RUNTIME_OBJECTS):
-            shutil.copy(found, fresh)
         try:
-            fresh.rename(runtime)
-        except OSError:
-            shutil.rmtree(fresh)
+            for found in (work / "model").glob(RUNTIME_OBJECTS):
+                shutil.copy(found, fresh)
+            with contextlib.suppress(OSError):  # another process was first
+                fresh.rename(runtime)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
     for found in (work / "model").iterdir():
         if found.name != "simulation":
             found.unlink()
@@ -345,6 +348,8 @@ def _wait(
         except subprocess.TimeoutExpired:
             if poll is not None:
                 poll()
+            if interruption.begun():  # in a thread, which no signal reaches
+                raise FlowError(f"the simulation of {name} was interrupted") from None
             if timeout is not None and time.monotonic() - began > timeout:
                 raise FlowError(
                     f"the simulation of {name} did not end within {timeout:.0f} s"

@@ -11,7 +11,7 @@ import yaml
 from hwflow.ace.architectures import ARCHITECTURES
 from hwflow.ace.price import PricedNetwork, Widths, parse_override, price
 from hwflow.ace.trace import count
-from hwflow.errors import FlowError
+from hwflow.errors import FlowError, suggestion
 from models.config import preset
 
 
@@ -67,5 +67,7 @@ def published(name: str) -> PublishedNetwork:
     for network in networks:
         if network.name == name:
             return network
-    known = ", ".join(network.name for network in networks)
-    raise FlowError(f"--network {name}: unknown; known: {known}")
+    known = [network.name for network in networks]
+    raise FlowError(
+        f"--network {name}: unknown{suggestion(name, known)}; known: {', '.join(known)}"
+    )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hwflow.cli import complete
 from hwflow.cli.ace_others import priced_model, priced_published, print_comparison, print_priced
 from hwflow.cli.output import (
     Json,
@@ -29,11 +30,16 @@ OTHERS = ("network", "model", "plot")
 
 def ace(
     context: typer.Context,
-    preset: Annotated[str | None, typer.Option(help="name of a network preset")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="name of a network preset", autocompletion=complete.presets)
+    ] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="folder of a trained checkpoint")] = None,
     network: Annotated[
         str | None,
-        typer.Option(help="a published network (reactnet-a, resnet-50-4bit, ..), or `all`"),
+        typer.Option(
+            help="a published network (reactnet-a, resnet-50-4bit, ..), or `all`",
+            autocompletion=complete.published,
+        ),
     ] = None,
     model: Annotated[
         str | None, typer.Option(help="any model that JAX can trace: MODULE:FUNCTION")

@@ -9,11 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
+from hwflow.cli.board import BoardName, BoardTarget, board_target, trained_network
 from hwflow.cli.network import Calibration, integer_network
 from hwflow.cli.output import Json, console, number, print_json, progress_console, staged, table
-from hwflow.config import load_target
 from hwflow.errors import FlowError
-from hwflow.paths import BUILD, CALIBRATION, MODELS
+from hwflow.paths import BUILD, CALIBRATION
+from rtl_gen.boards.board import DEFAULT
+from rtl_gen.boards.board import board as named
 
 RESULTS = ("hwflow.bit", "report.json", "board.sv", "pins.lpf", "nextpnr.log")
 
@@ -26,10 +28,8 @@ class Memory(enum.Enum):
 
 
 def bitstream(
-    board: Annotated[str, typer.Option(help="name of a board")] = "ulx3s-85f",
-    target: Annotated[
-        str | None, typer.Option(help="name of a target, or a .yaml file; default the board's")
-    ] = None,
+    board: BoardName = DEFAULT,
+    target: BoardTarget = None,
     network: Annotated[
         Path | None,
         typer.Option(
@@ -44,7 +44,7 @@ def bitstream(
     clock_mhz: Annotated[
         float | None, typer.Option(help="clock of the design; default the board's")
     ] = None,
-    seed: Annotated[int, typer.Option(help="of place and route; same seed, same bytes")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="of place and route; same seed, same bytes")] = 1,
     out: Annotated[
         Path | None, typer.Option(help="folder to write to; default build/bitstream/BOARD")
     ] = None,
@@ -56,14 +56,15 @@ def bitstream(
     """
     from hwflow.compiler.lower import lower
     from rtl_gen.boards import bitstream as flow
-    from rtl_gen.boards.board import board as named
 
     chosen = named(board)
-    config = load_target(target or chosen.target)
+    config = board_target(board, target)
     clock_hz = chosen.clock_hz if clock_mhz is None else round(clock_mhz * 1e6)
     if clock_hz <= 0:
         raise FlowError(f"--clock-mhz {clock_mhz} must be above 0; nearest valid: 10")
-    checkpoint = network or MODELS / "trained" / chosen.network
+    flow.check_tools()
+    flow.check_memories(chosen, config, None)
+    checkpoint = network or trained_network(chosen.network)
     integers = integer_network(checkpoint, calibration)
     beats = None
     if memory is Memory.BLOCK_RAM:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hwflow.cli import complete
 from hwflow.cli.memory import SdramClock, sdram_timing
 from hwflow.cli.network import (
     QUANTISED_BY,
@@ -40,7 +41,11 @@ def cycles(
     context: typer.Context,
     checkpoint: Checkpoint = TRAINED,
     preset: Annotated[
-        str | None, typer.Option(help="a random network of this preset instead of the checkpoint")
+        str | None,
+        typer.Option(
+            help="a random network of this preset instead of the checkpoint",
+            autocompletion=complete.presets,
+        ),
     ] = None,
     program: Annotated[
         Path | None, typer.Option(help="build folder of `hwflow lower`; decides network and target")

@@ -10,9 +10,9 @@ from hwflow.cli.output import Json, console, print_json, progress_console, table
 
 
 def doctor(json: Json = False) -> None:
-    """Check Python, packages, compiler, simulator, the trained network and the test images.
+    """Check Python, packages, programs, simulator, network, images and folders; say how to get what is missing.
 
-    Exit status 1 when something that the main job needs is missing.
+    Exit status 1 when something that the main job needs is missing or too old; what is optional changes nothing.
     """
     from hwflow.doctor import check_all, healthy
 

@@ -7,14 +7,17 @@ from collections.abc import Callable
 
 import typer
 
+from hwflow import interruption
 from hwflow.cli import (
     ace,
     bitstream,
     blame,
+    checked,
     cycles,
     doctor,
     emulate,
     estimate,
+    explore,
     export_onnx,
     fit,
     import_aqt,
@@ -38,11 +41,11 @@ from hwflow.cli.energy.app import app as energy
 from hwflow.errors import FlowError
 
 BAD_INPUT = 2
+PROGRAM = "hwflow"
 
 app = typer.Typer(
     help="PokeBNN from a trained checkpoint to generated hardware, equal in every stored bit.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.command("doctor")(doctor.doctor)
@@ -65,26 +68,49 @@ app.command("sim-board")(sim_board.sim_board)
 app.command("run")(run_board.run)
 app.command("plan")(plan.plan)
 app.command("fit")(fit.fit)
+app.command("explore")(explore.explore)
 app.command("ace")(ace.ace)
 app.command("reconcile")(reconcile.reconcile)
 app.command("report")(report.report)
 app.add_typer(energy, name="energy")
+checked.check_all(app, energy)
 
 
-def run(command: Callable[[], object] = app) -> None:
+def commands() -> None:
+    """The command that the command line names; a status other than 0 ends the process."""
+    status = app(prog_name=PROGRAM, standalone_mode=False)
+    if isinstance(status, int) and status:
+        sys.exit(status)
+
+
+def run(command: Callable[[], object] = commands) -> None:
     """Runs the command line, or another; bad input ends with one line on stderr and exit status 2."""
     try:
         command()
     except FlowError as error:
         _refuse(str(error))
+    except typer.TyperException as error:
+        _refuse(_usage(error))
     except OSError as error:
-        _refuse(f"{error.filename or 'input or output'}: {error.strerror or error}")
+        reason = error.strerror or error
+        where = error.filename or "input or output"
+        _refuse(f"{where}: {reason}; check that it is there, with space and permission")
+
+
+def _usage(error: typer.TyperException) -> str:
+    """What is wrong with a command line, and where its options are explained; nothing where help was asked for."""
+    message = error.format_message().strip().rstrip(".")
+    context: typer.Context | None = getattr(error, "ctx", None)
+    if not message or context is None:
+        return message
+    return f"{message[0].lower()}{message[1:]}; see `{context.command_path} --help`"
 
 
 def _refuse(message: str) -> None:
-    sys.stderr.write(f"error: {' '.join(message.split())}\n")
+    if message:
+        sys.stderr.write(f"error: {' '.join(message.split())}\n")
     sys.exit(BAD_INPUT)
 
 
 if __name__ == "__main__":
-    run()
+    interruption.run(run)

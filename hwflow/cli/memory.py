@@ -11,7 +11,9 @@ from hwflow.sdram import SdramTiming
 SdramClock = Annotated[
     float | None,
     typer.Option(
-        "--sdram", help="MHz of accelerator and 16-bit SDRAM: that is the memory (docs/sdram.md)"
+        "--sdram",
+        min=1.0,
+        help="MHz of accelerator and 16-bit SDRAM: that is the memory (docs/sdram.md)",
     ),
 ]
 

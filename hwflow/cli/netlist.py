@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hwflow import interruption
 from hwflow.cli.output import Json, console, number, print_json, progress_console
 from hwflow.cli.output import table as new_table
-from hwflow.errors import FlowError
+from hwflow.errors import FlowError, suggestion
 from hwflow.files import locked, write_atomically
 from hwflow.paths import BUILD
 
@@ -41,7 +42,9 @@ def netlist(
     names = [*known, NAME]
     unknown = [name for name in units or () if name not in names]
     if unknown:
-        raise FlowError(f"no unit {unknown[0]!r}; units are {', '.join(names)}")
+        raise FlowError(
+            f"no unit {unknown[0]!r}{suggestion(unknown[0], names)}; units are {', '.join(names)}"
+        )
     chosen = units or names
     version, simulator = yosys_version(), netlist_simulator()
     results: list[NetlistResult] = []
@@ -53,7 +56,8 @@ def netlist(
 
             show("elaborating")
             if name == NAME:
-                results.append(run_accelerator(out / name, progress=show))
+                with interruption.removes(out / name):
+                    results.append(run_accelerator(out / name, progress=show))
             else:
                 results.append(run_bench(known[name], out / name, progress=show))
         report = {

@@ -9,6 +9,7 @@ import typer
 
 from hwflow.cli.output import progress_console
 from hwflow.errors import FlowError
+from hwflow.numerics import RESIDUAL_BITS, STORED_BITS
 
 if TYPE_CHECKING:
     from models.integer.params import IntegerNetwork
@@ -28,6 +29,15 @@ SEBits = Annotated[
 
 SEWeights = Annotated[
     int, typer.Option(help="width of the SE's weights: 4 as trained, 8 to fold bounds per channel")
+]
+
+ResidualBits = Annotated[
+    int,
+    typer.Option(
+        min=RESIDUAL_BITS.start,
+        max=RESIDUAL_BITS[-1],
+        help="width of every stored element; the target's must be the same",
+    ),
 ]
 
 QUANTISED_BY = ("calibration", "se_bits")
@@ -63,7 +73,11 @@ def network_input(checkpoint: Path) -> tuple[str, tuple[int, int, int], int]:
 
 
 def integer_network(
-    checkpoint: Path, calibration: Path, se_bits: int = 4, se_weights: int = 4
+    checkpoint: Path,
+    calibration: Path,
+    se_bits: int = 4,
+    se_weights: int = 4,
+    residual_bits: int = STORED_BITS,
 ) -> IntegerNetwork:
     """Reads a file of suffix `INTEGER_SUFFIX`, or quantises a float checkpoint.
 
@@ -87,5 +101,10 @@ def integer_network(
         step = max(1, len(images) // CALIBRATION_IMAGES)
         chosen = images.images[::step][:CALIBRATION_IMAGES]
         return export_network(
-            config, variables, chosen, se_act_bits=se_bits, se_weight_bits=se_weights
+            config,
+            variables,
+            chosen,
+            se_act_bits=se_bits,
+            se_weight_bits=se_weights,
+            residual_bits=residual_bits,
         )

@@ -15,25 +15,21 @@ from typing import Annotated, Any
 import typer
 from rich import box
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TaskID,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
+from rich.progress import Progress, TaskID
 from rich.table import Table
 
+from hwflow import interruption, progress
+from hwflow.cli import complete
 from hwflow.errors import FlowError
+from hwflow.progress import ProgressConsole
 
 REPORT_WIDTH = 180
 """Least width of a report: a narrower terminal wraps lines, but no number is cut."""
 
 Json = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
-Target = Annotated[str, typer.Option(help="name of a target, or a .yaml file")]
+Target = Annotated[
+    str, typer.Option(help="name of a target, or a .yaml file", autocompletion=complete.targets)
+]
 
 
 def console() -> Console:
@@ -54,9 +50,9 @@ def refuse_beside(context: typer.Context, decisive: str, ignored: Sequence[str])
             raise FlowError(f"{given} and {other} exclude each other; give one of them")
 
 
-def progress_console() -> Console:
+def progress_console() -> ProgressConsole:
     """Standard error, for progress displays and notes."""
-    return Console(stderr=True, highlight=False)
+    return ProgressConsole()
 
 
 def print_json(value: Any) -> None:
@@ -101,30 +97,14 @@ class SimulationReport:
 @contextmanager
 def simulation_progress(description: str, images: int) -> Generator[SimulationReport]:
     """A progress bar over `images` images on standard error."""
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("images  {task.fields[rate]}"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=progress_console()) as bar:
-        yield SimulationReport(bar, bar.add_task(description, total=images, rate=""))
+    with progress.bar(description, images, counted="images ") as (bar, task):
+        yield SimulationReport(bar, task)
 
 
 @contextmanager
 def counted_progress(description: str) -> Generator[Callable[[int, int], None]]:
     """A progress bar on standard error; yields what is told (done, of how many)."""
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=progress_console()) as bar:
-        task = bar.add_task(description, total=None)
+    with progress.bar(description, None) as (bar, task):
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
@@ -149,11 +129,12 @@ def staged(folder: Path) -> Generator[Path]:
     scratch = Path(tempfile.mkdtemp(prefix=".hwflow-", dir=existing))
     try:
         yield scratch
-        folder.mkdir(parents=True, exist_ok=True)
-        for path in sorted(scratch.rglob("*")):
-            if path.is_file():
-                final = folder / path.relative_to(scratch)
-                final.parent.mkdir(parents=True, exist_ok=True)
-                path.replace(final)
+        with interruption.put_off():
+            folder.mkdir(parents=True, exist_ok=True)
+            for path in sorted(scratch.rglob("*")):
+                if path.is_file():
+                    final = folder / path.relative_to(scratch)
+                    final.parent.mkdir(parents=True, exist_ok=True)
+                    path.replace(final)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

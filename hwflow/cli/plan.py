@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hwflow.cli import complete
 from hwflow.cli.output import Json, Target, console, number, print_json, progress_console, table
 from hwflow.errors import FlowError
 
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from hwflow.compiler.explain import Explanation
     from hwflow.compiler.geometry import NetworkGeometry
 
-Preset = Annotated[str | None, typer.Option(help="name of a network preset")]
+Preset = Annotated[
+    str | None, typer.Option(help="name of a network preset", autocompletion=complete.presets)
+]
 Network = Annotated[
     Path | None, typer.Option(help="an integer network's file, or folder of a checkpoint")
 ]

@@ -11,6 +11,7 @@ from hwflow.cli.network import (
     INTEGER_SUFFIX,
     Calibration,
     Checkpoint,
+    ResidualBits,
     SEBits,
     SEWeights,
     integer_network,
@@ -18,6 +19,7 @@ from hwflow.cli.network import (
 from hwflow.cli.output import Json, console, counted_progress, number, print_json, table
 from hwflow.errors import FlowError
 from hwflow.files import check_file
+from hwflow.numerics import STORED_BITS
 from hwflow.paths import BUILD, CALIBRATION, TEST_IMAGES, TRAINED
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ def quantise(
     calibration: Calibration = CALIBRATION,
     se_bits: SEBits = 4,
     se_weights: SEWeights = 4,
+    residual_bits: ResidualBits = STORED_BITS,
     layers: Annotated[bool, typer.Option(help="a row for every layer, not only blocks")] = False,
     json: Json = False,
 ) -> None:
@@ -55,7 +58,7 @@ def quantise(
     chosen = load_images(data, "test")
     check_images(chosen, config.image_shape, config.classes, config.name, data)
     chosen = chosen.subset(images) if images is not None else chosen
-    network = integer_network(checkpoint, calibration, se_bits, se_weights)
+    network = integer_network(checkpoint, calibration, se_bits, se_weights, residual_bits)
     with counted_progress(f"comparing on {len(chosen)} images") as report:
         from models.integer.compare import compare_networks
 
@@ -65,11 +68,18 @@ def quantise(
     path = out or BUILD / f"{config.name}{INTEGER_SUFFIX}"
     network.save(path)
     if json:
-        extra = {"file": str(path), "sha256": network.content_hash(), "evidence": "integer"}
+        extra = {
+            "file": str(path),
+            "sha256": network.content_hash(),
+            "residual_bits": residual_bits,
+            "evidence": "integer",
+        }
         print_json({**extra, **found.to_dict()})
         return
     _print(found, found.layers if layers else found.blocks())
-    console().print(f"{path}: sha256 {network.content_hash()}")
+    console().print(
+        f"{path}: stored elements of {residual_bits} bits; sha256 {network.content_hash()}"
+    )
 
 
 def _print(found: NetworkComparison, rows: tuple[LayerComparison, ...]) -> None:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwflow.cli.network import INTEGER_SUFFIX
+from hwflow.cli import complete
+from hwflow.cli.network import INTEGER_SUFFIX, ResidualBits
 from hwflow.cli.output import Json, console, counted_progress, number, print_json, table
 from hwflow.errors import FlowError
 from hwflow.files import check_file
+from hwflow.numerics import STORED_BITS
 from hwflow.paths import BUILD
 
 if TYPE_CHECKING:
@@ -18,11 +20,14 @@ if TYPE_CHECKING:
 
 
 def random(
-    preset: Annotated[str, typer.Option(help="name of a network preset")] = "pokebnn-1.0x",
+    preset: Annotated[
+        str, typer.Option(help="name of a network preset", autocompletion=complete.presets)
+    ] = "pokebnn-1.0x",
     seed: Annotated[int, typer.Option(min=0, help="of every choice")] = 0,
     out: Annotated[
         Path | None, typer.Option(help="file of the network; default build/PRESET-SEED.network")
     ] = None,
+    residual_bits: ResidualBits = STORED_BITS,
     json: Json = False,
 ) -> None:
     """Draw a random integer network and report, per layer, what it exercises.
@@ -40,7 +45,7 @@ def random(
     with counted_progress(f"drawing {config.name}") as progress:
         from models.integer.random import reported_network
 
-        network, report = reported_network(seed, config, progress)
+        network, report = reported_network(seed, config, progress, residual_bits)
     network.save(path)
     if json:
         print_json({"file": str(path), **report.to_dict()})

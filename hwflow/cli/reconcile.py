@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hwflow.cli import complete
 from hwflow.cli.network import (
     INTEGER_SUFFIX,
     QUANTISED_BY,
@@ -42,7 +43,10 @@ def reconcile(
     checkpoint: Checkpoint = TRAINED,
     preset: Annotated[
         str | None,
-        typer.Option(help="network preset to count ACE of, for a .network file or a --run"),
+        typer.Option(
+            help="network preset to count ACE of, for a .network file or a --run",
+            autocompletion=complete.presets,
+        ),
     ] = None,
     config: Annotated[
         Path | None,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hwflow.cli import complete
+from hwflow.cli.memory import SdramClock, sdram_timing
 from hwflow.cli.network import QUANTISED_BY, Calibration, Checkpoint, SEBits, integer_network
 from hwflow.cli.output import (
     Json,
@@ -28,14 +30,18 @@ if TYPE_CHECKING:
     from hwflow.report.gather import Sources
 
 OUT = BUILD / "report.html"
-RESULTS = ("sim", "bitstream", "energy", "accuracy")
+RESULTS = ("sim", "bitstream", "energy", "accuracy", "measurement")
 
 
 def report(
     context: typer.Context,
     checkpoint: Checkpoint = TRAINED,
     preset: Annotated[
-        str | None, typer.Option(help="float network of a --sim, --program or .network file")
+        str | None,
+        typer.Option(
+            help="float network of a --sim, --program or .network file",
+            autocompletion=complete.presets,
+        ),
     ] = None,
     program: Annotated[
         Path | None, typer.Option(help="build folder of `hwflow lower`; decides the target")
@@ -53,6 +59,11 @@ def report(
     accuracy: Annotated[
         Path | None, typer.Option(help="what `hwflow quantise --json` printed")
     ] = None,
+    measurement: Annotated[
+        list[Path] | None,
+        typer.Option(help="record of `hwflow energy measure`: a board's energy; may be repeated"),
+    ] = None,
+    sdram: SdramClock = None,
     compare: Annotated[
         tuple[Path, Path] | None,
         typer.Option(help="two reports (.json, .html) or build folders, beside each other"),
@@ -73,7 +84,7 @@ def report(
     if wanted:
         check_file(out, makes_folder=True)
     if compare is not None:
-        others = ("checkpoint", "preset", "program", "target", *RESULTS, *QUANTISED_BY)
+        others = ("checkpoint", "preset", "program", "target", "sdram", *RESULTS, *QUANTISED_BY)
         refuse_beside(context, "compare", others)
         found, title, subtitle, sections = _comparison(*compare)
     else:
@@ -82,6 +93,8 @@ def report(
                 refuse_beside(context, decisive, ("target",))
         if program is not None:
             refuse_beside(context, "program", ("sim",))
+        if sdram is not None:  # cycles of a simulation are those of its own memory
+            refuse_beside(context, "sdram", ("sim",))
         given = context.get_parameter_source("checkpoint")
         known = program is None or preset is not None or (given and given.name == "COMMANDLINE")
         with progress_console().status("reading") as status:
@@ -89,6 +102,7 @@ def report(
                 checkpoint if known else None, preset, program or (sim and sim / "program"), sim,
                 target, calibration, se_bits,
                 {"bitstream": bitstream, "energy": energy, "accuracy": accuracy},
+                measurement or [], sdram,
             )  # fmt: skip
             found, title, subtitle, sections = _report(sources, status.update)
     if wanted:
@@ -114,6 +128,8 @@ def _sources(
     calibration: Path,
     se_bits: int,
     results: dict[str, Path | None],
+    measurements: list[Path],
+    sdram: float | None,
 ) -> Sources:
     """Everything that the options name, checked against the build. checkpoint None: the float network is unknown."""
     from hwflow.cli.reconcile import counted_network, lowered, measured
@@ -144,6 +160,8 @@ def _sources(
         board=None if board is None else inputs.board_report(board, program),
         accuracy=None if accuracy is None else inputs.accuracy(accuracy, program),
         energy=None if energy is None else inputs.energy(energy, program),
+        measurements=inputs.measurements(measurements, program),
+        sdram=None if sdram is None else sdram_timing(sdram, program.config.memory_bytes),
     )
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hwflow.cli.network import Calibration, Checkpoint, SEBits, integer_network
+from hwflow.cli.board import BoardName, BoardTarget, board_target, trained_network
+from hwflow.cli.network import Calibration, SEBits, integer_network
 from hwflow.cli.output import (
     Json,
-    Target,
     console,
     counted_progress,
     number,
@@ -19,10 +19,12 @@ from hwflow.cli.output import (
 )
 from hwflow.cli.run_repeat import repeat_images, write_markers
 from hwflow.cli.sim import chosen_images, compile_network
-from hwflow.errors import FlowError
+from hwflow.errors import FlowError, suggestion
 from hwflow.files import check_file
 from hwflow.host.protocol import ATTEMPTS, BAUD
-from hwflow.paths import CALIBRATION, TEST_IMAGES, TRAINED
+from hwflow.paths import CALIBRATION, TEST_IMAGES
+from rtl_gen.boards.board import DEFAULT
+from rtl_gen.boards.board import board as named
 
 if TYPE_CHECKING:
     from hwflow.compiler.program import Program
@@ -40,8 +42,15 @@ def run(
     program: Annotated[
         Path | None, typer.Option(help="build folder of `hwflow lower`; decides the target")
     ] = None,
-    target: Target = "ecp5-85f",
-    checkpoint: Checkpoint = TRAINED,
+    board: BoardName = DEFAULT,
+    target: BoardTarget = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            help="folder of a trained checkpoint, or an integer network's file; default the trained "
+            "network of --program's name, else the board's"
+        ),
+    ] = None,
     data: Annotated[
         Path, typer.Option(help=".npz file or folder of images; its test split")
     ] = TEST_IMAGES,
@@ -73,7 +82,6 @@ def run(
     status 1 when something differs.
     """
     from hwflow.compiler.program import Program
-    from hwflow.config import load_target
 
     try:
         from hwflow.host.accelerator import Accelerator
@@ -86,15 +94,22 @@ def run(
         if repeat is None:
             raise FlowError("--markers goes with --repeat; say how often")
     if records not in RECORDS:
-        raise FlowError(f"--records {records}: unknown; give one of {', '.join(RECORDS)}")
+        raise FlowError(
+            f"--records {records}: unknown{suggestion(records, RECORDS)}; give one of {', '.join(RECORDS)}"
+        )
+    if program is not None and target is not None:
+        raise FlowError("--program and --target exclude each other; give one of them")
+    config = board_target(board, target)
     built = None if program is None else Program.load(program)
-    chosen = chosen_images(data, images, checkpoint)
+    name = named(board).network if built is None else built.manifest.network
+    source = checkpoint or trained_network(name)
+    chosen = chosen_images(data, images, source)
     screen = progress_console()
     with Accelerator.open(
         port, baud=baud, attempts=attempts, note=lambda line: screen.print(f"{port}: {line}")
-    ) as board:
-        network = integer_network(checkpoint, calibration, se_bits)
-        compiled = built or compile_network(network, load_target(target))
+    ) as accelerator:
+        network = integer_network(source, calibration, se_bits)
+        compiled = built or compile_network(network, config)
         if compiled.manifest.network_hash != network.content_hash():
             raise FlowError(
                 f"{program}: was compiled from another network than the checkpoint gives; name that "
@@ -103,17 +118,19 @@ def run(
         sent = 0
         if load:
             with counted_progress(f"loading {compiled.manifest.network}") as progress:
-                sent = board.load(compiled, progress=progress)
+                sent = accelerator.load(compiled, progress=progress)
         else:
-            board.attach(compiled)
+            accelerator.attach(compiled)
         if repeat is None:
-            result, repeated = _classify(board, chosen, records), None
+            result, repeated = _classify(accelerator, chosen, records), None
         else:
-            result, repeated = _repeat(board, chosen, records, repeat, pause)
+            result, repeated = _repeat(accelerator, chosen, records, repeat, pause)
             if markers is not None:
-                write_markers(markers, board, compiled, repeated)
+                write_markers(markers, accelerator, compiled, repeated)
         differing = _compare(compiled, network, chosen, result)
-        summary = _summary(board, compiled, chosen, result, differing) | {"bytes_loaded": sent}
+        summary = _summary(accelerator, compiled, chosen, result, differing) | {
+            "bytes_loaded": sent
+        }
         if repeated is not None:
             summary |= {"repeat": repeat, "cycles_repeated": [each.cycles for each in repeated]}
     if json:

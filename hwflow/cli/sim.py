@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import typer
 
+from hwflow import interruption
 from hwflow.cli.memory import SdramClock, sdram_timing
 from hwflow.cli.network import Calibration, Checkpoint, SEBits, integer_network, network_input
 from hwflow.cli.output import (
@@ -186,17 +187,19 @@ def run(job: Job) -> Outcome:
     with simulation_progress(f"{job.program.config.name}: compiling the model", count) as report:
         for start in range(0, count, CHUNK):
             chunk = job.data.images[start : start + CHUNK]
-            result = simulate(
-                job.program,
-                chunk,
-                folder=_run_folder(job.folder, start, len(chunk)),
-                network=job.network,
-                trace=job.trace,
-                sdram=job.sdram,
-                jobs=job.jobs,
-                predicted=first and first.predicted,
-                progress=report.from_image(start, sum(cycles)),
-            )
+            folder = _run_folder(job.folder, start, len(chunk))
+            with interruption.removes(folder):
+                result = simulate(
+                    job.program,
+                    chunk,
+                    folder=folder,
+                    network=job.network,
+                    trace=job.trace,
+                    sdram=job.sdram,
+                    jobs=job.jobs,
+                    predicted=first and first.predicted,
+                    progress=report.from_image(start, sum(cycles)),
+                )
             seconds += result.seconds
             frames = sorted(result.frames, key=lambda frame: frame.image)
             predictions += [int(np.argmax(frame.records.logits)) for frame in frames]
@@ -237,14 +240,15 @@ def _locate(job: Job, failed: SimResult, start: int) -> tuple[SimResult, int]:
         wanted = expected_images(job.network, convs, image)[0]
         if record_differences(0, frame.records, wanted):
             folder = _run_folder(job.folder, at, 1)
-            traced = simulate(
-                job.program,
-                image,
-                folder=folder,
-                network=job.network,
-                trace=True,
-                sdram=job.sdram,
-            )
+            with interruption.removes(folder):
+                traced = simulate(
+                    job.program,
+                    image,
+                    folder=folder,
+                    network=job.network,
+                    trace=True,
+                    sdram=job.sdram,
+                )
             return traced, at
     return failed, start
 

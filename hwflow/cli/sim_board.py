@@ -7,19 +7,23 @@ from typing import Annotated
 
 import typer
 
-from hwflow.cli.output import Json, Target, console, number, print_json, progress_console
+from hwflow.cli.board import BoardName, BoardTarget, board_target
+from hwflow.cli.output import Json, console, number, print_json, progress_console
 from hwflow.errors import FlowError
+from hwflow.interruption import Interrupted
 from hwflow.paths import BUILD
+from rtl_gen.boards.board import DEFAULT
 
 
 def sim_board(
-    target: Target = "ecp5-85f",
+    board: BoardName = DEFAULT,
+    target: BoardTarget = None,
     memory_bytes: Annotated[int, typer.Option(min=1, help="bytes of the board's block RAM")] = 512
     * 1024,
     sdram: Annotated[
         float | None,
         typer.Option(
-            help="MHz of accelerator and 16-bit SDRAM, which is the memory (docs/sdram.md)"
+            min=1.0, help="MHz of accelerator and 16-bit SDRAM, which is the memory (docs/sdram.md)"
         ),
     ] = None,
     out: Annotated[
@@ -33,12 +37,11 @@ def sim_board(
     The board is the RTL of rtl_gen/board_core.py with block RAM behind it, or the SDRAM controller and a model of the
     chip; time stands still while nobody talks to it.
     """
-    from hwflow.config import load_target
     from sim.board import CLOCK_HZ, build_board, serve
     from sim.sdram import SdramModel, board_model
     from sim.simulators import find_simulator
 
-    config = load_target(target)
+    config = board_target(board, target)
     memory: int | SdramModel = -(-memory_bytes // config.memory_bytes)
     if sdram is not None:
         memory = board_model(config, round(sdram * 1e6))
@@ -50,13 +53,13 @@ def sim_board(
         model = build_board(config, memory, divisor=divisor)
     port = out / "port"
     screen.print(
-        f"a board is at {port}: hwflow run --port {port} --baud {CLOCK_HZ // divisor} --target {target} "
-        f"(end with Ctrl-C, or `touch {out / 'run' / 'stop'}`)"
+        f"a board is at {port}: hwflow run --port {port} --baud {CLOCK_HZ // divisor} --target {target or config.name} "
+        f"(end with Ctrl-C, or `touch {out / 'run' / 'stop'}`)",
+        soft_wrap=True,
     )
     try:
         report = serve(model, port, out / "run")
-    except KeyboardInterrupt:
-        port.unlink(missing_ok=True)
+    except Interrupted:
         raise typer.Exit(0) from None
     if json:
         print_json(report)

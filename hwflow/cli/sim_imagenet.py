@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hwflow.cli import complete
 from hwflow.cli.output import (
     Json,
     Target,
@@ -30,7 +31,9 @@ FOLDER = BUILD / "imagenet"
 
 def sim_imagenet(
     target: Target = "zu7ev",
-    preset: Annotated[str, typer.Option(help="name of a network preset")] = "pokebnn-1.0x",
+    preset: Annotated[
+        str, typer.Option(help="name of a network preset", autocompletion=complete.presets)
+    ] = "pokebnn-1.0x",
     seed: Annotated[int, typer.Option(min=0, help="of the random network and images")] = 0,
     images: Annotated[int, typer.Option(min=1, help="how many images to simulate")] = 1,
     latency: Annotated[

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hwflow.cli import complete
 from hwflow.cli.output import Json, number, print_json, progress_console
 from hwflow.errors import FlowError
 from hwflow.paths import BUILD
@@ -24,7 +25,9 @@ def train(
     out: Annotated[
         Path, typer.Option(help="folder of the run; an interrupted run in it is resumed")
     ] = BUILD / "train" / "fmnist-small",
-    preset: Annotated[str, typer.Option(help="name of a network preset")] = "fmnist-small",
+    preset: Annotated[
+        str, typer.Option(help="name of a network preset", autocompletion=complete.presets)
+    ] = "fmnist-small",
     data: Annotated[
         Path, typer.Option(help=".npz file, folder of IDX files or of one folder a class")
     ] = FASHION_MNIST,
@@ -54,7 +57,7 @@ def train(
     teacher_epochs: Annotated[
         int, typer.Option(min=1, help="epochs the teacher is trained, if there is one")
     ] = 6,
-    seed: Annotated[int, typer.Option(help="same seed, same run")] = DEFAULTS.seed,
+    seed: Annotated[int, typer.Option(min=0, help="same seed, same run")] = DEFAULTS.seed,
     limit: Annotated[
         int | None, typer.Option(min=1, help="only the first N images of each set")
     ] = None,
@@ -63,7 +66,7 @@ def train(
     """Train a network; the folder gets its checkpoint, its log and the resumable state."""
     from models.train.xla import restart_with_settings
 
-    restart_with_settings("hwflow.cli.main")
+    restart_with_settings("hwflow.cli.entry")
     from models.config import preset as named
     from models.train.loop import open_run
     from models.train.loop import train as run

@@ -13,20 +13,29 @@ HEADER_BYTES = 64
 HASH_BYTES = 10
 SCHEDULE_MAGIC = b"HWFLOWSC"
 MEMORY_MAGIC = b"HWFLOWMI"
-_LAYOUT = struct.Struct(f"<8s9I{HASH_BYTES}s{HASH_BYTES}s")
+FIELDS: tuple[tuple[str, str, str], ...] = (
+    ("magic", "8s", "`HWFLOWSC` (schedule.bin) or `HWFLOWMI` (memory.bin)"),
+    ("version", "I", "version of the format (`isa.VERSION`)"),
+    ("crc", "I", "CRC-32 of the whole file with these four bytes as zero"),
+    ("beat_bytes", "I", "B, bytes of a beat"),
+    ("instructions", "I", "how many there are"),
+    ("schedule_address", "I", "beat of the first instruction in memory.bin"),
+    ("image_address", "I", "first beat of the image area"),
+    ("image_beats", "I", "beats of the image area"),
+    ("spill_beats", "I", "beats of the spill area, which follows the image"),
+    ("length", "I", "of the file in bytes"),
+    ("network_hash", f"{HASH_BYTES}s", "first 10 bytes of the network's SHA-256"),
+    ("config_hash", f"{HASH_BYTES}s", "first 10 bytes of the target's SHA-256"),
+)
+"""Name, format (of Python's struct; I: u32) and meaning of what the header holds, in its order."""
+_LAYOUT = struct.Struct("<" + "".join(kind for _, kind, _ in FIELDS))
 _CRC_AT = 12
 assert _LAYOUT.size == HEADER_BYTES
 
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """What the first 64 bytes hold.
-
-    magic (8 bytes), then little-endian u32: version, CRC, beat bytes, instructions, schedule
-    address, image address, image beats, spill beats (addresses in beats of memory.bin; the spill
-    area follows the image), length of the file in bytes; then the first 10 bytes of the SHA-256 of
-    network and configuration. The CRC-32 covers the whole file with the CRC itself as zero.
-    """
+    """What the first 64 bytes hold, little endian, beside version, CRC and length: FIELDS."""
 
     magic: bytes
     beat_bytes: int

@@ -36,7 +36,7 @@ def fit(network: NetworkGeometry, config: AcceleratorConfig) -> AcceleratorConfi
     """
     roomy = replace(config, **{f"{memory.value}_rows": ROOMY for memory in Memory})
     try:
-        rows = {f"{m.value}_rows": _least_rows(network, roomy, m) for m in OTHERS}
+        rows = {f"{m.value}_rows": least_rows(network, roomy, m) for m in OTHERS}
     except CapacityError as error:
         raise _beyond_rows(network, config, error) from error
     if not _needs_heads(network, config):
@@ -131,8 +131,8 @@ def _size(config: AcceleratorConfig, memory: Memory) -> int:
     return banks(config, memory) * word_bytes(config, memory)
 
 
-def _least_rows(network: NetworkGeometry, roomy: AcceleratorConfig, memory: Memory) -> int:
-    """Fewest rows from the peak on with which first fit places every tensor of a memory."""
+def least_rows(network: NetworkGeometry, roomy: AcceleratorConfig, memory: Memory) -> int:
+    """Fewest rows from the peak on with which first fit places every tensor of a memory; `roomy`: all have `ROOMY` rows."""
     tensors = stored_tensors(plan_layers(network, roomy, Choices()))
     rows, _ = peak_rows(memory, tensors)
     sizes = [t.rows for t in tensors if t.memory is memory and t.rows]

@@ -13,8 +13,8 @@ from hwflow.compiler.program import Program, sha256
 from hwflow.compiler.repeat import Repeat, repeated
 from hwflow.compiler.spill import plan, stored_tensors
 from hwflow.compiler.stream import items
-from hwflow.config import AcceleratorConfig
-from hwflow.errors import FlowError
+from hwflow.config import RESIDUAL_BITS, AcceleratorConfig
+from hwflow.errors import FlowError, suggestion
 from hwflow.memories import Tensor
 from hwflow.verifier.verify import verify
 from models.integer.params import IntegerNetwork
@@ -32,12 +32,19 @@ def lower(
             or does not fit; names the layer, the reason and what to change.
     """
     network.validate()
+    if network.residual_bits != RESIDUAL_BITS:
+        raise FlowError(
+            f"network {network.name} stores elements of {network.residual_bits} bits, target {config.name} of "
+            f"{RESIDUAL_BITS}; quantise it with --residual-bits {RESIDUAL_BITS}"
+        )
     layers = place_heads(plan(network, config), config)
     needed = items(network, layers, config)
     if repeat is not None:
         names = [layer.name for layer in layers]
         if repeat.layer not in names:
-            raise FlowError(f"--repeat-layer {repeat.layer}: unknown; known: {', '.join(names)}")
+            near = suggestion(repeat.layer, names)
+            known = ", ".join(names)
+            raise FlowError(f"--repeat-layer {repeat.layer}: unknown{near}; known: {known}")
         needed = repeated(needed, names.index(repeat.layer), repeat.times, config)
     ordered = order(needed, config)
     instructions, areas = image.place(ordered, config)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from hwflow import interruption
 from hwflow.compiler import container, image, schedule
 from hwflow.compiler.counts import LayerCounts, count
 from hwflow.compiler.manifest import Manifest
@@ -75,14 +76,15 @@ class Program:
             (new / SCHEDULE_JSON).write_text(schedule.to_json(self.instructions))
             (new / MEMORY).write_bytes(self.memory)
             (new / MANIFEST).write_text(self.manifest.to_json())
-            if final.exists():
-                final.replace(old)
-            try:
-                new.replace(final)
-            except OSError:
-                if old.exists():
-                    old.replace(final)
-                raise
+            with interruption.put_off():
+                if final.exists():
+                    final.replace(old)
+                try:
+                    new.replace(final)
+                except OSError:
+                    if old.exists():
+                        old.replace(final)
+                    raise
 
     @staticmethod
     def load(folder: str | Path) -> Program:

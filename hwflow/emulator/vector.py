@@ -192,7 +192,7 @@ def _write_pool(conv: Instruction, state: State, cg: int, y: Ints) -> Ints:
             total += padded[
                 :, dy : dy + stride * height : stride, dx : dx + stride * width : stride
             ]
-    pooled = numerics.pool_mean(total)
+    pooled = numerics.pool_mean(total, numerics.STORED_BITS)
     slots = np.arange(height * width)
     values = pooled.reshape(images, height * width, cols)
     state.pool.write(slots, conv["pool_base"], conv["groups"], cg, values)

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from hwflow.errors import FlowError
+from hwflow.errors import FlowError, suggestion
 
 PICO = 1e-12
 UNSCALED = "unscaled"
@@ -96,9 +96,8 @@ def memory_constants(technology: str) -> MemoryConstants:
     elif technology in table["technologies"]:
         entry = table["technologies"][technology]
     else:
-        raise FlowError(
-            f"unknown memory technology {technology!r}; known are {', '.join(technologies())}"
-        )
+        near, known = suggestion(technology, technologies()), ", ".join(technologies())
+        raise FlowError(f"unknown memory technology {technology!r}{near}; known are {known}")
     sram, dram = table["sram"][entry["sram"]], table["dram"]
     factor, sources, assumptions = 1.0, [sram["source"], dram["source"]], []
     if "scaled" in entry:

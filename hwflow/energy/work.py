@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hwflow.ace import AceReport
-from hwflow.compiler.counts import LayerCounts, out_channels
+from hwflow.compiler.counts import LayerCounts, count, out_channels
 from hwflow.compiler.program import Program
+from hwflow.config import AcceleratorConfig
 from hwflow.cycle_model.shares import FrameShares
 from hwflow.energy import frozen_json
 from hwflow.energy.accesses import MemoryUse, memory_uses
@@ -124,15 +125,70 @@ def work(
         FlowError: counts, counters and ACE are not of one network, do not reconcile, or occupy a unit for more cycles
             than there are.
     """
-    config, counts = program.config, program.counts()
+    counts = program.counts()
+    checked = _reconciled(report, counts, frames)
+    cycles = _measured_cycles(checked) if frames else _modelled_cycles(shares)
+    return _work(
+        program.config,
+        program.instructions,
+        counts,
+        checked,
+        cycles,
+        report=report,
+        evidence=RTL if frames else MODEL,
+        schedule=program.manifest.schedule_hash,
+    )
+
+
+def modelled_work(
+    config: AcceleratorConfig,
+    instructions: Sequence[Mapping[str, int]],
+    report: AceReport,
+    windows: Mapping[int, int],
+) -> Work:
+    """As `work` by the cycle model, of a decoded schedule that is no program yet; windows: layer number -> cycles.
+
+    Raises:
+        FlowError: as `work`.
+    """
+    counts = count(instructions, config, dict(enumerate(report.layers)))
+    checked = _reconciled(report, counts, ())
+    return _work(
+        config,
+        instructions,
+        counts,
+        checked,
+        Counter(windows),
+        report=report,
+        evidence=MODEL,
+        schedule="",
+    )
+
+
+def _reconciled(
+    report: AceReport, counts: Sequence[LayerCounts], frames: Sequence[FrameCounters]
+) -> Reconciliation:
     checked = reconcile(report, counts, frames)
     if not checked.ok:
         raise FlowError(
             f"{report.network} does not reconcile with its schedule: {checked.problems[0]}; "
             "see `hwflow reconcile`"
         )
-    cycles = _measured_cycles(checked) if frames else _modelled_cycles(shares)
-    lanes, elements, taps, busy = _vector_work(program)
+    return checked
+
+
+def _work(
+    config: AcceleratorConfig,
+    instructions: Sequence[Mapping[str, int]],
+    counts: Sequence[LayerCounts],
+    checked: Reconciliation,
+    cycles: Counter[int],
+    *,
+    report: AceReport,
+    evidence: str,
+    schedule: str,
+) -> Work:
+    lanes, elements, taps, busy = _vector_work(instructions, config)
     arrays = config.rows * config.cols
     feature_memories = 1 if config.shared_features else 2
     instances: dict[str, int] = {
@@ -149,7 +205,7 @@ def work(
     }
     macs = _macs(checked)
     vectors = _vector_steps(counts, cycles, busy["mac8_pe"])
-    uses = memory_uses(program.instructions, config)
+    uses = memory_uses(instructions, config)
     layers: list[LayerWork] = []
     for number, name in enumerate(report.layers):
         window = cycles[number]
@@ -179,12 +235,12 @@ def work(
     return Work(
         network=report.network,
         target=config.name,
-        evidence=RTL if frames else MODEL,
+        evidence=evidence,
         cycles=sum(cycles.values()),
         layers=tuple(layers),
         instances=instances,
         per_cycle=per_cycle,
-        schedule=program.manifest.schedule_hash,
+        schedule=schedule,
     )
 
 
@@ -208,13 +264,12 @@ def _modelled_cycles(shares: FrameShares | None) -> Counter[int]:
 
 
 def _vector_work(
-    program: Program,
+    instructions: Sequence[Mapping[str, int]], config: AcceleratorConfig
 ) -> tuple[Counter[int], Counter[int], Counter[int], dict[str, Counter[int]]]:
     """Lane slots, elements, reads of taps, and steps of convolutions by array, each by layer."""
-    config = program.config
     lanes, elements, taps = Counter[int](), Counter[int](), Counter[int]()
     busy: dict[str, Counter[int]] = {"binary_pe": Counter(), "mac8_pe": Counter()}
-    for each in program.instructions:
+    for each in instructions:
         if each["op"] != Op.CONV:
             continue
         layer = each["layer"]

@@ -49,10 +49,16 @@ def check_fits(program: Program, board: Capabilities, port: str) -> None:
     """Raises FlowError for a program that is for another target or too large for the board's memory."""
     manifest = program.manifest
     if manifest.config_hash != board.target_hash:
+        name = manifest.config.name
+        remedy = (
+            f"lower the network with --target {board.target}, or put a bitstream of {name} on the board "
+            f"(hwflow bitstream --target {name})"
+            if name != board.target
+            else "the target was changed in between: make the program and the bitstream with the same file of it"
+        )
         raise FlowError(
-            f"{port}: the board was built for target {board.target} ({board.target_hash[:12]}), "
-            f"the program for {manifest.config.name} ({manifest.config_hash[:12]}); lower the network for the "
-            "board's target, or program the board with a bitstream of the program's"
+            f"{port}: the board was built for target {board.target} ({board.target_hash[:12]}), the program for "
+            f"{name} ({manifest.config_hash[:12]}); {remedy}"
         )
     if len(program.memory) > board.memory_bytes:
         raise FlowError(

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 VERSION = 2
 """Version of the protocol; any change of this file's tables raises it."""
 
-BAUD = 3_000_000
-"""Bits a second, unless told otherwise: what the USB bridges of usual boards can do; 8 data bits, no parity."""
+BAUD = 2_000_000
+"""Bits a second, unless told otherwise, also of the boards' bitstreams: most USB bridges can do it, and every clock that
+is a multiple of 2 MHz divides to it; 8 data bits, no parity."""
 ATTEMPTS = 8
 """Times that a host sends a request before it gives the link up."""
 

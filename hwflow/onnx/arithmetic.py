@@ -137,8 +137,8 @@ def tile_channels(scope: Scope, name: str, x: str, cin: int, cout: int) -> str:
     return scope.op("Concat", name, *[x] * whole, *last, axis=1)
 
 
-def average_pool(scope: Scope, name: str, x: str, size: tuple[int, int]) -> str:
-    """3x3 mean with stride 2 and SAME padding of (N, C, *size), always divided by 9."""
+def average_pool(scope: Scope, name: str, x: str, size: tuple[int, int], bits: int) -> str:
+    """3x3 mean with stride 2 and SAME padding of (N, C, *size) of `bits` bits, always divided by 9."""
     inner = scope.inner(name)
     stride, window = numerics.POOL_STRIDE, numerics.POOL_SIZE
     (out_h, *pad_h), (out_w, *pad_w) = (numerics.same_padding(n, window, stride) for n in size)
@@ -151,7 +151,7 @@ def average_pool(scope: Scope, name: str, x: str, size: tuple[int, int]) -> str:
         x = inner.op("Add", along, x, taps[2], doc=f"sum of three {along}")
     x = inner.op("Mul", "scaled", x, inner.number(numerics.POOL_RECIPROCAL))
     x = shift_right(inner, "ninth", x, np.array(numerics.RECIPROCAL_SHIFT, np.int32), rounded=True)
-    lo, hi = numerics.signed_range(numerics.STORED_BITS)
+    lo, hi = numerics.signed_range(bits)
     return clip(scope, name, x, lo, hi, "3x3 mean, stride 2, always divided by 9")
 
 

@@ -128,13 +128,13 @@ def _stored_docs(network: IntegerNetwork) -> dict[str, str]:
     first, second = network.init
     docs = {
         f"{first.name}/y": "stored s8",
-        f"{second.name}/y": _stored_doc(network.convs[0].in_exponent),
+        f"{second.name}/y": _stored_doc(network.convs[0].in_exponent, second.vector),
     }
-    return docs | {f"{c.name}/y": _stored_doc(c.out_exponent) for c in network.convs}
+    return docs | {f"{c.name}/y": _stored_doc(c.out_exponent, c.vector) for c in network.convs}
 
 
-def _stored_doc(exponent: int) -> str:
-    return f"stored s16 X, its value is X * 2**-{exponent}"
+def _stored_doc(exponent: int, vector: numerics.VectorParams) -> str:
+    return f"stored s{vector.out_bits} X, its value is X * 2**-{exponent}"
 
 
 def _logits_doc(dense: DenseParams) -> str:
@@ -227,7 +227,8 @@ def _poke_conv(
     v = arithmetic.vector_sum(scope, total, conv.vector, shortcuts)
     s = scope.op("Unsqueeze", "scale_planes", scale, scope.axes(2, 3))
     pair = arithmetic.affine_pair(scope, s, conv.vector)
-    return arithmetic.vector_output(scope, v, conv.vector, pair, _stored_doc(conv.out_exponent))
+    doc = _stored_doc(conv.out_exponent, conv.vector)
+    return arithmetic.vector_output(scope, v, conv.vector, pair, doc)
 
 
 def _pixel_sum(scope: Scope, x: str) -> str:
@@ -259,7 +260,7 @@ def _local(scope: Scope, conv: PokeConvParams, x: str) -> str:
     elif conv.local == "pad":
         x = arithmetic.zero_extend(scope, "local_extended", x, cout - cin)
     if conv.pool_local:
-        x = arithmetic.average_pool(scope, "local_pooled", x, (height, width))
+        x = arithmetic.average_pool(scope, "local_pooled", x, (height, width), conv.vector.out_bits)
     return x
 
 
@@ -269,7 +270,9 @@ def _long(scope: Scope, conv: PokeConvParams, r1: str, shape: tuple[int, int, in
         r1 = arithmetic.channel_mean(scope, "long_mean", r1, cin, cout, (height, width))
         cin = cout
     if conv.pool_long:
-        r1 = arithmetic.average_pool(scope, "long_pooled", r1, (height, width))
+        r1 = arithmetic.average_pool(
+            scope, "long_pooled", r1, (height, width), conv.vector.out_bits
+        )
     return arithmetic.tile_channels(scope, "long_tiled", r1, cin, cout)
 
 

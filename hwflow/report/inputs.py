@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from hwflow.compiler.program import Program
+from hwflow.energy.measurement import Measurement
 from hwflow.errors import FlowError
 
 
@@ -113,6 +114,29 @@ def energy(path: Path, program: Program) -> list[dict[str, Any]]:
                 f"{path}: is of {here[0]} on {here[1]}, the report of {wanted[0]} on "
                 f"{wanted[1]}; run `{command}` for it"
             )
+    return found
+
+
+def measurements(paths: Sequence[Path], program: Program) -> list[Measurement]:
+    """Records of `hwflow energy measure`, of this build's network and target.
+
+    Raises:
+        FlowError: missing, damaged, or of another network or target.
+    """
+    command = "hwflow energy measure"
+    found: list[Measurement] = []
+    for path in paths:
+        each = Measurement.load(path)
+        manifest = program.manifest
+        _same(path, "network", each.network, manifest.network, command)
+        _same(path, "target", each.target, program.config.name, command)
+        for what, here, wanted in (
+            ("network", each.network_hash, manifest.network_hash),
+            ("target", each.target_hash, manifest.config_hash),
+        ):
+            if here:  # unknown to some boards
+                _same(path, what, here, wanted, command)
+        found.append(each)
     return found
 
 

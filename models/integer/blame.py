@@ -122,11 +122,11 @@ def block_blame(
     wanted = _float_block(config, variables, block, x, jnp.bfloat16)
     exact = _float_block(config, variables, block, x, jnp.float32)
     convs = [conv for conv in network.convs if conv.block == block]
-    block_input = y = to_grid(x, convs[0].in_exponent)
+    block_input = y = to_grid(x, convs[0].in_exponent, network.residual_bits)
     own: dict[str, Fidelity] = {}
     forced = found = y
     for conv in convs:
-        here = to_grid(wanted.inputs[conv.name], conv.in_exponent)
+        here = to_grid(wanted.inputs[conv.name], conv.in_exponent, network.residual_bits)
         forced = layers.poke_conv(conv, here, block_input).y
         found = _with_scale(conv, here, block_input, wanted.scales[conv.name])
         y = layers.poke_conv(conv, y, block_input).y

@@ -38,23 +38,23 @@ class Exponents:
 
 
 def mean_params(
-    layer: str, shape: Shape, exponent: int, bound: float | Reals, limit: int
+    layer: str, shape: Shape, exponent: int, bound: float | Reals, limit: int, bits: int
 ) -> ScalarParams:
     """Mean over H*W of a tensor with `exponent`, quantised so that `bound` becomes `limit`.
 
-    bound: of all channels, or float64[C].
+    bound: of all channels, or float64[C]. bits: width of the tensor's elements.
     """
     pixels = shape[0] * shape[1]
     gain = limit / (np.atleast_1d(bound) * pixels * 2.0**exponent)
     target = ScalarTarget(
         gain=gain,
         offset=np.zeros_like(gain),
-        acc_max=(1 << 15) * pixels - 1,
+        acc_max=checks.stored_max(bits) * pixels - 1,
         lo=-limit,
         hi=limit,
         nearest=True,
     )
-    return target.params(layer, acc_shift=checks.mean_shift(pixels))
+    return target.params(layer, acc_shift=checks.mean_shift(pixels, bits))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,8 +75,8 @@ class RealSE:
     offset2: Reals
     weight_bits: int = 4
 
-    def params(self, layer: str, shape: Shape, exponent: int) -> SEParams:
-        """Integer constants for an input of `shape` with `exponent`."""
+    def params(self, layer: str, shape: Shape, exponent: int, bits: int) -> SEParams:
+        """Integer constants for an input of `shape` with `exponent`, whose elements have `bits` bits."""
         limit = (1 << (self.act_bits - 1)) - 1
         fc1 = ScalarTarget(
             gain=self.gain1,
@@ -95,7 +95,7 @@ class RealSE:
             nearest=True,
         )
         return SEParams(
-            mean=mean_params(f"{layer} SE mean", shape, exponent, self.bound, limit),
+            mean=mean_params(f"{layer} SE mean", shape, exponent, self.bound, limit, bits),
             fc1_weights=self.fc1_weights,
             fc1=fc1.params(f"{layer} SE fc1"),
             fc2_weights=self.fc2_weights,
@@ -143,14 +143,19 @@ def first_init_params(
         in_shape=(height // s, width // s, s * s * c),
         out_shape=config.init_shape,
         weights=depth_weights(weights, s),
-        vector=folded.params("init_conv", v_scale, y_scale, 8),
+        vector=folded.params("init_conv", v_scale, y_scale, checks.S8_BITS),
     )
 
 
 def second_init_params(
-    config: PokeBNNConfig, weights: Int8, folded: Folded, v_scale: float, y_scale: Reals | float
+    config: PokeBNNConfig,
+    weights: Int8,
+    folded: Folded,
+    v_scale: float,
+    y_scale: Reals | float,
+    bits: int,
 ) -> InitConvParams:
-    """PokeInit's second convolution; weights int8[3, 3, 1, O]."""
+    """PokeInit's second convolution, whose output has `bits` bits; weights int8[3, 3, 1, O]."""
     return InitConvParams(
         name="init_conv_group",
         kernel=weights.shape[0],
@@ -159,7 +164,7 @@ def second_init_params(
         in_shape=config.init_shape,
         out_shape=config.init_out_shape,
         weights=weights,
-        vector=folded.params("init_conv_group", v_scale, y_scale, 16),
+        vector=folded.params("init_conv_group", v_scale, y_scale, bits),
     )
 
 
@@ -169,8 +174,9 @@ def conv_params(
     weights: npt.NDArray[np.bool_],
     folded: Folded,
     se: RealSE,
+    bits: int,
 ) -> PokeConvParams:
-    """A PokeConv of the architecture `spec`."""
+    """A PokeConv of the architecture `spec`, whose stored elements have `bits` bits."""
     cin, cout = spec.in_shape[2], spec.out_shape[2]
     long = spec.r1_shape
     return PokeConvParams(
@@ -182,8 +188,8 @@ def conv_params(
         in_shape=spec.in_shape,
         out_shape=spec.out_shape,
         weights=weights,
-        vector=folded.params(spec.name, 2.0**exponents.v, 2.0**exponents.output, 16),
-        se=se.params(spec.name, spec.in_shape, exponents.input),
+        vector=folded.params(spec.name, 2.0**exponents.v, 2.0**exponents.output, bits),
+        se=se.params(spec.name, spec.in_shape, exponents.input, bits),
         r_shift=exponents.v - exponents.input,
         local="mean" if cin > cout else "pad" if cin < cout else "identity",
         local_group=max(cin // cout, 1),
@@ -206,8 +212,9 @@ def dense_params(
     gain: Reals,
     bias: Reals,
     logit_exponent: int,
+    bits: int,
 ) -> DenseParams:
-    """The last mean (bound becomes 127) and the dense layer: logit = gain * sum + bias."""
+    """The last mean (bound becomes 127) of elements of `bits` bits, and the dense layer: logit = gain * sum + bias."""
     lo, hi = numerics.signed_range(LOGIT_BITS)
     target = ScalarTarget(
         gain=gain * 2.0**logit_exponent,
@@ -218,7 +225,7 @@ def dense_params(
         nearest=True,
     )
     return DenseParams(
-        mean=mean_params("dense mean", shape, exponent, bound, DENSE_LIMIT),
+        mean=mean_params("dense mean", shape, exponent, bound, DENSE_LIMIT, bits),
         weights=weights,
         logits=target.params("dense"),
         logit_exponent=logit_exponent,

@@ -19,10 +19,7 @@ if TYPE_CHECKING:
 
 Wide = npt.NDArray[np.int64]
 S16, S24, S32 = (1 << 15) - 1, (1 << 23) - 1, (1 << 31) - 1
-STORED_MAX = 1 << 15
-SHORTCUT_MAX = STORED_MAX + 1
-"""A channel mean of g values may round one beyond s16 where round(2**15/g) * g > 2**15."""
-S8_MAX = 128
+S8_BITS, S8_MAX = 8, 128
 MAX_PIXELS = (1 << 16) - 1
 """An int32 holds the sum of this many s16 values."""
 HIDDEN_MAX = 15
@@ -30,6 +27,16 @@ SE_ACT_BITS = (4, 8)
 """Widths a squeeze-and-excite's mean can have."""
 SE_WEIGHT_BITS = (4, 8)
 """Widths its weights can have."""
+
+
+def stored_max(bits: int) -> int:
+    """Largest magnitude of a stored element of `bits` bits."""
+    return 1 << (bits - 1)
+
+
+def shortcut_max(bits: int) -> int:
+    """Largest of a shortcut: a mean of g values may round one beyond where round(2**15/g) * g > 2**15."""
+    return stored_max(bits) + 1
 
 
 def _fail(layer: str, quantity: str, found: object, expected: object) -> None:
@@ -78,20 +85,26 @@ def check_scalar(layer: str, c: params.ScalarParams, lowest: Wide, highest: Wide
 
 
 def check_mean(
-    layer: str, c: params.ScalarParams, shape: params.Shape, limit: int, channels: int = 1
+    layer: str,
+    c: params.ScalarParams,
+    shape: params.Shape,
+    bits: int,
+    limit: int,
+    channels: int = 1,
 ) -> None:
-    """The mean over a stored map of `shape`, to the range -limit..limit; constants of `channels`."""
+    """The mean over a map of `shape` of `bits` bits, to -limit..limit; constants of `channels`."""
     pixels = shape[0] * shape[1]
     _within(layer, "pixels of the mean", pixels, 1, MAX_PIXELS)
-    _equal(layer, "acc_shift", c.acc_shift, mean_shift(pixels))
+    _equal(layer, "acc_shift", c.acc_shift, mean_shift(pixels, bits))
     _equal(layer, "range", (c.lo, c.hi), (-limit, limit))
     ends = np.array([pixels], np.int64)
-    check_scalar(layer, c, -STORED_MAX * ends, (STORED_MAX - 1) * ends, channels)
+    lo, hi = numerics.signed_range(bits)
+    check_scalar(layer, c, lo * ends, hi * ends, channels)
 
 
-def mean_shift(pixels: int) -> int:
-    """ceil(log2(pixels))."""
-    return math.ceil(math.log2(pixels))
+def mean_shift(pixels: int, bits: int) -> int:
+    """The shift that brings any sum of `pixels` values of `bits` bits into s16: ceil(log2(pixels)) for s16 values."""
+    return max(math.ceil(math.log2(pixels)) - (numerics.STORED_BITS - bits), 0)
 
 
 def check_vector(
@@ -120,8 +133,10 @@ def check_vector(
     _within(layer, "|q|", np.abs(c.offset.astype(np.int64)) + moved, 0, S24)
 
 
-def check_se(layer: str, se: params.SEParams, cin: int, cout: int, in_shape: params.Shape) -> None:
-    """Squeeze-and-excite of a map of in_shape for cout channels."""
+def check_se(
+    layer: str, se: params.SEParams, cin: int, cout: int, in_shape: params.Shape, bits: int
+) -> None:
+    """Squeeze-and-excite of a map of in_shape, values of `bits` bits, for cout channels."""
     hidden = se.fc1_weights.shape[-1] if se.fc1_weights.ndim == 2 else 0
     _within(layer, "hidden channels", hidden, 1, 1 << 16)
     if se.weight_bits not in SE_WEIGHT_BITS:
@@ -134,7 +149,8 @@ def check_se(layer: str, se: params.SEParams, cin: int, cout: int, in_shape: par
     _within(layer, "fc1_weights", se.fc1_weights, lo, hi)
     _within(layer, "fc2_weights", se.fc2_weights, lo, hi)
     limit = (1 << (se.act_bits - 1)) - 1
-    check_mean(f"{layer} mean", se.mean, in_shape, limit, 1 if len(se.mean.alpha) == 1 else cin)
+    channels = 1 if len(se.mean.alpha) == 1 else cin
+    check_mean(f"{layer} mean", se.mean, in_shape, bits, limit, channels)
     first = limit * np.abs(se.fc1_weights.astype(np.int64)).sum(axis=0)
     _within(f"{layer} fc1", "|accumulator|", first, 0, S32)
     _equal(f"{layer} fc1", "range", (se.fc1.lo, se.fc1.hi), (0, HIDDEN_MAX))
@@ -156,7 +172,10 @@ def check_init(network: params.IntegerNetwork) -> None:
     _equal("image", "height and width modulo init_stride", (height % s, width % s), (0, 0))
     _array("image", "input_table", network.input_table, "int8", 256, c)
     shape: params.Shape = (height // s, width // s, s * s * c)
-    for conv, padding, bits in zip(network.init, ("VALID", "SAME"), (8, 16), strict=True):
+    widths = (S8_BITS, network.residual_bits)
+    allowed = numerics.RESIDUAL_BITS
+    _within("network", "residual_bits", network.residual_bits, allowed.start, allowed[-1])
+    for conv, padding, bits in zip(network.init, ("VALID", "SAME"), widths, strict=True):
         layer, cout = conv.name, conv.out_shape[2]
         _equal(layer, "padding", conv.padding, padding)
         _equal(layer, "in_shape", conv.in_shape, shape)
@@ -178,8 +197,9 @@ def check_conv(
     conv: params.PokeConvParams,
     previous: params.PokeConvParams | None,
     start: params.PokeConvParams,
+    bits: int,
 ) -> None:
-    """One PokeConv after `previous`, in the block whose first convolution is `start`."""
+    """One PokeConv after `previous`, in the block whose first convolution is `start`, values of `bits` bits."""
     layer, k, (height, width, cin) = conv.name, conv.kernel, conv.in_shape
     cout = conv.out_shape[2]
     if conv.stride not in (1, 2):
@@ -199,7 +219,7 @@ def check_conv(
     _equal(layer, "pool_local", conv.pool_local, size != (height, width))
     _within(layer, "r_shift", conv.r_shift, 0, 23)
     _equal(layer, "r_shift", conv.r_shift, conv.v_exponent - conv.in_exponent)
-    shortcuts = SHORTCUT_MAX << conv.r_shift
+    shortcuts = shortcut_max(bits) << conv.r_shift
     if conv.r1_shift is None or conv.long_channels is None:
         _equal(layer, "long shortcut", (conv.r1_shift, conv.long_channels), (None, None))
         _equal(layer, "pool_long", conv.pool_long, False)
@@ -208,21 +228,21 @@ def check_conv(
         _equal(layer, "pool_long", conv.pool_long, size != start.in_shape[:2])
         _within(layer, "r1_shift", conv.r1_shift, 0, 23)
         _equal(layer, "r1_shift", conv.r1_shift, conv.v_exponent - start.in_exponent)
-        shortcuts += SHORTCUT_MAX << conv.r1_shift
+        shortcuts += shortcut_max(bits) << conv.r1_shift
         if conv.pool_long:
             halves = tuple(numerics.same_padding(n, 3, 2)[0] for n in start.in_shape[:2])
             _equal(layer, "size of the pooled long shortcut", halves, size)
-    _equal(layer, "out_bits", conv.vector.out_bits, numerics.STORED_BITS)
+    _equal(layer, "out_bits", conv.vector.out_bits, bits)
     sums = np.full(cout, k * k * cin, np.int64)
     check_vector(layer, conv.vector, sums, shortcuts, cout)
-    check_se(f"{layer} SE", conv.se, cin, cout, conv.in_shape)
+    check_se(f"{layer} SE", conv.se, cin, cout, conv.in_shape, bits)
 
 
 def check_dense(network: params.IntegerNetwork) -> None:
     """The last mean and the dense layer."""
     dense, shape = network.dense, network.convs[-1].out_shape
     _within("dense", "classes", network.classes, 2, 1 << 16)
-    check_mean("dense mean", dense.mean, shape, 127)
+    check_mean("dense mean", dense.mean, shape, network.residual_bits, 127)
     _array("dense", "weights", dense.weights, "int8", shape[2], network.classes)
     sums = 127 * np.abs(dense.weights.astype(np.int64)).sum(axis=0)
     _within("dense", "|accumulator|", sums, 0, S32)
@@ -240,6 +260,6 @@ def validate_network(network: params.IntegerNetwork) -> None:
     for conv in network.convs:
         if previous is None or conv.block != previous.block:
             start = conv
-        check_conv(conv, previous, start)
+        check_conv(conv, previous, start, network.residual_bits)
         previous = conv
     check_dense(network)

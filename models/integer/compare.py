@@ -112,14 +112,14 @@ class _Tally:
         )
 
 
-def to_grid(x: npt.NDArray[np.float32], exponent: int) -> npt.NDArray[np.int32]:
-    """Rounds x half up to a stored tensor with `exponent`, saturated to s16; signs stay.
+def to_grid(x: npt.NDArray[np.float32], exponent: int, bits: int) -> npt.NDArray[np.int32]:
+    """Rounds x half up to a stored tensor with `exponent`, saturated to `bits` bits; signs stay.
 
     A negative value below half a step becomes -1 step: as 0 it would be binarised to +1.
     """
     grid = np.floor(x.astype(np.float64) * 2.0**exponent + 0.5)
     grid = np.where(x < 0, np.minimum(grid, -1), grid)
-    return np.clip(grid, *numerics.signed_range(numerics.STORED_BITS)).astype(np.int32)
+    return np.clip(grid, *numerics.signed_range(bits)).astype(np.int32)
 
 
 def compare_layers(
@@ -146,7 +146,9 @@ def _add_convs(network: IntegerNetwork, wanted: ForwardResult, tallies: dict[str
         expected = wanted.poke_convs[conv.name]
         if conv.block != block:
             block = conv.block
-            y = block_input = jax.device_put(to_grid(expected.r, conv.in_exponent))
+            y = block_input = jax.device_put(
+                to_grid(expected.r, conv.in_exponent, network.residual_bits)
+            )
         found = integer.conv_trace(conv, y, block_input)
         tallies[conv.name].add(expected.output, found, conv.out_exponent)
         y = found.y

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwflow.errors import FlowError
+from hwflow.numerics import RESIDUAL_BITS, STORED_BITS
 from models.config import PokeBNNConfig
 from models.integer.build import (
     LOGIT_BITS,
@@ -53,6 +54,7 @@ def export_network(
     *,
     se_act_bits: int = 4,
     se_weight_bits: int = 4,
+    residual_bits: int = STORED_BITS,
 ) -> IntegerNetwork:
     """Builds and validates the integer network of a float checkpoint.
 
@@ -60,6 +62,7 @@ def export_network(
     input, 4 as trained, or 8 for a network whose bounds per channel a 4-bit mean cannot follow.
     se_weight_bits: 4 as trained, or 8 (with se_act_bits 4) for bounds per channel: the trained
     activation levels of every channel, the bounds folded into the weights.
+    residual_bits: width of every stored element, 8..16.
     Raises FlowError when the images do not fit, an array is missing, or a range cannot be met.
     """
     if images.dtype != np.uint8 or images.shape[1:] != config.image_shape or not len(images):
@@ -76,13 +79,17 @@ def export_network(
             f"SE weights of {se_weight_bits} bits with an input of {se_act_bits}: expected 4, or 8 "
             "with an input of 4"
         )
+    if residual_bits not in RESIDUAL_BITS:
+        raise FlowError(
+            f"stored elements of {residual_bits} bits: expected {RESIDUAL_BITS.start}..{RESIDUAL_BITS[-1]}"
+        )
     variables = set_missing_bounds(config, variables, images)
     source = Variables(config, variables)
     first, second = fold_init(source, 0), fold_init(source, 1)
     convs = {spec.name: fold_conv(source, spec) for spec in config.poke_convs()}
     folded = {name: conv.folded for name, conv in convs.items()}
     ranges = calibrate(config, variables, folded, images)
-    f_init, exponents = choose(config, second.folded, folded, ranges)
+    f_init, exponents = choose(config, second.folded, folded, ranges, residual_bits)
     per_image_channel = np.broadcast_to(first.in_scale, (config.image_channels,))
     s8_scale = np.broadcast_to(second.in_scale, (config.init_channels,))
     first_folded = first.folded.with_whole_offset(s8_scale)
@@ -105,6 +112,7 @@ def export_network(
                 second.folded,
                 2.0 ** init_v_exponent(second.folded),
                 2.0**f_init,
+                residual_bits,
             ),
         ),
         convs=tuple(
@@ -114,6 +122,7 @@ def export_network(
                 convs[spec.name].weights,
                 folded[spec.name],
                 fold_se(source, spec, se_act_bits, se_weight_bits),
+                residual_bits,
             )
             for spec in config.poke_convs()
         ),
@@ -121,6 +130,7 @@ def export_network(
             fold_dense(source),
             config.poke_convs()[-1].out_shape,
             exponents[config.poke_convs()[-1].name].output,
+            residual_bits,
         ),
         classes=config.classes,
     )
@@ -128,7 +138,7 @@ def export_network(
     return network
 
 
-def _dense(dense: FoldedDense, shape: Shape, exponent: int) -> DenseParams:
+def _dense(dense: FoldedDense, shape: Shape, exponent: int, bits: int) -> DenseParams:
     sums = INIT_LIMIT * np.abs(dense.weights.astype(np.int64)).sum(axis=0)
     largest = float(np.max(dense.gain * sums + np.abs(dense.bias)))
     limit = (1 << (LOGIT_BITS - 1)) - 1
@@ -140,4 +150,5 @@ def _dense(dense: FoldedDense, shape: Shape, exponent: int) -> DenseParams:
         gain=dense.gain,
         bias=dense.bias,
         logit_exponent=min(exponent_below(limit, largest), LOGIT_FRACTION),
+        bits=bits,
     )

@@ -148,7 +148,7 @@ def local_shortcut(conv: PokeConvParams, x: Array) -> Array:
         x = numerics.channel_mean(x, cout)
     elif conv.local == "pad":
         x = numerics.zero_extend(x, cout)
-    return numerics.average_pool(x) if conv.pool_local else x
+    return numerics.average_pool(x, conv.vector.out_bits) if conv.pool_local else x
 
 
 def long_shortcut(conv: PokeConvParams, block_input: Array) -> Array | None:
@@ -159,7 +159,7 @@ def long_shortcut(conv: PokeConvParams, block_input: Array) -> Array | None:
     if r1.shape[-1] > cout:
         r1 = numerics.channel_mean(r1, cout)
     if conv.pool_long:
-        r1 = numerics.average_pool(r1)
+        r1 = numerics.average_pool(r1, conv.vector.out_bits)
     return numerics.tile_channels(r1, cout)
 
 

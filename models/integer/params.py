@@ -46,7 +46,7 @@ class InitConvParams:
 
     The first one is already in its space-to-depth form: kernel = original kernel / stride, VALID,
     in_shape (H/s, W/s, s*s*c); its stored output is s8. The second one is SAME and grouped:
-    output o reads inputs of group o // (Cout/groups); its stored output is s16.
+    output o reads inputs of group o // (Cout/groups); its stored output has the network's residual_bits.
     """
 
     name: str
@@ -114,6 +114,11 @@ class IntegerNetwork:
     convs: tuple[PokeConvParams, ...]
     dense: DenseParams
     classes: int
+
+    @property
+    def residual_bits(self) -> int:
+        """Width of every stored element behind PokeInit's first convolution, 8..16."""
+        return self.init[1].vector.out_bits
 
     def validate(self) -> None:
         """Raises FlowError naming layer, quantity and bound when docs/numerics.md is not met."""

@@ -30,7 +30,7 @@ from models.integer.build import (
     mean_params,
     second_init_params,
 )
-from models.integer.checks import S8_MAX
+from models.integer.checks import S8_MAX, stored_max
 from models.integer.fixed_point import Folded, Reals
 from models.integer.layers import LayerTrace
 from models.integer.params import DenseParams, InitConvParams, IntegerNetwork, PokeConvParams
@@ -42,8 +42,8 @@ CHECK_IMAGES = 4
 """Images a drawn network is reported on: others than it was scaled on."""
 STATISTICS_PIXELS = 2048
 """About how many pixels of a map a layer's statistics are taken from."""
-STORED_DEVIATION = 2048.0
-"""Standard deviation aimed at for a stored s16 tensor."""
+STORED_DEVIATION = 1 / 16
+"""Standard deviation aimed at for a stored tensor, in parts of its type's range."""
 S8_DEVIATION = 40.0
 START_EXPONENT = 10
 MAX_SHORTCUT_SHIFT = 3
@@ -102,28 +102,35 @@ Progress = Callable[[int, int], None]
 """Called with (layers done, of how many)."""
 
 
-def random_network(seed: int, config: PokeBNNConfig | None = None) -> IntegerNetwork:
+def random_network(
+    seed: int, config: PokeBNNConfig | None = None, residual_bits: int = numerics.STORED_BITS
+) -> IntegerNetwork:
     """A validated network of the architecture `config` (`small_config()` by default).
 
-    The same seed and configuration give the same network. FlowError when the architecture has no
-    integer form (kernel or image size not a multiple of init_stride).
+    residual_bits: width of its stored elements. The same seed and configuration give the same
+    network. FlowError when the architecture has no integer form (kernel or image size not a multiple of init_stride).
     """
     config = config or small_config()
     images = random_images(seed, SAMPLE_IMAGES, config.image_shape)
-    return _Builder(seed, config, images, len(images)).build()
+    return _Builder(seed, config, images, len(images), residual_bits).build()
 
 
 def reported_network(
-    seed: int, config: PokeBNNConfig, progress: Progress | None = None
+    seed: int,
+    config: PokeBNNConfig,
+    progress: Progress | None = None,
+    residual_bits: int = numerics.STORED_BITS,
 ) -> tuple[IntegerNetwork, NetworkReport]:
     """A network scaled on photo-like images, and what it does with other such images.
+
+    residual_bits: width of its stored elements.
 
     Raises:
         FlowError: as `random_network`.
     """
     count = SAMPLE_IMAGES + CHECK_IMAGES
     images = photo_images(seed, count, config.image_shape)
-    builder = _Builder(seed, config, images, SAMPLE_IMAGES, progress)
+    builder = _Builder(seed, config, images, SAMPLE_IMAGES, residual_bits, progress)
     network = builder.build()
     return network, network_report(network, seed, builder.reports)
 
@@ -140,12 +147,15 @@ class _Builder:
         config: PokeBNNConfig,
         images: Images,
         samples: int,
+        bits: int,
         progress: Progress | None = None,
     ) -> None:
         self._rng = np.random.default_rng([seed, 0])
         self._config = config
         self._images = images
         self._samples = samples
+        self._bits = bits
+        self._aim = STORED_DEVIATION * stored_max(bits)
         self._progress = progress
         self.reports: list[LayerReport] = []
 
@@ -206,8 +216,8 @@ class _Builder:
         total = layers.convolve(x, layers.ungroup(weights, config.init_channels), 1, "SAME")
         sum_max = S8_MAX * np.abs(weights.astype(np.int64)).sum(axis=(0, 1, 2))
         few = total[: self._samples]
-        folded = self._folded(few, sum_max, np.zeros(()), np.ones(()), STORED_DEVIATION)
-        conv = second_init_params(config, weights, folded, INIT_V_SCALE, 1.0)
+        folded = self._folded(few, sum_max, np.zeros(()), np.ones(()), self._aim)
+        conv = second_init_params(config, weights, folded, INIT_V_SCALE, 1.0, self._bits)
         trace = layers.init_conv(conv, x)
         self._done(conv, trace)
         return conv, trace.y
@@ -242,7 +252,7 @@ class _Builder:
         se = self._se(spec, exponents.input, x[few])
         sum_max = np.full(cout, spec.kernel**2 * spec.in_shape[2])
         # A first assembly with placeholder constants gives the sum, the shortcuts and the scale.
-        trial = conv_params(spec, exponents, weights, _placeholder(sum_max), se)
+        trial = conv_params(spec, exponents, weights, _placeholder(sum_max), se, self._bits)
         total = layers.binary_sum(trial, x)
         local = layers.local_shortcut(trial, x[few])
         shortcut = _spread(local) / 2.0**exponents.input
@@ -250,9 +260,9 @@ class _Builder:
         if r1 is not None:
             shortcut = shortcut + _spread(r1) / 2.0**exponents.block
         scale = layers.squeeze_excite(trial.se, layers.pixel_sum(x[few]))[2] / numerics.SE_ONE
-        deviation = STORED_DEVIATION / 2.0**exponents.output
+        deviation = self._aim / 2.0**exponents.output
         folded = self._folded(total[few], sum_max, shortcut, scale[:, None, None, :], deviation)
-        conv = conv_params(spec, exponents, weights, folded, se)
+        conv = conv_params(spec, exponents, weights, folded, se, self._bits)
         return conv, layers.conv_from_sum(conv, total, x, block_input)
 
     def _folded(
@@ -304,7 +314,8 @@ class _Builder:
             self._weights((spec.in_shape[2], hidden), limit),
             self._weights((hidden, cout), limit),
         )
-        mean = numerics.scalar(sums, mean_params(spec.name, spec.in_shape, exponent, bound, 7))
+        constants = mean_params(spec.name, spec.in_shape, exponent, bound, 7, self._bits)
+        mean = numerics.scalar(sums, constants)
         total = layers.dot(mean.astype(np.int8), weights[0])
         gain1 = (
             rng.uniform(3, 8, hidden) * rng.choice([1] * 9 + [-1], hidden) / _deviation(total, 1.0)
@@ -337,6 +348,7 @@ class _Builder:
             gain=rng.uniform(10, 40, classes) / column_sum_max(weights, 127),
             bias=rng.normal(0, 0.3, classes),
             logit_exponent=LOGIT_EXPONENT,
+            bits=self._bits,
         )
 
 

@@ -5,14 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from hwflow.progress import ProgressConsole, Times
 
 Report = Callable[[int, int], None]
 """Called with (done, of how many)."""
@@ -20,14 +15,14 @@ Report = Callable[[int, int], None]
 
 def training_progress() -> Progress:
     """A display whose tasks may have a field `note`, such as the loss."""
-    return Progress(
+    columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[note]}"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True, highlight=False),
+        Times(),
     )
+    return ProgressConsole().bar(*columns)
 
 
 @contextmanager

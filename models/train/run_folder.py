@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from hwflow import interruption
 from hwflow.errors import FlowError
 from hwflow.files import write_atomically
 from models.checkpoint import ARRAYS
@@ -160,5 +161,7 @@ def store(folder: Path, run: Run, state: TrainState) -> None:
         "state": flax.serialization.to_state_dict(jax.tree.map(np.asarray, state)),
         "log": [json.dumps(entry) for entry in run.log],
     }
-    write_atomically(folder / STATE, flax.serialization.msgpack_serialize(stored))
-    write_log(folder, run.log)
+    packed = flax.serialization.msgpack_serialize(stored)
+    with interruption.put_off():
+        write_atomically(folder / STATE, packed)
+        write_log(folder, run.log)

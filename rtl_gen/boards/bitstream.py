@@ -32,7 +32,7 @@ from rtl_gen.boards.top import BoardTop
 from rtl_gen.instances import emit
 from rtl_gen.synthesis.carry_popcount import with_carry_cells
 from rtl_gen.synthesis.ecp5 import Options, Synthesis, synthesise
-from rtl_gen.synthesis.resources import Resources
+from rtl_gen.synthesis.resources import DPR_BITS, DPR_LUTS, EBR_BITS, Resources
 from rtl_gen.synthesis.yosys import Progress
 
 TOP = "board"
@@ -137,8 +137,8 @@ def build(
     Raises:
         FlowError: a tool is missing or fails, or the design is too large for the part.
     """
-    for name in (NEXTPNR, ECPPACK):
-        tool(name)
+    check_tools()
+    check_memories(board, config, beats)
     generated = generate(board, config, beats=beats, clock_hz=clock_hz)
     text, phase = generated.text, generated.sdram_clock
     (folder / f"{TOP}.sv").write_text(text)
@@ -163,7 +163,7 @@ def build(
         "memory_beats": generated.beats,
         "sdram_clock": None if phase is None else dataclasses.asdict(phase),
         "clock_hz": clock_hz,
-        **_timing(netlist, placed.report, clock_hz),
+        **timing(netlist, placed.report, clock_hz),
         **_resources(board, config, netlist),
         "seed": seed,
         "tools": {
@@ -181,13 +181,29 @@ def build(
     return Bitstream(bits, text, report)
 
 
-def check_size(board: Board, needed: Resources) -> None:
-    """Raises FlowError when the part is too small: by how much, and what to lower."""
+def check_tools() -> None:
+    """Raises FlowError when place and route, or what packs its result, is missing."""
+    for name in (NEXTPNR, ECPPACK):
+        tool(name)
+
+
+def check_memories(board: Board, config: AcceleratorConfig, beats: int | None) -> None:
+    """Raises FlowError when the memories' bits alone are too many for the part, before a synthesis of many minutes.
+
+    A lower bound: all LUT4 are taken to be memory, and block RAMs to be filled.
+    """
+    bits = 8 * (config.on_chip_bytes + (beats or 0) * config.memory_bytes)
+    left = bits - board.part.lut4 // DPR_LUTS * DPR_BITS
+    check_size(board, Resources(ebr=max(0, -(-left // EBR_BITS))), least="at least ")
+
+
+def check_size(board: Board, needed: Resources, *, least: str = "") -> None:
+    """Raises FlowError when the part is too small: by how much, and what to lower. least: said before the numbers."""
     excess = board.part.excess(needed)
     if not excess:
         return
     parts = (
-        f"{taken:,} {name} of {there:,} ({taken - there:,} too many: lower {LOWER[name]})"
+        f"{least}{taken:,} {name} of {there:,} ({taken - there:,} too many: lower {LOWER[name]})"
         for name, (taken, there) in excess.items()
     )
     raise FlowError(f"the design does not fit {board.part.name}: {'; '.join(parts)}")
@@ -204,7 +220,11 @@ def check_timing(report: dict[str, Any]) -> None:
     )
 
 
-def _timing(netlist: Synthesis, report: dict[str, Any], clock_hz: int) -> dict[str, Any]:
+def timing(netlist: Synthesis, report: dict[str, Any], clock_hz: int) -> dict[str, Any]:
+    """What a bitstream's report says of timing: MHz reached, slack against `clock_hz`, slowest path by unit.
+
+    report: nextpnr's.
+    """
     _, mhz = slowest_clock(report)
     return {
         "fmax_mhz": round(mhz, 2),

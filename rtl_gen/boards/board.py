@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hwflow.errors import FlowError
+from hwflow.errors import FlowError, suggestion
+from hwflow.host.protocol import BAUD
 from hwflow.sdram import ULX3S, SdramChip
 from rtl_gen.synthesis.resources import Resources
 
@@ -72,8 +73,9 @@ class Board:
         name: as in `--board`.
         part: its FPGA.
         oscillator_hz: of the input `clk25`.
-        target: the accelerator whose routing was seen to finish (hwflow/targets).
-        network: the trained network whose memory image fits into its block RAM (models/trained).
+        target: the accelerator that its bitstream has, and programs for it are lowered for, unless another is named
+            (hwflow/targets): one whose routing was seen to finish.
+        network: likewise the trained network (models/trained): its memory image fits into the part's block RAM.
         clock_hz: of the design.
         baud: of the serial link.
         platform: module and class of amaranth-boards that hold the pins.
@@ -140,7 +142,7 @@ ULX3S_85F = Board(
     target="ecp5-25f",
     network="fmnist-tiny",
     clock_hz=40_000_000,
-    baud=2_000_000,
+    baud=BAUD,
     platform=("amaranth_boards.ulx3s", "ULX3S_85F_Platform"),
     pins={
         "clk25": ("clk25", 0, None),
@@ -157,6 +159,8 @@ ULX3S_85F = Board(
 )
 
 BOARDS = {board.name: board for board in (ULX3S_85F,)}
+DEFAULT = ULX3S_85F.name
+"""The board of commands that name none."""
 
 
 def board(name: str) -> Board:
@@ -166,5 +170,7 @@ def board(name: str) -> Board:
         FlowError: there is none; lists those there are.
     """
     if name not in BOARDS:
-        raise FlowError(f"unknown board {name!r}; known: {', '.join(sorted(BOARDS))}")
+        raise FlowError(
+            f"unknown board {name!r}{suggestion(name, BOARDS)}; known: {', '.join(sorted(BOARDS))}"
+        )
     return BOARDS[name]

@@ -15,6 +15,10 @@ from typing import Any
 
 SCOPE = "$scopeinfo"
 """Cells without logic in which Yosys keeps the names of the instances that it flattened."""
+EBR_BITS = 18 * 1024
+"""Of a block RAM."""
+DPR_BITS, DPR_LUTS = 64, 6
+"""Bits of a distributed memory, and the LUT4 it takes: 4 of storage, 2 that its write port hides."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +38,11 @@ class Resources:
 
     @property
     def luts(self) -> int:
-        """LUT4 taken in all: LUT4, 2 a CCU2C, 6 a distributed memory (4 of storage, 2 that its write port hides).
+        """LUT4 taken in all: LUT4, 2 a CCU2C, `DPR_LUTS` a distributed memory.
 
         Source: Lattice FPGA-TN-02204, distributed memory takes three slices of a PFU, a CCU2C one.
         """
-        return self.lut4 + 2 * self.carry + 6 * self.dpr
+        return self.lut4 + 2 * self.carry + DPR_LUTS * self.dpr
 
     def __add__(self, other: Resources) -> Resources:
         """Both together."""

@@ -198,7 +198,7 @@ class Model:
             self.write(Residual.MAIN if f["mean_main"] else Residual.SIDE, tensor, means)
             expected.means = means
         if f["pool_en"]:
-            pooled = numerics.average_pool(y.reshape(f["out_h"], f["out_w"], -1))
+            pooled = numerics.average_pool(y.reshape(f["out_h"], f["out_w"], -1), 16)
             pooled = pooled.reshape(f["pool_h"] * f["pool_w"], -1)
             tensor = Tensor(f["pool_base"], groups, len(pooled))
             self.write(Residual.POOL, tensor, pooled)

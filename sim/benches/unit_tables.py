@@ -12,6 +12,8 @@ from hwflow import isa
 from sim.benches import (
     alignment,
     arrays,
+    axi_frame,
+    axi_units,
     block_ram,
     guard,
     link,
@@ -103,11 +105,19 @@ LINK: Table = {
 }
 """The host's link and block RAM as memory."""
 
+AXI: Table = {
+    "axi_reader": [partial(axi_units.reader, 8, base) for base in (0, 0x1_FFFF_FF50)],
+    "axi_writer": [partial(axi_units.writer, 8, errors=errors) for errors in (False, True)],
+    "axi_frame_control": [axi_frame.frame_control],
+}
+"""What makes the accelerator an AXI peripheral."""
+
 TABLES: Mapping[str, Table] = {
     "datapath": DATAPATH,
     "control": CONTROL,
     "memories": MEMORIES,
     "link": LINK,
+    "axi": AXI,
 }
 
 

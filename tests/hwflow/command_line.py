@@ -10,7 +10,7 @@ from pathlib import Path
 
 def hwflow(*arguments: str, cwd: Path, path: str | None = None) -> subprocess.CompletedProcess[str]:
     """Runs the command line in `cwd`, with PATH set to `path` when given."""
-    command = [sys.executable, "-m", "hwflow.cli.main", *arguments]
+    command = [sys.executable, "-m", "hwflow.cli.entry", *arguments]
     environment = {**os.environ, **({} if path is None else {"PATH": path})}
     return subprocess.run(
         command, cwd=cwd, env=environment, capture_output=True, text=True, check=False

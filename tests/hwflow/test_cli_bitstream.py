@@ -43,6 +43,14 @@ def test_clock_that_the_pll_does_not_make(network: Path, tmp_path: Path) -> None
     assert not out.exists() and not list(tmp_path.glob(".hwflow-*"))
 
 
+def test_design_too_large_for_the_part(network: Path, tmp_path: Path) -> None:
+    message = refused(
+        "--network", str(network), "--target", "zu7ev", "--out", str(tmp_path / "out")
+    )
+    assert "does not fit LFE5U-85F-6BG381C: at least" in message
+    assert "EBR of 208" in message and "lower main_rows, side_rows or pool_rows" in message
+
+
 def test_missing_tool(network: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEXTPNR_ECP5", "no-such-program")
     message = refused("--network", str(network), "--out", str(tmp_path / "out"))

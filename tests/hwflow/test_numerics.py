@@ -98,7 +98,7 @@ def vector_constants(draw: st.DrawFn) -> VectorParams:
         bias_y=field(-(1 << 15), (1 << 15) - 1),
         bias_y_shift=field(8, 30),
         offset=field(-(1 << 20), 1 << 20),
-        out_bits=draw(st.sampled_from([8, 16])),
+        out_bits=draw(st.integers(8, 16)),
     )
 
 
@@ -189,16 +189,23 @@ def test_a_mean_of_three_reaches_one_beyond_s16() -> None:
     low = np.full((1, 3), -32768, np.int32)
     assert numerics.channel_mean(low, 1)[0, 0] == -32769
     assert numerics.channel_mean(-low - 1, 1)[0, 0] == 32768
-    assert numerics.pool_mean(9 * low[0, :1])[0] == -32768
+    assert numerics.pool_mean(9 * low[0, :1], 16)[0] == -32768
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
-@given(shape=st.tuples(st.integers(1, 7), st.integers(1, 7)), seed=st.integers(0, 99))
+@given(
+    shape=st.tuples(st.integers(1, 7), st.integers(1, 7)),
+    seed=st.integers(0, 99),
+    bits=st.integers(8, 16),
+)
 @settings(max_examples=20, deadline=None)
-def test_average_pool(library: Callable[[Any], Any], shape: tuple[int, int], seed: int) -> None:
+def test_average_pool(
+    library: Callable[[Any], Any], shape: tuple[int, int], seed: int, bits: int
+) -> None:
     rng = np.random.default_rng(seed)
-    x = rng.integers(-32768, 32768, (*shape, 2)).astype(np.int32)
-    found = np.asarray(numerics.average_pool(library(x)))
+    largest = 1 << (bits - 1)
+    x = rng.integers(-largest, largest, (*shape, 2)).astype(np.int32)
+    found = np.asarray(numerics.average_pool(library(x), bits))
     out = [-(-n // 2) for n in shape]
     assert found.shape == (*out, 2)
     before = [max((o - 1) * 2 + 3 - n, 0) // 2 for o, n in zip(out, shape, strict=True)]
@@ -208,7 +215,8 @@ def test_average_pool(library: Callable[[Any], Any], shape: tuple[int, int], see
             for z in range(2 * j - before[1], 2 * j - before[1] + 3):
                 if 0 <= y < shape[0] and 0 <= z < shape[1]:
                     total += int(x[y, z, c])
-        assert found[i, j, c] == half_up(Fraction(total * 3641, 1 << 15))
+        mean = half_up(Fraction(total * 3641, 1 << 15))
+        assert found[i, j, c] == clamp(mean, bits)
 
 
 def test_widening() -> None:

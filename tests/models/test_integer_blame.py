@@ -45,7 +45,7 @@ def test_a_wrong_squeeze_and_excite_is_named() -> None:
 
 def test_a_forced_value_keeps_its_sign() -> None:
     x = np.array([-1e-9, 0.0, -0.0, 1e-9, -0.3, 0.3, 99.0, -99.0], np.float32)
-    assert to_grid(x, 10).tolist() == [-1, 0, 0, 0, -307, 307, 32767, -32768]
+    assert to_grid(x, 10, 16).tolist() == [-1, 0, 0, 0, -307, 307, 32767, -32768]
 
 
 def test_recorded_inputs(tmp_path: Path) -> None:

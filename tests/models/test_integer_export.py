@@ -176,7 +176,7 @@ def test_bounds_per_channel_in_8_bit_weights() -> None:
     assert result[1].snr_db > folded[1].snr_db
     spec, conv = config.poke_convs()[0], net.convs[0]
     assert conv.se.mean.alpha.shape == (spec.in_shape[2],)
-    x = compare.to_grid(run.poke_init, conv.in_exponent)
+    x = compare.to_grid(run.poke_init, conv.in_exponent, 16)
     scale = layers.squeeze_excite(conv.se, layers.pixel_sum(x))[2] / 2**15
     assert np.mean(np.abs(scale - run.poke_convs[spec.name].se[:, 0, 0]) < 0.01) > 0.95
     with pytest.raises(FlowError, match="SE weights of 8 bits with an input of 8"):

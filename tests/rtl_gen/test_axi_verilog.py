@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -84,6 +86,13 @@ def test_hashes(folder: Path) -> None:
     for word in (digest[:8], config_hash(CONFIG)[-8:]):
         assert f"0x{word}u" in header
         assert f"32'h{word}" in text or f"32'd{int(word, 16)}" in text
+
+
+@pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
+def test_a_second_compiler_takes_it(folder: Path) -> None:
+    command = ["iverilog", "-g2012", "-t", "null", "-s", verilog.TOP, "accelerator_axi.sv"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_lint(folder: Path) -> None:

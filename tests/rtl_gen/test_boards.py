@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwflow.config import load_target
+from hwflow.config import load_target, target_names
 from hwflow.errors import FlowError
 from hwflow.sdram import CHIPS, ULX3S, SdramChip
 from rtl_gen.boards import bitstream, place, report
@@ -108,6 +108,17 @@ def test_too_large() -> None:
     assert "210 EBR of 208 (2 too many: lower main_rows" in str(caught.value)
     assert not LFE5U_85F.excess(Resources(lut4=83640, mult=156))
     assert LFE5U_25F.excess(Resources(mult=29)) == {"MULT18X18D": (29, 28)}
+
+
+@pytest.mark.parametrize("name", target_names())
+def test_memories_that_can_never_fit(name: str) -> None:
+    """Known from the target: nothing is synthesised. What was placed on the part is never refused."""
+    config = load_target(name)
+    if name in ("mid-4k", "zu7ev"):
+        with pytest.raises(FlowError, match=r"at least [\d,]+ EBR of 208 .*lower main_rows"):
+            bitstream.check_memories(ULX3S_85F, config, None)
+    else:
+        bitstream.check_memories(ULX3S_85F, config, 14_156)
 
 
 def routed(mhz: float) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def test_pool(height: int, width: int, row_aligned: bool, lanes: int, gap: float
     want: list[tuple[int, int, int, list[int]]] = []
     for layer in tensors:
         for cg, tensor in enumerate(layer):
-            means = numerics.average_pool(tensor).reshape(-1, COLS)
+            means = numerics.average_pool(tensor, 16).reshape(-1, COLS)
             rows = [slot // lanes * groups + cg for slot in range(len(means))]
             want += [(s, cg, rows[s], mean.tolist()) for s, mean in enumerate(means)]
     got: list[tuple[int, int, int, list[int]]] = []

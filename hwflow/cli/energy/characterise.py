@@ -30,7 +30,7 @@ from hwflow.cli.output import (
     print_json,
     table,
 )
-from hwflow.errors import FlowError
+from hwflow.errors import FlowError, suggestion
 from hwflow.files import check_file
 from hwflow.paths import CALIBRATION, TEST_IMAGES
 
@@ -127,7 +127,9 @@ def characterise(
 def _chosen(known: Mapping[UnitName, Unit], wanted: Sequence[str] | None) -> dict[UnitName, Unit]:
     for name in wanted or ():
         if name not in known:
-            raise FlowError(f"--unit {name}: no such unit; units are {', '.join(known)}")
+            raise FlowError(
+                f"--unit {name}: no such unit{suggestion(name, known)}; units are {', '.join(known)}"
+            )
     return {name: unit for name, unit in known.items() if not wanted or name in wanted}
 
 

@@ -27,7 +27,7 @@ from hwflow.cli.output import (
     print_json,
     table,
 )
-from hwflow.errors import FlowError
+from hwflow.errors import FlowError, suggestion
 from hwflow.paths import CALIBRATION, TEST_IMAGES
 
 if TYPE_CHECKING:
@@ -62,13 +62,14 @@ def check(
     from sim.energy.units import units
     from sim.energy.whole_layer import check_layers
 
-    known = load(characterisation)
     config = load_target(target)
     every = units(config)
     chosen = next((each for name, each in every.items() if name == unit), None)
     if chosen is None:
-        raise FlowError(f"--unit {unit}: no such unit; units are {', '.join(every)}")
-    library = read_library(liberty)
+        raise FlowError(
+            f"--unit {unit}: no such unit{suggestion(unit, every)}; units are {', '.join(every)}"
+        )
+    known, library = load(characterisation), read_library(liberty)
     _, recorded = record_units(config, every.values(), checkpoint, calibration, data, images)
     with counted_progress("simulating at gate level") as told:
         found = check_layers(

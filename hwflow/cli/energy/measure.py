@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
@@ -87,7 +86,6 @@ def measure(
     from hwflow.energy.measure.csv_log import Columns
     from hwflow.files import check_file
 
-    _finite(context)
     if (log is None) == (hwmon is None):
         raise FlowError("give either --log FILE or --hwmon DEVICE")
     for path in (out, save_log):
@@ -145,14 +143,6 @@ def measure(
         print_json(asdict(found))
     else:
         _print(found)
-
-
-def _finite(context: typer.Context) -> None:
-    """Raises FlowError for an option that is NaN or infinite, which no range of typer's excludes."""
-    for name, value in context.params.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            option = name.replace("_", "-")
-            raise FlowError(f"--{option} {value}: not finite; give a number")
 
 
 def _record(

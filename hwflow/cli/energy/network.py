@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hwflow.cli import complete
 from hwflow.cli.energy.source import network_work
 from hwflow.cli.network import Calibration, Checkpoint, SEBits
 from hwflow.cli.output import Json, Target, console, number, print_json, table
@@ -46,7 +47,8 @@ def network(
     preset: Annotated[
         str | None,
         typer.Option(
-            help="a random network of this preset; with --run or a .network file: the float network"
+            help="a random network of this preset; with --run or a .network file: the float network",
+            autocompletion=complete.presets,
         ),
     ] = None,
     config: Annotated[

@@ -10,7 +10,7 @@ from hwflow.energy.measure.log import Floats, PowerLog
 from hwflow.energy.measure.markers import Markers
 from hwflow.energy.measure.noise import correlation_time
 from hwflow.energy.measurement import Alignment
-from hwflow.errors import FlowError
+from hwflow.errors import FlowError, suggestion
 
 METHODS = ("clock", "edges")
 CERTAIN = 25.0
@@ -45,7 +45,9 @@ def align(log: PowerLog, markers: Markers, method: str, shift: float | None) -> 
     elif method == "edges":
         found = _edges(log, markers)
     else:
-        raise FlowError(f"--align {method}: unknown; give one of {', '.join(METHODS)}")
+        raise FlowError(
+            f"--align {method}: unknown{suggestion(method, METHODS)}; give one of {', '.join(METHODS)}"
+        )
     placed = spans(markers) + found.shift_s
     if placed.min() < 0 or placed.max() > log.time[-1]:
         raise FlowError(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from hwflow.report.blocks import Cell, Figure, Section, Table, absent, percent
 from hwflow.report.charts import BLUE, CAUSES, GREY, LAYERS, PURPLE, RED, THIN, chart, palette
 from hwflow.report.document import Document, present
+from hwflow.report.labels import point_labels
 
 
 def section(document: Document) -> Section:
@@ -114,14 +114,7 @@ def roofline(document: Document) -> Section:
         return absent("roofline", "Roofline", document["parts"]["operations"])
     rows, roofs, evidence = _rates(part), part["roofs"], part["evidence"]
     shapes = {"binary array": (BLUE, "circle"), "MAC array": (PURPLE, "square")}
-    together: dict[tuple[int, int], list[dict[str, Any]]] = {}
-    for row in rows:
-        near = round(8 * math.log2(row["intensity"])), round(8 * math.log2(row["rate"]))
-        together.setdefault(near, []).append(row)
-    # Points that lie on one another share a label.
-    texts = [
-        {**near[0], "text": ", ".join(row["layer"] for row in near)} for near in together.values()
-    ]
+    texts = point_labels(rows)
     low = min([row["intensity"] for row in rows], default=1) / 2
     high = max([row["intensity"] for row in rows], default=1) * 2
     lines: list[dict[str, Any]] = []

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from hwflow.report.blocks import Section
 from hwflow.report.document import Document
-from hwflow.report.sections import ace, cycles, energy, memory, network, results, summary, timeline
+from hwflow.report.sections import (
+    ace,
+    cycles,
+    energy,
+    measurement,
+    memory,
+    network,
+    results,
+    summary,
+    timeline,
+)
 
 SECTIONS = (
     summary.section,
@@ -16,6 +26,7 @@ SECTIONS = (
     memory.section,
     ace.section,
     energy.section,
+    measurement.section,
     results.accuracy,
     results.board,
     results.signatures,

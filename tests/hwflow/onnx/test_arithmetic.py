@@ -118,14 +118,15 @@ def test_a_shift_that_divides_only_is_caught() -> None:
         shift.check(x, x >> shift.k)
 
 
+@pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("size", [(1, 1), (2, 5), (5, 2), (7, 8), (9, 9)])
-def test_pool(size: tuple[int, int]) -> None:
+def test_pool(size: tuple[int, int], bits: int) -> None:
     graph = Scope()
-    result = arithmetic.average_pool(graph, "pooled", "x", size)
+    result = arithmetic.average_pool(graph, "pooled", "x", size, bits)
     out = [numerics.same_padding(n, 3, 2)[0] for n in size]
     runtime = session(model(graph, result, np.int32, [3, *size], [3, *out]))
     rng = np.random.default_rng(0)
     x = rng.choice([-32768, 32768, 32767, -5, 0, 77], (4, *size, 3)).astype(np.int32)
     x[0], x[1] = 32767, -32768
     found = runtime.run(None, {"x": x.transpose(0, 3, 1, 2)})[0]
-    np.testing.assert_array_equal(found.transpose(0, 2, 3, 1), numerics.average_pool(x))
+    np.testing.assert_array_equal(found.transpose(0, 2, 3, 1), numerics.average_pool(x, bits))

@@ -1,0 +1,1 @@
+"""What the resource model of hwflow/explore/resources.py is calibrated on: whole boards, synthesised."""

@@ -1,0 +1,358 @@
+"""`hwflow explore`: a search over designs."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Generator
+from contextlib import AbstractContextManager, closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from hwflow.cli.network import Calibration, integer_network
+from hwflow.cli.output import Json, console, number, print_json, progress_console, table
+from hwflow.errors import FlowError
+from hwflow.files import check_file, locked, write_atomically
+from hwflow.paths import BUILD, CALIBRATION, MODELS, TEST_IMAGES
+
+if TYPE_CHECKING:
+    from hwflow.explore.evaluate import Result, Setup
+    from hwflow.explore.search import Progress as Told
+    from hwflow.explore.space import Space
+    from hwflow.explore.summary import Found
+    from hwflow.explore.verify import Verified
+    from hwflow.explore.workers import Run
+    from models.integer.params import IntegerNetwork
+
+SHOWN = 20
+"""Designs of the front in the printed table."""
+
+
+def explore(
+    space: Annotated[
+        str, typer.Option(help="name of a space of designs, or a .yaml file")
+    ] = "ulx3s-85f",
+    network: Annotated[
+        Path, typer.Option(help="folder of a trained checkpoint, or an integer network's file")
+    ] = MODELS / "trained" / "fmnist-tiny",
+    calibration: Calibration = CALIBRATION,
+    points: Annotated[int, typer.Option(min=1, help="designs to draw from the space")] = 10_000,
+    seed: Annotated[int, typer.Option(min=0, help="of the drawing; same seed, same bytes")] = 1,
+    refine: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=2,
+            help="parameters changed at a time on the way from the best to the best around",
+        ),
+    ] = 1,
+    energy: Annotated[
+        Path | None,
+        typer.Option(help="file of `hwflow energy characterise`; without it energy is left out"),
+    ] = None,
+    latency: Annotated[int, typer.Option(min=1, max=100_000, help="of the memory, cycles")] = 8,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=0, max=256, help="processes; 0: this one; default one a processor"),
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="address of a Dask scheduler, as tcp://host:8786")
+    ] = None,
+    verify: Annotated[
+        int, typer.Option(min=0, help="best designs to hold against synthesis and RTL")
+    ] = 0,
+    board: Annotated[str, typer.Option(help="board that --verify synthesises for")] = "ulx3s-85f",
+    out: Annotated[
+        Path, typer.Option(help="folder of results; a search that was interrupted goes on there")
+    ] = BUILD / "explore",
+    json: Json = False,
+) -> None:
+    """Search a space of designs for those that nothing beats in speed, area, energy and accuracy (docs/explore.md).
+
+    Resources and energies are estimates, cycles the cycle model's. Exit status 1 when a verified design differs.
+    """
+    from hwflow.explore.space import load_space
+
+    chosen = load_space(space)
+    if scheduler is not None and workers is not None:
+        raise FlowError("--scheduler and --workers exclude each other; give one of them")
+    for name in ("explore.json", "verified.json"):
+        check_file(out / name, makes_folder=True)
+    setup = _setup(chosen, network, calibration, energy, latency)
+    with locked(out):
+        found, rate = _search(
+            chosen, setup, out, points=points, seed=seed, refine=refine, workers=workers, scheduler=scheduler,
+        )  # fmt: skip
+        values = found.to_dict()
+        _write(found, values, out)
+        checked = _verified(found, verify, network, calibration, board, out) if verify else []
+    if json:
+        print_json(values | {"verified": [each.to_dict() for each in checked]})
+    else:
+        _print(found, values, out, rate)
+        _print_verified(checked)
+    if not all(each.equal for each in checked):
+        raise typer.Exit(1)
+
+
+def _setup(
+    space: Space, network: Path, calibration: Path, energy: Path | None, latency: int
+) -> Setup:
+    from hwflow.explore.evaluate import Setup
+
+    integers = integer_network(network, calibration)
+    ace = characterisation = memories = None
+    if energy is not None:
+        from hwflow.ace import count
+        from hwflow.cli.reconcile import counted_network
+        from hwflow.energy.characterisation import load
+        from hwflow.energy.memory_constants import memory_constants, technology_of
+
+        characterisation = load(energy)
+        memories = memory_constants(technology_of(characterisation.library.name))
+        with progress_console().status(f"tracing {integers.name}"):
+            ace = count(counted_network(network, None, None, None))
+    return Setup(
+        network=integers,
+        part=space.part,
+        block_ram=space.memory == "block-ram",
+        latency=latency,
+        accuracy=_accuracy(network, integers),
+        ace=ace,
+        characterisation=characterisation,
+        memories=memories,
+    )
+
+
+def _accuracy(network: Path, integers: IntegerNetwork) -> dict[int, float]:
+    """Top-1 by width of stored elements, where it was measured of this very network."""
+    from hwflow.explore.accuracy import measured
+
+    return measured(network, integers)
+
+
+def _search(
+    space: Space,
+    setup: Setup,
+    out: Path,
+    *,
+    points: int,
+    seed: int,
+    refine: int,
+    workers: int | None,
+    scheduler: str | None,
+) -> tuple[Found, str]:
+    """What was found, and a line on how fast."""
+    from hwflow.config import load_target
+    from hwflow.explore.evaluate import Evaluator, setup_hash
+    from hwflow.explore.models_hash import models_hash
+    from hwflow.explore.search import evaluate_all
+    from hwflow.explore.search import refine as walk
+    from hwflow.explore.store import Store
+    from hwflow.explore.summary import Found
+
+    models = models_hash()
+    digest = setup_hash(setup, models)
+    with progress_console().status("drawing points"):
+        drawn = space.points(points, seed)
+    if not drawn:
+        raise FlowError(
+            f"space {space.name}: none of its combinations is a design; change its axes"
+        )
+    with closing(Store(out)) as store:
+        began, known = time.monotonic(), len(store)
+        with _running(setup, digest, workers, scheduler) as run:
+            with _progress(f"evaluating {space.name}") as told:
+                results = evaluate_all(drawn, digest, store, run, told)
+            if refine:
+                with _progress("looking around the best") as told:
+                    for least in sorted({0, space.least_binary_macs}):
+                        results = walk(
+                            space,
+                            results,
+                            lambda fresh: evaluate_all(fresh, digest, store, run, told),
+                            changes=refine,
+                            least_binary_macs=least,
+                        )
+        seconds = time.monotonic() - began
+        rate = _rate(len(store) - known, seconds)
+    baseline: Result | None = None
+    if space.baseline is not None:
+        target, clock = load_target(space.baseline), float(space.axes["clock_mhz"][0])
+        baseline = {"point": {"clock_mhz": clock}} | Evaluator(setup).config(target, clock)
+    return (
+        Found(
+            space=space,
+            setup=setup,
+            seed=seed,
+            drawn=len(drawn),
+            results=results,
+            baseline=baseline,
+            models=models,
+        ),
+        rate,
+    )
+
+
+def _rate(fresh: int, seconds: float) -> str:
+    if not fresh:
+        return "every point was known"
+    return f"{number(fresh)} points evaluated in {seconds:.1f} s, {fresh / seconds:.0f} a second"
+
+
+def _running(
+    setup: Setup, digest: str, workers: int | None, scheduler: str | None
+) -> AbstractContextManager[Run]:
+    from hwflow.explore.workers import here, local, remote
+
+    if scheduler is not None:
+        return remote(setup, digest, scheduler)
+    count = os.cpu_count() or 1 if workers is None else workers
+    return local(setup, digest, count) if count else here(setup, digest)
+
+
+@contextmanager
+def _progress(description: str) -> Generator[Told]:
+    """A bar on standard error with what is left of the time."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("points"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=progress_console()) as bar:
+        task = bar.add_task(description, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _write(found: Found, values: dict[str, Any], out: Path) -> None:
+    from hwflow.explore import summary
+    from hwflow.explore.plot import plot
+    from hwflow.report.charts import still
+
+    write_atomically(out / "explore.json", summary.text(values).encode())
+    write_atomically(out / "front.csv", summary.table(values["front"]).encode())
+    chosen = [each for each in found.choices().values() if each is not None]
+    drawn = plot(found, chosen, values["front"])
+    write_atomically(out / "explore.vl.json", summary.text(drawn).encode())
+    write_atomically(out / "explore.svg", still(drawn, "explore").encode())
+
+
+def _verified(
+    found: Found, count: int, network: Path, calibration: Path, board: str, out: Path
+) -> list[Verified]:
+    from hwflow.explore import summary
+    from hwflow.explore.pareto import ranked
+    from hwflow.explore.verify import verify
+    from models.data import load_images
+
+    image = load_images(TEST_IMAGES, "test").images[0]
+    if image.shape != found.setup.network.image_shape:
+        raise FlowError(
+            f"--verify: the images of the repository are {image.shape}, {found.setup.network.name} takes "
+            f"{found.setup.network.image_shape}; verify a design with `hwflow sim --target FILE --data FOLDER`"
+        )
+    designs = list(found.choices().values())
+    designs += ranked(found.results)
+    best: list[Result] = []
+    for each in designs:
+        if each is not None and all(each["config"] != other["config"] for other in best):
+            best.append(each)
+    checked: list[Verified] = []
+    for index, each in enumerate(best[:count], 1):
+        with progress_console().status("") as status:
+            checked.append(
+                verify(
+                    each,
+                    found.setup.network,
+                    image,
+                    board=board,
+                    block_ram=found.setup.block_ram,
+                    clock_mhz=float(each["point"]["clock_mhz"]),
+                    told=lambda at, index=index: status.update(
+                        f"verifying {index} of {count}: {at}"
+                    ),
+                )
+            )
+        document = {"verified": [one.to_dict() for one in checked]}
+        write_atomically(out / "verified.json", summary.text(document).encode())
+    return checked
+
+
+def _print(found: Found, values: dict[str, Any], out: Path, rate: str) -> None:
+    screen = console()
+    columns = (
+        "", "R", "C", "K", "stages", "G", "Km", "B", "rings", "binary MACs", "cycles", "frames/s", "LUT4", "block RAM",
+        "DSP", "µJ", "top-1",
+    )  # fmt: skip
+    best = values["front"]
+    shown = table(f"{values['network']} in space {values['space']}: designs (estimates)", columns)
+    if found.baseline is not None:
+        shown.add_row(*_row(f"target {found.space.baseline}", found.baseline))
+    for name, each in found.choices().items():
+        if each is not None:
+            shown.add_row(*_row(f"best, {name}", each))
+    for each in best[:SHOWN]:
+        shown.add_row(*_row("front", each))
+    screen.print(shown)
+    kinds = ", ".join(f"{number(count)} {what}" for what, count in values["infeasible"].items())
+    screen.print(
+        f"{number(values['points'])} of {number(values['combinations'])} combinations, {number(values['feasible'])} "
+        f"feasible (not: {kinds or 'none'}); {number(len(best))} on the front of {', '.join(values['objectives'])}"
+    )
+    screen.print(f"{rate}; results in {out}")
+
+
+def _row(name: str, each: Result) -> list[str]:
+    if "cycles" not in each:
+        return [name, each["reasons"][0]]
+    config = each["config"]
+    fields = (
+        "rows", "cols", "popcount_width", "popcount_stages", "pixel_lanes", "mac_depth", "memory_bytes",
+    )  # fmt: skip
+    rings = "/".join(str(config[name]) for name in ("weight_words", "mac_words", "constant_words"))
+    joules, top1 = each["energy"], each["top1"]
+    return [
+        name, *(str(config[field]) for field in fields), rings, number(each["binary_macs"]), number(each["cycles"]),
+        number(each["frames_per_second"]), number(each["lut4"]), number(each["block_rams"]),
+        number(each["multipliers"]), "" if joules is None else f"{1e6 * joules:.4g}",
+        "" if top1 is None else f"{100 * top1:.2f}%",
+    ]  # fmt: skip
+
+
+def _print_verified(checked: list[Verified]) -> None:
+    from hwflow.explore.verify import COMPARED
+
+    if not checked:
+        return
+    shown = table(
+        "predicted and measured (cycles: rtl-sim, the rest: synthesis)",
+        ("design", *COMPARED, "RTL equal", "fits"),
+    )
+    for number_, each in enumerate(checked, 1):
+        cells = (
+            f"{number(each.predicted[name])} → {number(each.measured[name])} ({100 * each.error(name):+.1f}%)"
+            for name in COMPARED
+        )
+        shown.add_row(
+            str(number_), *cells, "yes" if each.equal else "NO", "yes" if each.fits else "no"
+        )
+    console().print(shown)
+    for each in checked:
+        for line in each.differences:
+            console().print(line)

@@ -1,0 +1,117 @@
+"""What a search found, as JSON, CSV and plots."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hwflow.explore.evaluate import Result, Setup
+from hwflow.explore.pareto import OBJECTIVES, front, objectives, ranked
+from hwflow.explore.space import Space
+
+FORMAT, VERSION = "hwflow-explore", 1
+NUMBERS = ("cycles", "binary_macs", "flip_flops")
+"""What a row has beside the objectives."""
+EVIDENCE = {
+    "cycles": "cycle-model",
+    "frames_per_second": "cycle-model at the stated clock",
+    "lut4": "estimate (fitted to synthesis)",
+    "flip_flops": "estimate (fitted to synthesis)",
+    "block_rams": "estimate (fitted to synthesis)",
+    "multipliers": "estimate (fitted to synthesis)",
+    "energy": "estimate (gate-level units, published memories)",
+    "top1": "integer",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A search's outcome. results: of every point, in the space's order. drawn: how many of them were drawn by the seed.
+
+    baseline: the hand-written target's result. models: SHA-256 of code and data that results depend on.
+    """
+
+    space: Space
+    setup: Setup
+    seed: int
+    drawn: int
+    results: list[Result]
+    baseline: Result | None
+    models: str
+
+    def choices(self) -> dict[str, Result | None]:
+        """The best design, and the best among those with the space's least binary MACs a cycle."""
+        least = self.space.least_binary_macs
+        chosen = {"any": next(iter(ranked(self.results)), None)}
+        if least:
+            chosen[f"at least {least} binary MACs"] = next(iter(ranked(self.results, least)), None)
+        return chosen
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON: same search, same bytes."""
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "space": self.space.name,
+            "network": self.setup.network.name,
+            "network_hash": self.setup.network.content_hash(),
+            "models_hash": self.models,
+            "library": self.setup.characterisation.library.name
+            if self.setup.characterisation
+            else None,
+            "seed": self.seed,
+            "combinations": self.space.size,
+            "drawn": self.drawn,
+            "points": len(self.results),
+            "feasible": sum(each["feasible"] for each in self.results),
+            "infeasible": dict(reasons(self.results)),
+            "part": self.space.part.name,
+            "limits": {
+                name: self.space.part.limit(name) for name in ("lut4", "block_rams", "multipliers")
+            },
+            "memory": self.space.memory,
+            "latency": self.setup.latency,
+            "evidence": EVIDENCE | {"clock_mhz": self.space.clock_evidence},
+            "order": [
+                f"{'least' if sign > 0 else 'most'} {name}" for name, sign in OBJECTIVES.items()
+            ],
+            "objectives": objectives(self.results),
+            "baseline": self.baseline and {"target": self.space.baseline, **self.baseline},
+            "choices": self.choices(),
+            "front": front(self.results),
+        }
+
+
+def reasons(results: Sequence[Result]) -> list[tuple[str, int]]:
+    """What keeps points from being feasible, by what is short, most frequent first."""
+    found: Counter[str] = Counter()
+    for each in results:
+        for reason in each["reasons"][:1]:
+            kind, _, text = reason.partition(": ")
+            words = [
+                word for word in text.split(",")[0].split() if not any(c.isdigit() for c in word)
+            ]
+            found[f"{kind}: {' '.join(words)}" if kind == "part" else kind] += 1
+    return sorted(found.items(), key=lambda item: (-item[1], item[0]))
+
+
+def text(values: dict[str, Any]) -> str:
+    """A JSON document."""
+    return json.dumps(values, indent=1, allow_nan=False) + "\n"
+
+
+def table(results: Sequence[Result]) -> str:
+    """CSV: a design a row, its parameters, the clock, then what it takes and gives; numbers in full."""
+    stream = io.StringIO()
+    names = [*(results[0]["config"] if results else ()), "clock_mhz", *NUMBERS, *OBJECTIVES]
+    rows = csv.writer(stream, lineterminator="\n")
+    rows.writerow(names)
+    for each in results:
+        values = {**each["config"], "clock_mhz": each["point"]["clock_mhz"], **each}
+        rows.writerow(["" if values.get(name) is None else values[name] for name in names])
+    return stream.getvalue()

@@ -1,0 +1,307 @@
+"""Commands that are interrupted in mid-run: one line, status 128 + signal, no process and nothing half-written left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hwflow import interruption
+from models.integer.params import IntegerNetwork
+from models.integer.random import random_images
+from tests.hwflow.energy.small_library import liberty
+
+LAUNCHER = (
+    # A shell's background jobs ignore SIGINT, and their children inherit that.
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from hwflow.cli.entry import run; run()"
+)
+MARK = "HWFLOW_TEST_INTERRUPTION"
+"""A variable by which every process that a command started is found again."""
+SAID = {
+    signal.SIGINT: "interrupted: nothing was left half-written",
+    signal.SIGTERM: "terminated: nothing was left half-written",
+}
+
+
+def marked(value: str) -> list[int]:
+    """Processes that are alive and have the mark in their environment."""
+    found: list[int] = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"{MARK}={value}".encode() in (path / "environ").read_bytes().split(b"\0"):
+                found.append(int(path.name))
+        except OSError:  # ended, or another user's
+            continue
+    return found
+
+
+def interrupted(
+    arguments: list[str], cwd: Path, when: Callable[[list[int]], bool], number: signal.Signals
+) -> str:
+    """What a command says on standard error that gets a signal once `when` holds of its processes."""
+    environment = os.environ | {MARK: str(cwd), "HWFLOW_CACHE": str(cwd / "cache")}
+    process = subprocess.Popen(
+        [sys.executable, "-c", LAUNCHER, *arguments],
+        cwd=cwd, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        began = time.monotonic()
+        while not when(marked(str(cwd))):
+            assert process.poll() is None, process.communicate()[1]
+            assert time.monotonic() - began < 120, "the moment to interrupt never came"
+            time.sleep(0.02)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 128 + number, said
+    until = time.monotonic() + 5
+    while marked(str(cwd)) and time.monotonic() < until:
+        time.sleep(0.02)
+    assert marked(str(cwd)) == []
+    return said
+
+
+def heeds(process: int) -> bool:
+    """Whether a process has taken the signals over."""
+    status = Path(f"/proc/{process}/status").read_text()
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
+
+
+def started(processes: list[int]) -> bool:
+    """The command line is running."""
+    return any(heeds(each) for each in processes)
+
+
+def named(*names: str) -> Callable[[list[int]], bool]:
+    """Whether a program of such a name, started by the command or by what it started, is at work."""
+
+    def there(processes: list[int]) -> bool:
+        for each in processes:
+            with suppress(OSError):  # it has ended
+                if Path(f"/proc/{each}/comm").read_text().strip() in names:
+                    return True
+        return False
+
+    return there
+
+
+def yosys(processes: list[int]) -> bool:
+    """Synthesis is at work."""
+    for each in processes:
+        with suppress(OSError):
+            if b"rtl_gen.synthesis.driver" in Path(f"/proc/{each}/cmdline").read_bytes():
+                return True
+    return False
+
+
+def left(folder: Path) -> list[str]:
+    """Files in a folder, and folders without any."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def images(folder: Path) -> str:
+    """An .npz file of a few images to train and test on."""
+    pictures, labels = random_images(1, 8, (28, 28, 1)), np.arange(8, dtype=np.int32)
+    path = folder / "set.npz"
+    np.savez(
+        path,
+        train_images=pictures, train_labels=labels, test_images=pictures[:4], test_labels=labels[:4],
+    )  # fmt: skip
+    return str(path)
+
+
+def soon(processes: list[int]) -> bool:
+    """A second after the signals are taken over: the work has begun."""
+    if not started(processes):
+        return False
+    time.sleep(1)
+    return True
+
+
+def check(
+    arguments: list[str],
+    cwd: Path,
+    when: Callable[[list[int]], bool],
+    numbers: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM),
+) -> None:
+    """Interrupts a command: what is left are whole entries of the cache of models, and what was given."""
+    given = left(cwd)
+    for number in numbers:
+        said = interrupted(arguments, cwd, when, number)
+        assert said.splitlines() == [SAID[number]]
+        others = [name for name in left(cwd) if name not in given]
+        assert [name for name in others if "/." in name or not name.startswith("cache")] == []
+        for folder in (cwd / "cache").glob("*/"):
+            assert (folder / "complete").exists() or folder.name.startswith("runtime-"), folder
+
+
+@pytest.mark.parametrize(
+    ("command", "out", "number"),
+    [("lower", "made", signal.SIGINT), ("random", "x.network", signal.SIGTERM)],
+)
+def test_commands_leave_nothing(
+    command: str, out: str, number: signal.Signals, tmp_path: Path
+) -> None:
+    check([command, "--out", out], tmp_path, soon, [number])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [2.0, 2.5, 3.0, 3.5, 4.5, 6.0])
+def test_a_report_at_any_moment(seconds: float, tmp_path: Path) -> None:
+    """JAX is at work then, which crashes where an exception goes through its callbacks."""
+
+    def later(processes: list[int]) -> bool:
+        if started(processes):
+            time.sleep(seconds)
+        return started(processes)
+
+    check(["report", "--out", "made.html"], tmp_path, later, [signal.SIGINT])
+
+
+def test_training_leaves_nothing_before_its_first_epoch(tmp_path: Path) -> None:
+    data = ["--data", images(tmp_path), "--width", "0.125", "--batch-size", "4", "--epochs", "1"]
+    check(["train", *data, "--out", "run"], tmp_path, soon, [signal.SIGINT])
+
+
+@pytest.mark.slow
+def test_a_simulation_that_is_being_compiled(network: Path, tmp_path: Path) -> None:
+    check(simulation(network, tmp_path), tmp_path, named("cc1plus", "clang"), [signal.SIGTERM])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_simulation_that_runs(jobs: str, network: Path, tmp_path: Path) -> None:
+    arguments = simulation(network, tmp_path)
+    check([*arguments, "--jobs", jobs], tmp_path, named("simulation"))
+
+
+@pytest.mark.slow
+def test_a_characterisation(network: Path, tmp_path: Path) -> None:
+    (tmp_path / "small.lib").write_text(liberty())
+    given = [*simulation(network, tmp_path)[1:-2], "--liberty", "small.lib", "--unit", "binary_pe"]
+    arguments = ["energy", "characterise", "--target", "sim-small", *given, "--out", "made.json"]
+    for moment in (named("simulation"), yosys):
+        check(arguments, tmp_path, moment, [signal.SIGTERM])
+
+
+@pytest.mark.slow
+def test_a_bitstream_in_synthesis(tmp_path: Path) -> None:
+    pytest.importorskip("pyosys", reason="no pyosys (extra board)")
+    check(["bitstream", "--target", "sim-small", "--out", "made"], tmp_path, yosys)
+
+
+@pytest.mark.slow
+def test_a_netlist_in_synthesis(tmp_path: Path) -> None:
+    pytest.importorskip("pyosys", reason="no pyosys (extra board)")
+    arguments = ["netlist", "vector_lane", "--out", "made"]
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made" / ".lock").touch()
+    check(arguments, tmp_path, yosys, [signal.SIGTERM])
+
+
+def simulation(network: Path, folder: Path) -> list[str]:
+    """Arguments of `hwflow sim` for a network, with images for it that take a while."""
+    shape, count = IntegerNetwork.load(network).image_shape, 64
+    np.savez(
+        folder / "data.npz", images=random_images(1, count, shape), labels=np.zeros(count, np.int32)
+    )
+    given = ["--checkpoint", str(network), "--data", "data.npz", "--images", str(count)]
+    return ["sim", *given, "--out", "made"]
+
+
+def running(process: str) -> bool:
+    """Whether a process is there and is no zombie, which waits for its new parent."""
+    try:
+        state = Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return False
+    return state.rpartition(")")[2].split()[0] != "Z"
+
+
+def test_grandchildren_end_too(tmp_path: Path) -> None:
+    """As in the commands: a program that starts another, here in a session of its own."""
+    pid = tmp_path / "pid"
+    script = f"setsid sh -c 'echo $$ > {pid}; sleep 60' & wait"
+    with subprocess.Popen(["sh", "-c", script], start_new_session=True) as process:
+        while not pid.is_file() or not pid.read_text():
+            time.sleep(0.01)
+        interruption.end_descendants()
+        assert process.wait(10) == -signal.SIGKILL
+    until = time.monotonic() + 10
+    while (alive := running(pid.read_text().strip())) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not alive
+
+
+CHILD = """
+import os, pathlib, signal, sys, time
+from hwflow import interruption
+from hwflow.cli.output import staged
+def work():
+    with {block}:
+        pathlib.Path("begun").touch()
+        os.kill(os.getpid(), signal.SIGTERM)
+        pathlib.Path("inside").touch()
+    pathlib.Path("after").touch()
+interruption.run(work)
+"""
+
+
+@pytest.mark.parametrize(
+    ("block", "remains"),
+    [
+        ("interruption.put_off()", ["begun", "inside"]),
+        ("staged(pathlib.Path('a/b'))", ["begun"]),
+        ("interruption.removes(pathlib.Path('a/b'))", ["begun"]),
+    ],
+)
+def test_blocks(block: str, remains: list[str], tmp_path: Path) -> None:
+    command = [sys.executable, "-c", CHILD.format(block=block)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGTERM, SAID[signal.SIGTERM] + "\n")
+    assert left(tmp_path) == remains
+
+
+def test_a_signal_that_is_ignored_stays_so() -> None:
+    code = (
+        "import os, signal; from hwflow import interruption; signal.signal(signal.SIGHUP, signal.SIG_IGN); "
+        "interruption.run(lambda: os.kill(os.getpid(), signal.SIGHUP))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+DROPPED = """
+import os, signal, time
+from hwflow import interruption
+class Kept:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(1000):
+            pass
+def work():
+    kept = Kept()
+    del kept
+    time.sleep(30)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+interruption.run(work)
+"""
+
+
+def test_an_exception_that_is_dropped_is_raised_again() -> None:
+    began = time.monotonic()
+    command = [sys.executable, "-c", DROPPED]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, SAID[signal.SIGINT] + "\n")
+    assert time.monotonic() - began < 20
