@@ -24,6 +24,11 @@ DESIGN, PINS, CONFIG, REPORT, LOG = (
     "report.json",
     "nextpnr.log",
 )
+DENSITY = 0.75
+"""Cells that the placer leaves in a part of the FPGA, of those that fit there, before it spreads them.
+
+nextpnr's own 0.9 gave the 4,096-MAC design 16% more wire and 19,000 wires used twice in the end, 0.75 6,500 (docs/board.md).
+"""
 PHASES = {
     "Packing": "packing",
     "Running main analytical placer": "placing",
@@ -103,6 +108,7 @@ def place_and_route(
         f"--{part.device}", "--package", part.package, "--speed", part.speed,
         "--json", DESIGN, "--lpf", PINS, "--textcfg", CONFIG, "--report", REPORT,
         "--freq", f"{clock_hz / 1e6:g}", "--seed", str(seed), "--router", "router2", "--timing-allow-fail",
+        "--placer-heap-beta", f"{DENSITY:g}",
     ]  # fmt: skip
     log = folder / LOG
     status = _run([program, *switches], folder, log, progress)
