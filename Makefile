@@ -66,7 +66,7 @@ bitstream: $(STAMP) ## a bitstream of BOARD and what it takes, in build/bitstrea
 	$(BIN)/hwflow bitstream --board $(BOARD)
 
 docs: $(STAMP) ## the documentation as a site in build/site; a warning is an error
-	$(BIN)/python -m docs_tools
+	$(BIN)/python -m docs.generate
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir $(BUILD)/site
 
 clean: ## remove everything made, .venv included

@@ -16,9 +16,7 @@ from typing import Any, cast
 import yaml
 
 from hwflow.errors import FlowError, suggestion
-
-RESIDUAL_BITS = 16
-"""Width of a stored residual element."""
+from hwflow.numerics import RESIDUAL_BITS, STORED_BITS
 
 CHANNEL_GROUPS = 511
 """Most channel groups of a tensor: the instructions' fields for them have 9 bits."""
@@ -51,16 +49,17 @@ class AcceleratorConfig:
     constant_words: int  # channel constant ring, records of 256 bits
     bit_rows: int  # bit-plane memory, words of K bits per bank
     byte_rows: int  # 8-bit feature memory, words of C bytes per bank
-    main_rows: int  # main residual memory, words of C*16 bits per bank
-    side_rows: int  # side residual memory, words of C*16 bits per bank
-    pool_rows: int  # pooled residual memory, words of C*16 bits per bank
+    residual_bits: int = STORED_BITS  # N: width of a stored element
+    main_rows: int  # main residual memory, words of C*N bits per bank
+    side_rows: int  # side residual memory, words of C*N bits per bank
+    pool_rows: int  # pooled residual memory, words of C*N bits per bank
     line_pixels: int  # widest tensor row that is pooled, pixels
     channel_limit: int  # most channels of a tensor
     long_words: int  # FIFO of the long stream, words of G*C*16 bits; 0: activations are never in external memory
     store_words: (
         int  # FIFO of what is stored to external memory, words of G*C*16 bits; 0 with long_words 0
     )
-    head_rows: int  # head memory of pooled long shortcuts, words of C*16 bits per bank; 0: none (hwflow/heads.py)
+    head_rows: int  # head memory of pooled long shortcuts, words of C*N bits per bank; 0: none (hwflow/heads.py)
 
     def __post_init__(self) -> None:
         self._power_of_two("cols", 8, 64)
@@ -72,6 +71,7 @@ class AcceleratorConfig:
         self._in_range("popcount_stages", 1, 2)
         for field in ("weight_words", "mac_words", "constant_words", "bit_rows", "byte_rows"):
             self._in_range(field, 16, 65536)
+        self._in_range("residual_bits", RESIDUAL_BITS.start, RESIDUAL_BITS[-1])
         for field in ("main_rows", "side_rows", "pool_rows"):
             self._in_range(field, 16, 65536)
         self._in_range("line_pixels", 1, 511)
@@ -245,9 +245,14 @@ class AcceleratorConfig:
         return self.constant_words * 32 // self.memory_bytes
 
     @property
+    def residual_word_bits(self) -> int:
+        """Bits of a word of one bank of a residual memory: C stored elements."""
+        return self.cols * self.residual_bits
+
+    @property
     def stream_word_bytes(self) -> int:
-        """Bytes of a word of the streams to and from external memory: G pixels of C channels."""
-        return 2 * self.vector_lanes
+        """Bytes of a word of the streams to and from external memory: G pixels of C channels, sign-extended."""
+        return self.vector_lanes * STORED_BITS // 8
 
     @property
     def stream_beats(self) -> int:
@@ -270,7 +275,7 @@ class AcceleratorConfig:
         """Bytes of the memories that hold tensors and heads."""
         bits = self.bit_rows * self.banks * self.popcount_width // 8
         rows = self.main_rows + self.side_rows + self.pool_rows + self.head_rows
-        residual = rows * self.stream_word_bytes
+        residual = rows * self.pixel_lanes * self.residual_word_bits // 8
         return bits + self.byte_rows * self.banks * self.cols + residual
 
     @property
@@ -295,7 +300,8 @@ class AcceleratorConfig:
             if key not in fields:
                 hint = suggestion(str(key), fields) or f"; fields are {', '.join(fields)}"
                 raise FlowError(f"{source}: unknown field {key!r}{hint}")
-        missing = [name for name in fields if name not in values]
+        needed = [name for name, f in fields.items() if f.default is dataclasses.MISSING]
+        missing = [name for name in needed if name not in values]
         if missing:
             raise FlowError(f"{source}: missing field {missing[0]!r}; add it (see docs/targets.md)")
         for key, value in values.items():

@@ -39,6 +39,7 @@ UNSAFE = frozenset({"jax", "jaxlib", "flax", "optax"})
 """Packages whose C++ calls back."""
 
 PROCESSES = Path("/proc")
+TRACKER = b"multiprocessing.resource_tracker"
 
 
 class Interrupted(BaseException):  # like KeyboardInterrupt: what handles errors must not keep it
@@ -191,4 +192,12 @@ def _descendants() -> set[int]:
     found = {os.getpid()}
     while more := {child for child, parent in parents.items() if parent in found} - found:
         found |= more
-    return found - {os.getpid()}
+    return {each for each in found - {os.getpid()} if not _tracks(each)}
+
+
+def _tracks(process: int) -> bool:
+    """Whether it is Python's tracker of shared memory and semaphores, which frees them and ends when we have ended."""
+    try:
+        return TRACKER in (PROCESSES / str(process) / "cmdline").read_bytes()
+    except OSError:
+        return False

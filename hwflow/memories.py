@@ -32,7 +32,7 @@ def word_bytes(config: AcceleratorConfig, memory: Memory) -> int:
     """Bytes of a word of one bank."""
     if memory is Memory.BIT:
         return config.popcount_width // 8
-    return config.cols if memory is Memory.BYTE else 2 * config.cols
+    return config.cols if memory is Memory.BYTE else config.residual_word_bits // 8
 
 
 def capacity(config: AcceleratorConfig, memory: Memory) -> int:

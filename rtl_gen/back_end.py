@@ -33,6 +33,7 @@ from rtl_gen.pool import Pool
 from rtl_gen.popcount import Popcount
 from rtl_gen.residuals import MEAN_STAGE, Residuals, Stages
 from rtl_gen.signature import Signature
+from rtl_gen.stored_elements import widened
 from rtl_gen.vector_lanes import vector_lanes
 
 
@@ -145,14 +146,14 @@ class BackEnd(wiring.Component):
                 store.cg.eq(cg[y]),
             ]
         for at in range(config.vector_lanes):
-            element = elements.word_select(at, STORED_BITS)
+            element = elements.word_select(at, config.residual_bits)
             m.d.comb += [
                 self.bits_store.data[at].eq(~element[-1]),
                 self.bytes_store.data[at].eq(element[: lane.BYTE_BITS].as_signed()),
             ]
         m.d.comb += [
             self.tap_store.layer.eq(current.layer),
-            Value.cast(self.tap_store.data).eq(elements),
+            Value.cast(self.tap_store.data).eq(widened(elements, config.residual_bits)),
             self.tap_mean.valid.eq(
                 valid[MEAN_STAGE] & (current.mean_en | (current.store == Store.MEANS))
             ),
@@ -162,11 +163,11 @@ class BackEnd(wiring.Component):
             self.tap_mean.cg.eq(cg[MEAN_STAGE]),
         ]
         # A mean leaves at least half of a word free: one tap shows both kinds.
-        half = cols // 2 * STORED_BITS
+        word = config.residual_word_bits
         for pixel in range(pixels):
-            word = Value.cast(self.tap_mean.data).word_select(pixel, 2 * half)
-            parts = [kind.word_select(pixel, 2 * half)[:half] for kind in means]
-            m.d.comb += word.eq(Cat(*parts))
+            shown = Value.cast(self.tap_mean.data).word_select(pixel, cols * STORED_BITS)
+            parts = [kind.word_select(pixel, word)[: word // 2] for kind in means]
+            m.d.comb += shown.eq(widened(Cat(*parts), config.residual_bits))
 
         m.submodules.sums = sums = ChannelSums(config)
         m.d.comb += [
@@ -200,7 +201,7 @@ class BackEnd(wiring.Component):
             signature.messages.eq(groups_of_four),
             signature.slot.eq(slot[y - Signature.AHEAD]),
             signature.cg.eq(cg[y - Signature.AHEAD]),
-            Value.cast(signature.elements).eq(elements),
+            Value.cast(signature.elements).eq(widened(elements, config.residual_bits)),
             signature.exist.eq(exist),
             self.layer_signature.eq(signature.value),
         ]
@@ -210,8 +211,10 @@ class BackEnd(wiring.Component):
     def _means(self, m: Module, elements: Signal) -> tuple[Signal, Signal]:
         """The G pixels' channel means beside the output and in its place, in MEAN_STAGE."""
         config = self.config
-        module = instances.repeat(channel_mean.ChannelMean(config.cols), "hwflow_channel_mean")
-        word = config.cols * STORED_BITS
+        module = instances.repeat(
+            channel_mean.ChannelMean(config.cols, config.residual_bits), "hwflow_channel_mean"
+        )
+        word = config.residual_word_bits
         beside, stored = (
             Signal(config.pixel_lanes * word, name=f"{kind}_means") for kind in ("beside", "stored")
         )
@@ -247,7 +250,9 @@ class BackEnd(wiring.Component):
             self.tap_pool.slot.eq(pool.slot),
             self.tap_pool.mask.eq(pool.mean_mask),
             self.tap_pool.cg.eq(pool.cg),
-            Value.cast(self.tap_pool.data).eq(Value.cast(pool.means)),
+            Value.cast(self.tap_pool.data).eq(
+                widened(Value.cast(pool.means), self.config.residual_bits)
+            ),
         ]
         return pool
 

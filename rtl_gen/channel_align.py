@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hwflow.config import RESIDUAL_BITS, AcceleratorConfig
+from hwflow.config import AcceleratorConfig
 from rtl_gen.interfaces import GROUP_BITS
 from rtl_gen.residual_memory import rotate
 
@@ -78,7 +78,7 @@ class ChannelAlign(wiring.Component):
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
-        bits = config.vector_lanes * RESIDUAL_BITS
+        bits = config.pixel_lanes * config.residual_word_bits
         super().__init__(
             {
                 "here": In(bits),
@@ -108,16 +108,16 @@ class ChannelAlign(wiring.Component):
                 Mux(self.last, following | beyond, Mux(self.before_last, following & beyond, 0))
             ),
         ]
-        word = cols * RESIDUAL_BITS
+        bits, word = self._config.residual_bits, self._config.residual_word_bits
         for lane in range(self._config.pixel_lanes):
             here, after, heads = (
                 source.word_select(lane, word) for source in (self.here, self.after, self.heads)
             )
             chosen: list[Value] = []
             for column in range(cols):
-                elements = [w.word_select(column, RESIDUAL_BITS) for w in (here, after, heads)]
+                elements = [w.word_select(column, bits) for w in (here, after, heads)]
                 plain = Mux(following[column], elements[1], elements[0])
                 chosen.append(Mux(again[column], elements[2], plain))
-            aligned = rotate(m, Cat(*chosen), turn, RESIDUAL_BITS, f"lane_{lane}")
+            aligned = rotate(m, Cat(*chosen), turn, bits, f"lane_{lane}")
             m.d.comb += self.words.word_select(lane, word).eq(aligned)
         return m

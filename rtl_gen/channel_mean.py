@@ -11,14 +11,12 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hwflow.numerics import STORED_BITS
-
 LATENCY = 2
 """Cycles from `elements` to `means`."""
 
 
 class ChannelMean(wiring.Component):
-    """Means of one pixel's C channels.
+    """Means of one pixel's C channels of `bits` bits.
 
     Ports:
         elements: C stored channels. shift, store_shift: 1..3, log2 of the channels averaged beside the output
@@ -27,9 +25,9 @@ class ChannelMean(wiring.Component):
             in every part of the mean tensor's word. They share all adders.
     """
 
-    def __init__(self, cols: int) -> None:
-        self.cols = cols
-        word = data.ArrayLayout(signed(STORED_BITS), cols)
+    def __init__(self, cols: int, bits: int) -> None:
+        self.cols, self.bits = cols, bits
+        word = data.ArrayLayout(signed(bits), cols)
         super().__init__(
             {
                 "elements": In(word),
@@ -43,16 +41,16 @@ class ChannelMean(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Stage 1 adds pairs, stage 2 adds pairs of those and rounds."""
         m = Module()
-        pairs = [Signal(signed(STORED_BITS + 1), name=f"pair_{i}") for i in range(self.cols // 2)]
+        pairs = [Signal(signed(self.bits + 1), name=f"pair_{i}") for i in range(self.cols // 2)]
         for i, pair in enumerate(pairs):
             m.d.sync += pair.eq(self.elements[2 * i] + self.elements[2 * i + 1])
         sums: list[Value] = list(pairs)
         words: list[Value] = []
         for shift in (1, 2, 3):
-            means = [((total + (1 << (shift - 1))) >> shift)[:STORED_BITS] for total in sums]
+            means = [((total + (1 << (shift - 1))) >> shift)[: self.bits] for total in sums]
             words.append(Cat(*means).replicate(1 << shift))
             fours = [
-                Signal(signed(STORED_BITS + 1 + shift), name=f"sum{2 << shift}_{i}")
+                Signal(signed(self.bits + 1 + shift), name=f"sum{2 << shift}_{i}")
                 for i in range(len(sums) // 2)
             ]
             for i, four in enumerate(fours):

@@ -7,7 +7,6 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwflow.config import AcceleratorConfig
-from hwflow.numerics import STORED_BITS
 from rtl_gen.interfaces import CHANNEL_BITS, GROUP_BITS, SUM_BITS
 from rtl_gen.ram import Ram
 
@@ -34,7 +33,7 @@ class ChannelSums(wiring.Component):
     data: Signal
 
     def __init__(self, config: AcceleratorConfig) -> None:
-        self.cols, self.pixels = config.cols, config.pixel_lanes
+        self.cols, self.pixels, self.bits = config.cols, config.pixel_lanes, config.residual_bits
         self.depth = max(config.channel_groups_limit, 2)
         super().__init__(
             {
@@ -43,7 +42,7 @@ class ChannelSums(wiring.Component):
                 "mask": In(self.pixels),
                 "cg": In(GROUP_BITS),
                 "last": In(1),
-                "elements": In(data.ArrayLayout(signed(STORED_BITS), config.vector_lanes)),
+                "elements": In(data.ArrayLayout(signed(self.bits), config.vector_lanes)),
                 "token": Out(1),
                 "address": In(CHANNEL_BITS),
                 "data": Out(signed(SUM_BITS)),
@@ -64,7 +63,7 @@ class ChannelSums(wiring.Component):
         ]
         finished = Signal(self.cols * SUM_BITS)
         for column in range(self.cols):
-            added = Signal(signed(STORED_BITS + 4), name=f"added_{column}")
+            added = Signal(signed(self.bits + 4), name=f"added_{column}")
             kept = Signal(signed(SUM_BITS), name=f"kept_{column}")
             total = Signal(signed(SUM_BITS), name=f"total_{column}")
             pixels = sum(

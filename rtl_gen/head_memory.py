@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hwflow.config import RESIDUAL_BITS, AcceleratorConfig
+from hwflow.config import AcceleratorConfig
 from rtl_gen.interfaces import ROW_BITS, SLOT_BITS
 from rtl_gen.pool import windows
 from rtl_gen.residual_memory import ResidualMemory, rotate
@@ -23,7 +23,7 @@ class HeadMemory(wiring.Component):
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
         self._pixels = windows(config)
-        word = config.cols * RESIDUAL_BITS
+        word = config.residual_word_bits
         super().__init__(
             {
                 "read_enable": In(1),
@@ -44,13 +44,13 @@ class HeadMemory(wiring.Component):
         config = self._config
         m.submodules.memory = memory = ResidualMemory(config, config.head_rows, partial=False)
         lane_bits = (config.pixel_lanes - 1).bit_length()
-        word = config.cols * RESIDUAL_BITS
+        word = config.residual_word_bits
         turned = [
             rotate(
                 m,
                 Value.cast(self.write_data).word_select(pixel, word),
                 Value.cast(self.columns),
-                RESIDUAL_BITS,
+                config.residual_bits,
                 f"pixel_{pixel}",
             )
             for pixel in range(self._pixels)

@@ -13,7 +13,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hwflow.numerics import STORED_BITS, T_BITS
+from hwflow.numerics import T_BITS
 from rtl_gen.interfaces import ACC_BITS
 from rtl_gen.probe import observe
 
@@ -37,6 +37,8 @@ Y_STAGE = 11
 class Lane(wiring.Component):
     """The arithmetic of one lane, `Y_STAGE` cycles from `total` to `y`.
 
+    bits: width of a stored element.
+
     Ports, with the stage at which each is sampled or valid:
         holds: bit n: stage n holds an element; outputs of others are undefined.
         total: S (0). acc_shift, r_shift, r1_shift, narrow: constants of the layer (any stage).
@@ -44,12 +46,13 @@ class Lane(wiring.Component):
         r, r1: shortcut elements, 0 when there is none (4).
         p, n (6), out_shift (8), q (9): the channel's affine pair of this image.
         keep: 0 forces y to 0, for columns beyond the last channel (10).
-        narrow: saturate y to 8 bits instead of 16.
+        narrow: saturate y to 8 bits instead of `bits`.
         t_saturated: v - bias_x did not fit 18 bits (7).
-        y: the stored element, sign-extended to 16 bits (11); y_saturated: it was clamped (11).
+        y: the stored element (11); y_saturated: it was clamped (11).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, bits: int) -> None:
+        self.bits = bits
         super().__init__(
             {
                 "holds": In(Y_STAGE),
@@ -58,9 +61,9 @@ class Lane(wiring.Component):
                 "alpha": In(signed(16)),
                 "alpha_shift": In(5),
                 "bias": In(signed(BIAS_BITS)),
-                "r": In(signed(STORED_BITS)),
+                "r": In(signed(bits)),
                 "r_shift": In(5),
-                "r1": In(signed(STORED_BITS)),
+                "r1": In(signed(bits)),
                 "r1_shift": In(5),
                 "p": In(signed(14)),
                 "n": In(signed(14)),
@@ -69,7 +72,7 @@ class Lane(wiring.Component):
                 "keep": In(1),
                 "narrow": In(1),
                 "t_saturated": Out(1),
-                "y": Out(signed(STORED_BITS)),
+                "y": Out(signed(bits)),
                 "y_saturated": Out(1),
             }
         )
@@ -120,9 +123,9 @@ class Lane(wiring.Component):
             m.d.sync += sloped2.eq((sloped << 1) >> self.out_shift)
         # 10, 11: + q, saturate
         wide_y = Signal(signed(32), reset_less=True)
-        narrowed = Signal(signed(STORED_BITS))
+        narrowed = Signal(signed(self.bits))
         m.d.comb += narrowed.eq(
-            Mux(self.narrow, saturated(wide_y, BYTE_BITS), saturated(wide_y, STORED_BITS))
+            Mux(self.narrow, saturated(wide_y, BYTE_BITS), saturated(wide_y, self.bits))
         )
         with m.If(self.holds[9]):
             m.d.sync += wide_y.eq((sloped2 >> 1) + sloped2[0] + self.q)
@@ -130,7 +133,7 @@ class Lane(wiring.Component):
             m.d.sync += [
                 self.y.eq(Mux(self.keep, narrowed, 0)),
                 self.y_saturated.eq(
-                    Mux(self.narrow, exceeds(wide_y, BYTE_BITS), exceeds(wide_y, STORED_BITS))
+                    Mux(self.narrow, exceeds(wide_y, BYTE_BITS), exceeds(wide_y, self.bits))
                 ),
             ]
         observe(m, self)

@@ -15,20 +15,15 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hwflow.config import AcceleratorConfig
-from hwflow.numerics import POOL_RECIPROCAL, RECIPROCAL_SHIFT, STORED_BITS
+from hwflow.numerics import POOL_RECIPROCAL, RECIPROCAL_SHIFT
 from rtl_gen.delay import delayed
 from rtl_gen.interfaces import GROUP_BITS, ROW_BITS, SLOT_BITS
 from rtl_gen.lane import saturated
 from rtl_gen.pool_position import PoolPosition
 from rtl_gen.residual_memory import rotate
 
-_TWO_BITS = STORED_BITS + 1
-_THREE_BITS = STORED_BITS + 2
-_SIX_BITS = STORED_BITS + 3
-_NINE_BITS = STORED_BITS + 4
 _LOW_BITS = 17
 """Bits of a sum of nine that a multiplier of 18 signed bits takes."""
-_PRODUCT_BITS = _NINE_BITS + POOL_RECIPROCAL.bit_length()
 
 
 def windows(config: AcceleratorConfig) -> int:
@@ -82,6 +77,8 @@ class Pool(wiring.Component):
     def __init__(self, config: AcceleratorConfig) -> None:
         self.config = config
         self.cols, self.lanes, self.windows = config.cols, config.pixel_lanes, windows(config)
+        self.bits = config.residual_bits
+        self.six_bits = self.bits + 3
         self.lane_bits = (self.lanes - 1).bit_length()
         # With one lane only the pixels that close a window take a place in the line memory.
         places = -(-config.line_pixels // max(self.lanes, 2))
@@ -97,9 +94,9 @@ class Pool(wiring.Component):
                 "row_aligned": In(1),
                 "valid": In(1),
                 "mask": In(self.lanes),
-                "elements": In(data.ArrayLayout(signed(STORED_BITS), config.vector_lanes)),
+                "elements": In(data.ArrayLayout(signed(self.bits), config.vector_lanes)),
                 "mean_mask": Out(self.windows),
-                "means": Out(data.ArrayLayout(signed(STORED_BITS), self.windows * self.cols)),
+                "means": Out(data.ArrayLayout(signed(self.bits), self.windows * self.cols)),
                 "slot": Out(SLOT_BITS),
                 "cg": Out(GROUP_BITS),
                 "row": Out(ROW_BITS),
@@ -142,10 +139,10 @@ class Pool(wiring.Component):
         totals: list[Signal] = []
         for at, three in enumerate(threes):
             lane = at // self.cols
-            total = Signal(signed(_NINE_BITS), name=f"total_{at}")
+            total = Signal(signed(self.bits + 4), name=f"total_{at}")
             m.d.comb += [
                 total.eq(three + Mux(first_y[lane], 0, before[at])),
-                kept[at].eq(Mux(odd_y[lane], total, three)[:_SIX_BITS]),
+                kept[at].eq(Mux(odd_y[lane], total, three)[: self.six_bits]),
             ]
             totals.append(total)
         if self.lanes == 1:
@@ -169,22 +166,22 @@ class Pool(wiring.Component):
         """
         threes: list[Signal] = []
         for channel in range(self.cols):
-            carry = Signal(signed(_TWO_BITS), name=f"carry_{channel}")
+            carry = Signal(signed(self.bits + 1), name=f"carry_{channel}")
             pixel, pair, across = Const(0), carry, carry
             for lane in range(self.lanes):
                 at = lane * self.cols + channel
                 pixel_before, pixel = pixel, self.elements[at]
                 first, odd = position.first_x[lane], position.odd_x[lane]
-                across = Signal(signed(_THREE_BITS), name=f"across_{at}")
+                across = Signal(signed(self.bits + 2), name=f"across_{at}")
                 # The carried value is already the one that the first lane's parity asks for.
                 other = carry if lane == 0 else Mux(odd, pixel_before, pair)
                 m.d.comb += across.eq(pixel + Mux(first, 0, other))
-                pair = across[:_TWO_BITS].as_signed()
+                pair = across[: self.bits + 1].as_signed()
                 if 0 < lane < self.lanes - 1:
-                    two = Signal(signed(_TWO_BITS), name=f"two_{at}")
+                    two = Signal(signed(self.bits + 1), name=f"two_{at}")
                     m.d.comb += two.eq(pixel + Mux(first, 0, pixel_before))
                     pair = two
-                three = Signal(signed(_THREE_BITS), name=f"three_{at}")
+                three = Signal(signed(self.bits + 2), name=f"three_{at}")
                 m.d.sync += three.eq(across)
                 threes.append(three)
             with m.If(self.valid & self.mask[0]):
@@ -234,8 +231,8 @@ class Pool(wiring.Component):
         m.d.sync += place_next.eq(place)
         with m.If(advance):
             m.d.sync += place.eq(place + 1)
-        kept = [Signal(_SIX_BITS, name=f"kept_{at}") for at in range(len(threes))]
-        word = self.cols * _SIX_BITS
+        kept = [Signal(self.six_bits, name=f"kept_{at}") for at in range(len(threes))]
+        word = self.cols * self.six_bits
         banks: list[Value] = []
         for bank in range(self.lanes):
             # A row of one place reads the sums written in the cycle before: hence transparent.
@@ -255,7 +252,7 @@ class Pool(wiring.Component):
             banks.append(Mux(pitch.inside[bank], own, read.data) if self.lanes > 1 else read.data)
         words = Cat(*banks)
         above = rotate(m, words, pitch.rotation, word, "above") if self.lanes > 1 else words
-        return [above.word_select(at, _SIX_BITS).as_signed() for at in range(len(threes))], kept
+        return [above.word_select(at, self.six_bits).as_signed() for at in range(len(threes))], kept
 
     def _gather(
         self,
@@ -284,17 +281,17 @@ class Pool(wiring.Component):
             sums: list[Signal] = []
             for lane in range(self.lanes):
                 at = lane * self.cols + channel
-                total = Signal(signed(_NINE_BITS), name=f"total_next_{at}")
+                total = Signal(signed(self.bits + 4), name=f"total_next_{at}")
                 m.d.sync += total.eq(totals[at])
                 second_above: Value = Const(0)
                 for distance in range(1, lane + 1):
                     at_distance = pitch.rotation == distance
                     second_above = Mux(at_distance, through[lane - distance], second_above)
-                nine = Signal(signed(_NINE_BITS), name=f"nine_lane_{at}")
+                nine = Signal(signed(self.bits + 4), name=f"nine_lane_{at}")
                 m.d.comb += nine.eq(total + second_above)
                 sums.append(nine)
                 if lane < self.lanes - 1:
-                    passed = Signal(signed(_SIX_BITS), name=f"through_{at}")
+                    passed = Signal(signed(self.six_bits), name=f"through_{at}")
                     m.d.sync += passed.eq(Mux(pitch.narrow & middle[lane], before[at], 0))
                     through.append(passed)
             nines.append([_selected(choice, sums) for choice in chosen])
@@ -302,25 +299,28 @@ class Pool(wiring.Component):
 
     def _divide(self, m: Module, nines: list[Value]) -> None:
         """By nine, as a product with its reciprocal, rounded and saturated: three registers."""
+        # The half is a whole number of steps of the high bits only from bit 14 on.
+        width = max(self.bits + 4, RECIPROCAL_SHIFT)
+        low_bits = min(_LOW_BITS, width - 1)
+        high_bits = width - low_bits
+        product_bits = width + POOL_RECIPROCAL.bit_length()
         for at, value in enumerate(nines):
-            nine = Signal(signed(_NINE_BITS), name=f"nine_{at}")
+            nine = Signal(signed(width), name=f"nine_{at}")
             # A multiplier for the low bits, a table for the high ones and for the half that rounds, in units of it.
-            low = Signal(_LOW_BITS + POOL_RECIPROCAL.bit_length(), name=f"low_{at}")
-            high = Signal(signed(_PRODUCT_BITS + 1 - (RECIPROCAL_SHIFT - 1)), name=f"high_{at}")
-            rounded = Signal(signed(_PRODUCT_BITS + 1 - RECIPROCAL_SHIFT), name=f"rounded_{at}")
+            low = Signal(low_bits + POOL_RECIPROCAL.bit_length(), name=f"low_{at}")
+            high = Signal(signed(product_bits + 1 - (RECIPROCAL_SHIFT - 1)), name=f"high_{at}")
+            rounded = Signal(signed(product_bits + 1 - RECIPROCAL_SHIFT), name=f"rounded_{at}")
             m.d.comb += rounded.eq(((low >> (RECIPROCAL_SHIFT - 1)) + high) >> 1)
             m.d.sync += [
                 nine.eq(value),
-                low.eq(nine[:_LOW_BITS] * POOL_RECIPROCAL),
-                self.means[at].eq(saturated(rounded, STORED_BITS)),
+                low.eq(nine[:low_bits] * POOL_RECIPROCAL),
+                self.means[at].eq(saturated(rounded, self.bits)),
             ]
-            with m.Switch(nine[_LOW_BITS:]):
-                for bits in range(1 << (_NINE_BITS - _LOW_BITS)):
-                    signed_bits = bits - (
-                        bits >> (_NINE_BITS - _LOW_BITS - 1) << (_NINE_BITS - _LOW_BITS)
-                    )
+            with m.Switch(nine[low_bits:]):
+                for bits in range(1 << high_bits):
+                    signed_bits = bits - (bits >> (high_bits - 1) << high_bits)
                     with m.Case(bits):
-                        scaled = signed_bits * POOL_RECIPROCAL << (_LOW_BITS - RECIPROCAL_SHIFT + 1)
+                        scaled = signed_bits * POOL_RECIPROCAL << (low_bits - RECIPROCAL_SHIFT + 1)
                         m.d.sync += high.eq(scaled + 1)
 
     def _addresses(self, m: Module, count: Value, final: Value) -> None:

@@ -1,4 +1,4 @@
-"""A residual memory: G banks of C x s16 words, G consecutive slots of a tensor a cycle.
+"""A residual memory: G banks of C x sN words, G consecutive slots of a tensor a cycle.
 
 Slot i of a tensor lies in bank i % G (docs/architecture.md, memory layouts), so the lanes' words are
 rotated by the first slot's bank, and banks that wrapped around address the next row of slots.
@@ -10,7 +10,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hwflow.config import RESIDUAL_BITS, AcceleratorConfig
+from hwflow.config import AcceleratorConfig
 from rtl_gen.interfaces import GROUP_BITS, ROW_BITS
 from rtl_gen.ram import Ram
 
@@ -27,7 +27,7 @@ class ResidualMemory(wiring.Component):
     Ports, for reading and writing alike:
         row: base + (slot // G)*groups + cg of the first lane's slot. step: the tensor's `groups`.
         bank: slot % G (absent when G is 1).
-        read_data: the G lanes' words, one cycle after `read_enable`; lane g in bits g*16C and up.
+        read_data: the G lanes' words, one cycle after `read_enable`; lane g in bits g*N*C and up.
         read_next: those of the next row, if `paired`.
         write_mask: lanes to write. write_lanes: channels to write, if `partial`.
     """
@@ -38,7 +38,8 @@ class ResidualMemory(wiring.Component):
         self.depth, self.partial, self.paired = depth, partial, paired
         self.banks = config.pixel_lanes
         self.cols = config.cols
-        self.word = config.cols * RESIDUAL_BITS
+        self.word = config.residual_word_bits
+        self.granule = config.residual_bits if partial else None
         bank_bits = (self.banks - 1).bit_length()
         ports: dict[str, wiring.Member] = {
             "read_enable": In(1),
@@ -83,7 +84,7 @@ class ResidualMemory(wiring.Component):
                 words.append(here)
                 following.append(after)
                 continue
-            ram = Ram(self.word, self.depth, granule=RESIDUAL_BITS if self.partial else None)
+            ram = Ram(self.word, self.depth, granule=self.granule)
             m.submodules[f"bank_{bank}"] = ram
             m.d.comb += [
                 ram.read_enable.eq(self.read_enable),
@@ -111,7 +112,6 @@ class ResidualMemory(wiring.Component):
         self, m: Module, bank: int, read_row: Value, write_row: Value, enable: Value, word: Value
     ) -> tuple[Value, Value]:
         """A bank in two halves; the words of the row and of the next."""
-        granule = RESIDUAL_BITS if self.partial else None
         row = Signal(ROW_BITS, name=f"read_row_{bank}")
         target = Signal(ROW_BITS, name=f"write_row_{bank}")
         odd = Signal(name=f"odd_{bank}")
@@ -120,7 +120,7 @@ class ResidualMemory(wiring.Component):
             m.d.sync += odd.eq(row[0])
         halves: list[Value] = []
         for parity, depth in ((0, self.depth - self.depth // 2), (1, self.depth // 2)):
-            ram = Ram(self.word, depth, granule=granule)
+            ram = Ram(self.word, depth, granule=self.granule)
             m.submodules[f"bank_{bank}_{'odd' if parity else 'even'}"] = ram
             m.d.comb += [
                 ram.read_enable.eq(self.read_enable),

@@ -10,7 +10,6 @@ from amaranth.hdl import Const, Module, Mux, Signal, Value
 from hwflow import timing
 from hwflow.config import AcceleratorConfig
 from hwflow.isa import Residual, Store
-from hwflow.numerics import STORED_BITS
 from rtl_gen import channel_mean, lane
 from rtl_gen.channel_align import ChannelAlign, RepeatPosition
 from rtl_gen.delay import delayed
@@ -18,6 +17,7 @@ from rtl_gen.head_memory import HeadMemory
 from rtl_gen.interfaces import GROUP_BITS, ROW_BITS
 from rtl_gen.pool import Pool
 from rtl_gen.residual_memory import ResidualMemory
+from rtl_gen.stored_elements import narrowed, widened
 from rtl_gen.stream_control import reads_stream
 
 MEAN_STAGE = lane.Y_STAGE + channel_mean.LATENCY
@@ -124,13 +124,15 @@ class Residuals:
         streamed = self._long_stream(m, cg[0], position.cg, valid[0])
         results: list[Signal] = []
         for name, source, *_ in operands:
-            word = Signal(config.vector_lanes * STORED_BITS, name=f"{name}_word")
+            word = Signal(config.pixel_lanes * config.residual_word_bits, name=f"{name}_word")
             chosen: Value = Const(0, len(word))
             for which, memory in memories.items():
                 repeats = name == "r1" and which == Residual.POOL
                 found: Value = aligned if repeats else memory.read_data
                 if config.long_words and which == Residual.MAIN:
-                    found = Mux(streamed, self._unit.long_data, found)
+                    found = Mux(
+                        streamed, narrowed(self._unit.long_data, config.residual_bits), found
+                    )
                 chosen = Mux(exists[name] & (source == which), found, chosen)
             m.d.sync += word.eq(chosen)
             results.append(word)
@@ -220,7 +222,7 @@ class Residuals:
                 self._unit.spill_store.valid.eq(
                     self._group.valid[y] & (current.store == Store.MAIN) & ~inside
                 ),
-                self._unit.spill_store.data.eq(elements),
+                self._unit.spill_store.data.eq(widened(elements, config.residual_bits)),
             ]
         for memory, store, means_here in (
             (main, Store.MAIN, current.mean_en & current.mean_main),

@@ -7,7 +7,6 @@ from amaranth.lib import data
 
 from hwflow.config import AcceleratorConfig
 from hwflow.isa import Store
-from hwflow.numerics import STORED_BITS
 from rtl_gen import instances, lane
 from rtl_gen.interfaces import GROUP_BITS
 from rtl_gen.lane_constants import LaneConstants
@@ -40,6 +39,7 @@ def vector_lanes(
     Returns:
         Elements and whether y saturated, in lane.Y_STAGE, and between them whether t did, in lane.T_STAGE.
     """
+    bits = config.residual_bits
     column_bits = (config.cols - 1).bit_length()
     # Written one cycle late: the difference is taken here, once for all columns.
     names = ("alpha", "alpha_shift", "p", "n", "out_shift", "q")
@@ -56,8 +56,8 @@ def vector_lanes(
         ),
     ]
     constants_module = instances.repeat(LaneConstants(config), "hwflow_lane_constants")
-    lane_module = instances.repeat(lane.Lane(), "hwflow_lane")
-    elements = Signal(config.vector_lanes * STORED_BITS)
+    lane_module = instances.repeat(lane.Lane(bits), "hwflow_lane")
+    elements = Signal(config.vector_lanes * bits)
     t_saturated, y_saturated = Signal(config.vector_lanes), Signal(config.vector_lanes)
     widths = {
         "alpha": 16,
@@ -69,7 +69,7 @@ def vector_lanes(
         "q": 24,
     }
     for column in range(config.cols):
-        values = {name: Signal(bits, name=f"{name}_{column}") for name, bits in widths.items()}
+        values = {name: Signal(width, name=f"{name}_{column}") for name, width in widths.items()}
         m.submodules[f"constants_{column}"] = constants_module.instance(
             write=columns[column],
             row=row,
@@ -86,14 +86,14 @@ def vector_lanes(
                 holds=Cat(*valid[: lane.Y_STAGE]),
                 total=Value.cast(totals[at]),
                 acc_shift=current.acc_shift,
-                r=shortcuts[0].word_select(at, STORED_BITS),
+                r=shortcuts[0].word_select(at, bits),
                 r_shift=current.r_shift,
-                r1=shortcuts[1].word_select(at, STORED_BITS),
+                r1=shortcuts[1].word_select(at, bits),
                 r1_shift=current.r1_shift,
                 keep=keep[column],
                 narrow=current.store == Store.BYTES,
                 t_saturated=t_saturated[at],
-                y=elements.word_select(at, STORED_BITS),
+                y=elements.word_select(at, bits),
                 y_saturated=y_saturated[at],
                 **values,
             )

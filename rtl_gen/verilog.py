@@ -16,7 +16,6 @@ from hwflow import isa, timing
 from hwflow.config import AcceleratorConfig
 from hwflow.errors import FlowError
 from hwflow.files import write_atomically
-from hwflow.numerics import STORED_BITS
 from rtl_gen.accelerator import Accelerator
 from rtl_gen.instances import emit
 from rtl_gen.interfaces import SUM_BITS
@@ -117,7 +116,7 @@ def memories(config: AcceleratorConfig) -> dict[str, dict[str, int]]:
     They are the rings and those of docs/architecture.md, memory layouts. Not among them: FIFOs of a fixed depth, the
     pool's line buffer and the deskew memories of the binary array.
     """
-    residual_bits = STORED_BITS * config.cols
+    residual_bits = config.residual_word_bits
     groups = max(config.channel_groups_limit, 2)
     # Even and odd rows apart where heads are kept (rtl_gen/residual_memory.py).
     halves = 2 if config.head_rows else 1

@@ -112,9 +112,9 @@ def bars_missed(
     return lines
 
 
-def network_file(preset: str, seed: int, folder: Path) -> Path:
+def network_file(preset: str, seed: int, bits: int, folder: Path) -> Path:
     """Where a drawn network is kept; its name changes with the code that draws it."""
-    return folder / f"{preset}-{seed}-{definition_digest()[:12]}.network"
+    return folder / f"{preset}-{seed}-s{bits}-{definition_digest()[:12]}.network"
 
 
 def prepare_run(
@@ -134,11 +134,11 @@ def prepare_run(
         FlowError: an unknown preset, or a network that does not fit even then.
     """
     status(f"drawing {preset}")
-    path = network_file(preset, seed, folder / "networks")
+    path = network_file(preset, seed, config.residual_bits, folder / "networks")
     drawn = not path.is_file()
     with stages.stage("network"):
         if drawn:
-            network, _ = reported_network(seed, named(preset))
+            network, _ = reported_network(seed, named(preset), residual_bits=config.residual_bits)
             network.save(path)
         else:
             network = IntegerNetwork.load(path)

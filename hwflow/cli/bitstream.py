@@ -65,7 +65,7 @@ def bitstream(
     flow.check_tools()
     flow.check_memories(chosen, config, None)
     checkpoint = network or trained_network(chosen.network)
-    integers = integer_network(checkpoint, calibration)
+    integers = integer_network(checkpoint, calibration, residual_bits=config.residual_bits)
     beats = None
     if memory is Memory.BLOCK_RAM:
         beats = len(lower(integers, config).memory) // config.memory_bytes

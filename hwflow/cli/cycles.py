@@ -133,7 +133,9 @@ def _compile(
     if memory_bytes is not None:
         config = dataclasses.replace(config, memory_bytes=memory_bytes)
     if preset is None:
-        network = integer_network(checkpoint, calibration, se_bits)
+        network = integer_network(
+            checkpoint, calibration, se_bits, residual_bits=config.residual_bits
+        )
     else:
         from models.config import preset as named
 
@@ -141,7 +143,7 @@ def _compile(
         with progress_console().status(f"drawing {preset}"):
             from models.integer.random import random_network
 
-            network = random_network(0, geometry)
+            network = random_network(0, geometry, config.residual_bits)
     with progress_console().status(f"compiling {network.name} for {config.name}"):
         return lower(network, config)
 

@@ -47,7 +47,7 @@ def emulate(
     from hwflow.config import load_target
 
     config = load_target(target)
-    integer = integer_network(network, calibration, se_bits)
+    integer = integer_network(network, calibration, se_bits, residual_bits=config.residual_bits)
     seconds: dict[str, float] = {}
     with progress_console().status(f"lowering {integer.name} for {config.name}") as display:
         from hwflow.compiler.fit import fitted

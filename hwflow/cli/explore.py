@@ -10,17 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
-from hwflow.cli.network import Calibration, integer_network
+from hwflow import progress
+from hwflow.cli.network import INTEGER_SUFFIX, Calibration, integer_network
 from hwflow.cli.output import Json, console, number, print_json, progress_console, table
 from hwflow.errors import FlowError
 from hwflow.files import check_file, locked, write_atomically
@@ -56,7 +48,7 @@ def explore(
             max=2,
             help="parameters changed at a time on the way from the best to the best around",
         ),
-    ] = 1,
+    ] = 2,
     energy: Annotated[
         Path | None,
         typer.Option(help="file of `hwflow energy characterise`; without it energy is left out"),
@@ -125,6 +117,7 @@ def _setup(
             ace = count(counted_network(network, None, None, None))
     return Setup(
         network=integers,
+        requantised=network.suffix != INTEGER_SUFFIX,
         part=space.part,
         block_ram=space.memory == "block-ram",
         latency=latency,
@@ -159,6 +152,7 @@ def _search(
     from hwflow.explore.models_hash import models_hash
     from hwflow.explore.search import evaluate_all
     from hwflow.explore.search import refine as walk
+    from hwflow.explore.space import valid
     from hwflow.explore.store import Store
     from hwflow.explore.summary import Found
 
@@ -170,11 +164,15 @@ def _search(
         raise FlowError(
             f"space {space.name}: none of its combinations is a design; change its axes"
         )
+    start = list(drawn)
+    if space.baseline is not None:
+        like = space.nearest(load_target(space.baseline))
+        start += [like] if valid(like) and like not in start else []
     with closing(Store(out)) as store:
         began, known = time.monotonic(), len(store)
         with _running(setup, digest, workers, scheduler) as run:
             with _progress(f"evaluating {space.name}") as told:
-                results = evaluate_all(drawn, digest, store, run, told)
+                results = evaluate_all(start, digest, store, run, told)
             if refine:
                 with _progress("looking around the best") as told:
                     for least in sorted({0, space.least_binary_macs}):
@@ -225,18 +223,7 @@ def _running(
 @contextmanager
 def _progress(description: str) -> Generator[Told]:
     """A bar on standard error with what is left of the time."""
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("points"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=progress_console()) as bar:
-        task = bar.add_task(description, total=None)
+    with progress.bar(description, None, counted="points ") as (bar, task):
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
@@ -279,7 +266,9 @@ def _verified(
             checked.append(
                 verify(
                     each,
-                    found.setup.network,
+                    integer_network(
+                        network, calibration, residual_bits=each["config"]["residual_bits"]
+                    ),
                     image,
                     board=board,
                     block_ram=found.setup.block_ram,

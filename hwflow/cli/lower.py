@@ -43,7 +43,7 @@ def lower(
     name = f"{network_input(checkpoint)[0]}-{config.name}"
     folder = out or BUILD / (name if repeat is None else f"{name}-{repeat.layer}-x{repeat.times}")
     check_folder(folder)
-    network = integer_network(checkpoint, calibration, se_bits)
+    network = integer_network(checkpoint, calibration, se_bits, residual_bits=config.residual_bits)
     with progress_console().status(f"compiling {network.name} for {config.name}"):
         from hwflow.compiler.lower import lower as compile_network
 

@@ -128,7 +128,7 @@ def lowered(checkpoint: Path, target: str, calibration: Path, se_bits: int) -> P
     from hwflow.config import load_target
 
     config = load_target(target)
-    network = integer_network(checkpoint, calibration, se_bits)
+    network = integer_network(checkpoint, calibration, se_bits, residual_bits=config.residual_bits)
     with progress_console().status(f"compiling {network.name} for {config.name}"):
         return lower(network, config)
 

@@ -150,7 +150,9 @@ def _sources(
     else:
         raise FlowError("nothing to report; name a --checkpoint, a --program or a --sim")
     if folder is not None and checkpoint is not None and preset is None:
-        _check_network(program, folder, integer_network(checkpoint, calibration, se_bits))
+        width = program.config.residual_bits
+        network = integer_network(checkpoint, calibration, se_bits, residual_bits=width)
+        _check_network(program, folder, network)
     board, energy, accuracy = results["bitstream"], results["energy"], results["accuracy"]
     return Sources(
         program=program,

@@ -108,7 +108,8 @@ def run(
     with Accelerator.open(
         port, baud=baud, attempts=attempts, note=lambda line: screen.print(f"{port}: {line}")
     ) as accelerator:
-        network = integer_network(source, calibration, se_bits)
+        width = (config if built is None else built.config).residual_bits
+        network = integer_network(source, calibration, se_bits, residual_bits=width)
         compiled = built or compile_network(network, config)
         if compiled.manifest.network_hash != network.content_hash():
             raise FlowError(

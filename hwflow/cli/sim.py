@@ -109,7 +109,7 @@ def sim(
     chosen = chosen_images(data, images, checkpoint)
     check_folder(out / PROGRAM)
     check_staged(out)
-    network = integer_network(checkpoint, calibration, se_bits)
+    network = integer_network(checkpoint, calibration, se_bits, residual_bits=config.residual_bits)
     compiled = compile_network(network, config) if built is None else built
     if compiled.manifest.network_hash != network.content_hash():
         raise FlowError(

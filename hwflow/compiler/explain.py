@@ -99,7 +99,7 @@ def explain(network: NetworkGeometry, config: AcceleratorConfig) -> Explanation:
         not_stored=tuple(layer.output.name for layer in layers if not layer.output.stored),
         ring_bytes=config.ring_bytes,
         stream_bytes=config.stream_bytes,
-        head_bytes=config.head_rows * config.stream_word_bytes,
+        head_bytes=config.head_rows * config.pixel_lanes * config.residual_word_bits // 8,
         on_chip_bytes=config.on_chip_bytes,
         moved_bytes=beats * config.memory_bytes,
         moved_cycles=beats,

@@ -13,7 +13,7 @@ from hwflow.compiler.program import Program, sha256
 from hwflow.compiler.repeat import Repeat, repeated
 from hwflow.compiler.spill import plan, stored_tensors
 from hwflow.compiler.stream import items
-from hwflow.config import RESIDUAL_BITS, AcceleratorConfig
+from hwflow.config import AcceleratorConfig
 from hwflow.errors import FlowError, suggestion
 from hwflow.memories import Tensor
 from hwflow.verifier.verify import verify
@@ -32,10 +32,11 @@ def lower(
             or does not fit; names the layer, the reason and what to change.
     """
     network.validate()
-    if network.residual_bits != RESIDUAL_BITS:
+    if network.residual_bits != config.residual_bits:
         raise FlowError(
             f"network {network.name} stores elements of {network.residual_bits} bits, target {config.name} of "
-            f"{RESIDUAL_BITS}; quantise it with --residual-bits {RESIDUAL_BITS}"
+            f"{config.residual_bits}; quantise it with --residual-bits {config.residual_bits}, or set residual_bits of "
+            "the target"
         )
     layers = place_heads(plan(network, config), config)
     needed = items(network, layers, config)

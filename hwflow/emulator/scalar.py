@@ -95,7 +95,7 @@ def _set_constants(state: State, first: int, records: dict[str, Ints], s: Ints) 
     lanes = slice(first, first + s.shape[1])
     fields = {name: v for name, v in records.items() if not name.startswith("scalar_")}
     pair = numerics.affine_pair(
-        numerics.VectorParams(acc_shift=0, out_bits=numerics.STORED_BITS, **fields), s
+        numerics.VectorParams(acc_shift=0, out_bits=state.config.residual_bits, **fields), s
     )
     for name, values in state.constants.items():
         values[lanes] = records[name]

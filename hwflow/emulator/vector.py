@@ -81,7 +81,7 @@ def _group_output(
     cols = state.config.cols
     lanes = slice(cg * cols, (cg + 1) * cols)
     chosen = {name: values[lanes] for name, values in state.constants.items()}
-    out_bits = BYTE_BITS if conv["store"] == Store.BYTES else numerics.STORED_BITS
+    out_bits = BYTE_BITS if conv["store"] == Store.BYTES else state.config.residual_bits
     slopes = dict.fromkeys(("pos", "neg", "bias_y", "bias_y_shift", "offset"), NO_VALUES)
     constants = numerics.VectorParams(
         acc_shift=conv["acc_shift"], out_bits=out_bits, **chosen, **slopes
@@ -192,7 +192,7 @@ def _write_pool(conv: Instruction, state: State, cg: int, y: Ints) -> Ints:
             total += padded[
                 :, dy : dy + stride * height : stride, dx : dx + stride * width : stride
             ]
-    pooled = numerics.pool_mean(total, numerics.STORED_BITS)
+    pooled = numerics.pool_mean(total, state.config.residual_bits)
     slots = np.arange(height * width)
     values = pooled.reshape(images, height * width, cols)
     state.pool.write(slots, conv["pool_base"], conv["groups"], cg, values)

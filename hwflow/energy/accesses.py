@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hwflow.config import RESIDUAL_BITS, AcceleratorConfig
+from hwflow.config import AcceleratorConfig
 from hwflow.isa import CONSTANT_BITS, FcDest, Op, Residual, Ring, Store
 from hwflow.memories import ceil_div
 
@@ -21,8 +21,8 @@ Instruction = Mapping[str, int]
 SUM_BITS = 32
 LANE_CONSTANT_BITS = 16 + 5 + 25 + 14 + 14 + 5 + 24
 """Bits of a channel's constants in a lane: alpha and its shift, bias, both slopes and their shift, q."""
-KEPT_BITS = 19
-"""Bits of a row sum in the pool's line memory: six elements of 16 bits."""
+SIX_BITS = 3
+"""Bits that a sum of six elements, as the pool's line memory keeps it, has more than one."""
 KERNEL_LIMIT = 7
 """Largest kernel of an instruction, for which a popcount's width is made."""
 
@@ -49,7 +49,7 @@ def popcount_bits(config: AcceleratorConfig) -> int:
 
 def bank_bytes(config: AcceleratorConfig) -> dict[str, float]:
     """Memory -> bytes of a bank."""
-    word = config.cols * RESIDUAL_BITS // 8
+    word = config.residual_word_bits // 8
     groups = max(config.channel_groups_limit, 2)
     line = 1 << (max(ceil_div(config.line_pixels, max(config.pixel_lanes, 2)), 2) - 1).bit_length()
     vectors = max(2, math.ceil(config.channel_limit / config.fc_inputs))
@@ -62,7 +62,7 @@ def bank_bytes(config: AcceleratorConfig) -> dict[str, float]:
         "side": config.side_rows * word,
         "pool": config.pool_rows * word,
         "heads": config.head_rows * word,
-        "line": line * config.cols * KEPT_BITS / 8,
+        "line": line * config.cols * (config.residual_bits + SIX_BITS) / 8,
         "binary weights": config.weight_words * config.popcount_width / 8,
         "deskew": 2 * config.cols * config.pixel_lanes * popcount_bits(config) / 8,
         "8-bit weights": config.mac_words * config.memory_bytes,
@@ -138,7 +138,7 @@ def _conv(conv: Instruction, config: AcceleratorConfig, bits: _Bits) -> None:
         sums = pixel_groups * config.vector_lanes * popcount_bits(config)
         bits.read["deskew"] += sums
         bits.written["deskew"] += sums
-    word = config.cols * RESIDUAL_BITS
+    word = config.residual_word_bits
     names = {Residual.MAIN: "main", Residual.SIDE: "side", Residual.POOL: "pool"}
     for source in {conv["r_src"], conv["r1_src"]} - {Residual.NONE}:
         paired = 2 if source == Residual.POOL and config.head_rows else 1
@@ -153,12 +153,14 @@ def _conv(conv: Instruction, config: AcceleratorConfig, bits: _Bits) -> None:
 
 def _stores(conv: Instruction, config: AcceleratorConfig, bits: _Bits) -> None:
     slots, groups, cols = conv["out_h"] * conv["out_w"], conv["groups"], config.cols
-    word = cols * RESIDUAL_BITS
+    word = config.residual_word_bits
     store = Store(conv["store"])
     if store is Store.MAIN:
         inside = min(groups, conv["store_pitch"])
         bits.written["main"] += slots * inside * word
-        spilled = conv["tiles"] * config.row_groups * (groups - inside) * config.pixel_lanes * word
+        spilled = (
+            conv["tiles"] * config.row_groups * (groups - inside) * 8 * config.stream_word_bytes
+        )
         bits.written["streams"] += spilled
         bits.read["streams"] += spilled
     elif store in (Store.SIDE, Store.POOL):
@@ -174,7 +176,8 @@ def _stores(conv: Instruction, config: AcceleratorConfig, bits: _Bits) -> None:
         bits.written[memory] += slots * groups * (word >> conv["mean_shift"])
     if conv["pool_en"]:
         pooled = conv["pool_h"] * conv["pool_w"]
-        line = groups * conv["tiles"] * config.row_groups * config.pixel_lanes * cols * KEPT_BITS
+        kept = config.residual_bits + SIX_BITS
+        line = groups * conv["tiles"] * config.row_groups * config.pixel_lanes * cols * kept
         bits.read["line"] += line
         bits.written["line"] += line
         bits.written["pool"] += pooled * groups * word

@@ -32,8 +32,14 @@ from hwflow.explore.resources import (
     unit_total,
 )
 
-RANGED = ("rows", "cols", "popcount_width", "popcount_stages", "pixel_lanes", "mac_depth")
-"""Fields that features are made of. Sizes of memories are not: what they become is a formula."""
+RANGED = (
+    *("rows", "cols", "popcount_width", "popcount_stages", "pixel_lanes", "mac_depth"),
+    "residual_bits",
+)
+"""Fields that features are made of, and the one width of stored elements that was fitted.
+
+Sizes of memories are not: what they become is a formula.
+"""
 KINDS = ("lut4", "flip_flops", "block_rams", "multipliers")
 DISTRIBUTED_SPREAD = 12
 """Distributed memories by which designs may differ beyond the formula: bits of queues that nobody reads."""

@@ -39,7 +39,7 @@ Result = dict[str, Any]
 TIMED = (
     "rows", "cols", "popcount_width", "popcount_stages", "pixel_lanes", "mac_depth", "memory_bytes", "weight_words",
     "mac_words", "constant_words", "channel_limit", "long_words", "store_words",
-    "head_rows",
+    "head_rows", "residual_bits",
 )  # fmt: skip
 """Parameters that a schedule, its cycles or what its units do depend on, for a given plan of the tensors."""
 
@@ -48,10 +48,12 @@ TIMED = (
 class Setup:
     """What all points have in common.
 
+    requantised: whether the network can be had at another width of stored elements: cycles do not depend on it.
     ace: of the network, for energies. accuracy: width of stored elements in bits -> top-1. latency: of the memory, cycles.
     """
 
     network: IntegerNetwork
+    requantised: bool
     part: Part
     block_ram: bool
     latency: int
@@ -97,6 +99,11 @@ class Evaluator:
     def config(self, config: AcceleratorConfig, clock_mhz: float) -> Result:
         """Evaluates a design at a clock."""
         setup = self._setup
+        stored = setup.network.residual_bits
+        if config.residual_bits != stored and not setup.requantised:
+            return {"config": _config(config)} | _impossible(
+                f"network: its file stores elements of {stored} bits, not {config.residual_bits}; name its checkpoint"
+            )
         frame = self._frame(config)
         if isinstance(frame, str):
             return {"config": _config(config)} | _impossible(f"network: {frame}")
@@ -128,7 +135,7 @@ class Evaluator:
             "multipliers": taken.multipliers,
             "extrapolated": list(taken.extrapolated),
             "energy": joules,
-            "top1": setup.accuracy.get(setup.network.residual_bits),
+            "top1": setup.accuracy.get(config.residual_bits),
         }
 
     def _frame(self, config: AcceleratorConfig) -> _Frame | str:
@@ -235,7 +242,7 @@ def setup_hash(setup: Setup, model: str) -> str:
     found = hashlib.sha256(model.encode())
     characterisation = setup.characterisation.json() if setup.characterisation else ""
     for part in (
-        setup.network.content_hash(), str(setup.part), setup.block_ram, setup.latency,
+        setup.network.content_hash(), setup.requantised, str(setup.part), setup.block_ram, setup.latency,
         sorted(setup.accuracy.items()), characterisation, setup.memories,
     ):  # fmt: skip
         found.update(f"{part}\n".encode())

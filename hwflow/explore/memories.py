@@ -12,8 +12,6 @@ from hwflow.config import AcceleratorConfig
 from hwflow.energy.accesses import SUM_BITS, popcount_bits
 from hwflow.explore.memory_mapping import Mapped, Memory, mapped
 
-ELEMENT_BITS = 16
-"""Bits of a stored element."""
 SIX_BITS = 3
 """Bits that the pool's sums of six elements have more."""
 RECORD_BITS = 216
@@ -34,7 +32,7 @@ WRITES = 32
 
 def memories(config: AcceleratorConfig) -> dict[str, Memory]:
     """Memories by name, on a board with an SDRAM."""
-    residual = config.cols * ELEMENT_BITS
+    element, residual = config.residual_bits, config.residual_word_bits
     groups = max(config.channel_groups_limit, 2)
     counts = popcount_bits(config)
     lanes, columns = config.pixel_lanes, config.cols
@@ -52,10 +50,10 @@ def memories(config: AcceleratorConfig) -> dict[str, Memory]:
             config.constant_words // config.records_per_beat,
             min(config.beat_bits, RECORD_BITS),
         ),
-        "main": Memory(residual, config.main_rows, ELEMENT_BITS, count=lanes),
-        "side": Memory(residual, config.side_rows, ELEMENT_BITS, count=lanes),
+        "main": Memory(residual, config.main_rows, element, count=lanes),
+        "side": Memory(residual, config.side_rows, element, count=lanes),
         "pool": Memory(residual, config.pool_rows, count=lanes),
-        "line": Memory(columns * (ELEMENT_BITS + SIX_BITS), _power(places), count=lanes),
+        "line": Memory(columns * (element + SIX_BITS), _power(places), count=lanes),
         "sums": Memory(columns * SUM_BITS, groups),
         "vectors": Memory(8 * config.fc_inputs, vectors, 8, count=2),
         "tiles": Memory(TILE_BITS + config.rows * (1 + counts), 1 << (flight + 1).bit_length()),

@@ -85,7 +85,7 @@ class Record:
 
     def check_design(self, config: AcceleratorConfig, path: Path) -> None:
         """Raises FlowError unless the record is of `config`."""
-        if {"name": self.name, **self.target} != config.to_dict():
+        if self.config() != config:
             raise FlowError(f"{path}: is of another design of that name; synthesise it again")
 
 

@@ -113,6 +113,20 @@ class Space:
                 seen.add(index)
                 yield index
 
+    def nearest(self, config: AcceleratorConfig) -> Point:
+        """The combination that is most like a design: its values, FIT in place of others, else the nearest."""
+        chosen: Point = {}
+        for name, values in self.axes.items():
+            numbers = [value for value in values if not isinstance(value, str)]
+            wanted = numbers[0] if name == CLOCK else getattr(config, name)
+            if wanted in values or not numbers:
+                chosen[name] = wanted if wanted in values else FIT
+            elif FIT in values:
+                chosen[name] = FIT
+            else:
+                chosen[name] = min(numbers, key=lambda value: (abs(value - wanted), value))
+        return chosen
+
     def neighbours(self, point: Point, changes: int) -> list[Point]:
         """Designs that differ from `point` in at least one and at most `changes` parameters, each in any way."""
         found: dict[tuple[Value, ...], Point] = {}

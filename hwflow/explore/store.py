@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from hwflow.errors import FlowError
+from hwflow.interruption import put_off
 
 FILE = "points.jsonl"
 
@@ -66,9 +67,10 @@ class Store:
         """
         lines = [json.dumps({"key": key, "result": result}) + "\n" for key, result in entries]
         try:
-            self._stream.write("".join(lines).encode())
-            self._stream.flush()
-            os.fsync(self._stream.fileno())
+            with put_off():
+                self._stream.write("".join(lines).encode())
+                self._stream.flush()
+                os.fsync(self._stream.fileno())
         except OSError as error:
             raise self._unusable(error) from error
         self._results.update(entries)

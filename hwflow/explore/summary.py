@@ -92,11 +92,10 @@ def reasons(results: Sequence[Result]) -> list[tuple[str, int]]:
     found: Counter[str] = Counter()
     for each in results:
         for reason in each["reasons"][:1]:
-            kind, _, text = reason.partition(": ")
-            words = [
-                word for word in text.split(",")[0].split() if not any(c.isdigit() for c in word)
-            ]
-            found[f"{kind}: {' '.join(words)}" if kind == "part" else kind] += 1
+            kind, _, what = reason.partition(": ")
+            # "part: 60,000 lut4, 54,000 of 83,640 may be taken": the resource is the second word.
+            short = f" {what.split()[1].rstrip(',')}" if kind == "part" else ""
+            found[f"{kind}{short}"] += 1
     return sorted(found.items(), key=lambda item: (-item[1], item[0]))
 
 

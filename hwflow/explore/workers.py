@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import logging
+import os
+import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwflow.errors import FlowError
 from hwflow.explore.evaluate import Evaluator, Result, Setup
 from hwflow.explore.space import Point
+from hwflow.interruption import Interrupted
 
 if TYPE_CHECKING:
     from distributed import Client, LocalCluster
@@ -65,7 +70,27 @@ def local(setup: Setup, digest: str, count: int) -> Generator[Run]:
     from distributed import Client
 
     with processes(count) as cluster, Client(cluster) as client:
-        yield on(client, setup, digest)
+        try:
+            yield on(client, setup, digest)
+        except Interrupted:
+            _quiet_tracker()
+            raise
+
+
+def _quiet_tracker() -> None:
+    """Starts multiprocessing's tracker of semaphores again, which an interruption has ended, with nothing to say.
+
+    It would complain of every semaphore that the one before knew.
+    """
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("w") as nowhere, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            os.dup2(nowhere.fileno(), 2)
+            resource_tracker.ensure_running()
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 @contextmanager

@@ -164,7 +164,7 @@ class Model:
         names = ("alpha", "alpha_shift", "beta", "bias_x", "out_shift")
         constants = numerics.VectorParams(
             acc_shift=f["acc_shift"],
-            out_bits=8 if f["store"] == Store.BYTES else 16,
+            out_bits=8 if f["store"] == Store.BYTES else self.config.residual_bits,
             **{name: layer.constants[name].astype(np.int32) for name in names},
             **dict.fromkeys(("pos", "neg", "bias_y", "bias_y_shift", "offset"), unused),
         )
@@ -198,7 +198,8 @@ class Model:
             self.write(Residual.MAIN if f["mean_main"] else Residual.SIDE, tensor, means)
             expected.means = means
         if f["pool_en"]:
-            pooled = numerics.average_pool(y.reshape(f["out_h"], f["out_w"], -1), 16)
+            y_map = y.reshape(f["out_h"], f["out_w"], -1)
+            pooled = numerics.average_pool(y_map, self.config.residual_bits)
             pooled = pooled.reshape(f["pool_h"] * f["pool_w"], -1)
             tensor = Tensor(f["pool_base"], groups, len(pooled))
             self.write(Residual.POOL, tensor, pooled)

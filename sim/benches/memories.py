@@ -105,10 +105,10 @@ def feature_memory(
     return UnitBench(dut, [bench])
 
 
-def residual_memory(lanes: int, partial: bool, paired: bool = False) -> UnitBench:
+def residual_memory(lanes: int, partial: bool, paired: bool = False, bits: int = 16) -> UnitBench:
     """Random reads and writes: lanes rotated over banks, rows of wrapped lanes, partial words, the next row's words."""
     cols, depth, base, groups, slots = 8, 64, 5, 3, 13 * lanes
-    config = small_config(pixel_lanes=lanes)
+    config = small_config(pixel_lanes=lanes, residual_bits=bits)
     unit: Any = ResidualMemory(config, depth, partial=partial, paired=paired)
     rng = np.random.default_rng(lanes)
     model = np.zeros((lanes, depth, cols), np.int64)
@@ -117,7 +117,7 @@ def residual_memory(lanes: int, partial: bool, paired: bool = False) -> UnitBenc
         return slot % lanes, base + slot // lanes * groups + cg
 
     def word(values: Any) -> int:
-        return sum(int(v) << (16 * i) for i, v in enumerate(np.reshape(values, -1)))
+        return sum(int(v) << (bits * i) for i, v in enumerate(np.reshape(values, -1)))
 
     async def bench(ctx: Any) -> None:
         want, want_next = 0, 0
@@ -130,7 +130,7 @@ def residual_memory(lanes: int, partial: bool, paired: bool = False) -> UnitBenc
                 slot, cg = int(rng.integers(0, slots - lanes)), int(rng.integers(0, groups))
                 mask = rng.integers(0, 2, lanes)
                 enabled = rng.integers(0, 2, cols) if partial else np.ones(cols, int)
-            values = rng.integers(0, 1 << 16, (lanes, cols))
+            values = rng.integers(0, 1 << bits, (lanes, cols))
             ctx.set(unit.write_mask, sum(int(b) << i for i, b in enumerate(mask)))
             ctx.set(unit.write_row, place(slot - slot % lanes, cg)[1])
             ctx.set(unit.write_step, groups)

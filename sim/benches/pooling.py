@@ -25,22 +25,23 @@ def _pixel_groups(tensor: Ints, rows: int, lanes: int, row_aligned: bool) -> Ite
                 yield run[first : first + lanes]
 
 
-def pool(seed: int) -> UnitBench:
+def pool(seed: int, bits: int = 16) -> UnitBench:
     """Three groups of tensors of several sizes, one of them constant; every mean with its slot, group and row."""
-    config = small_config(line_pixels=9)
+    config = small_config(line_pixels=9, residual_bits=bits)
+    low, high = numerics.signed_range(bits)
     rng, chance = np.random.default_rng(seed), random.Random(seed)
     unit = Pool(config)
     cols, lanes, groups = config.cols, config.pixel_lanes, 3
     layers = [
-        (size, row_aligned, rng.integers(-(1 << 15), 1 << 15, (groups, *size, cols)))
+        (size, row_aligned, rng.integers(low, high, (groups, *size, cols), endpoint=True))
         for size in SIZES
         for row_aligned in (False, True)
     ]
-    layers[-1][2][1] = 32767
+    layers[-1][2][1], layers[-2][2][1] = high, low
     want: list[tuple[int, int, int, list[int]]] = []
     for _, _, tensor in layers:
         for cg, one in enumerate(tensor):
-            means = numerics.average_pool(one, 16).reshape(-1, cols).tolist()
+            means = numerics.average_pool(one, bits).reshape(-1, cols).tolist()
             want += [(s, cg, s // lanes * groups + cg, mean) for s, mean in enumerate(means)]
     got: list[tuple[int, int, int, list[int]]] = []
 
@@ -64,7 +65,7 @@ def pool(seed: int) -> UnitBench:
                     while chance.random() < 0.3:
                         ctx.set(unit.valid, 0)
                         await ctx.tick()
-                    words = rng.integers(-(1 << 15), 1 << 15, lanes * cols)
+                    words = rng.integers(low, high, lanes * cols, endpoint=True)
                     words[: group.size] = group.reshape(-1)
                     ctx.set(unit.valid, 1)
                     ctx.set(unit.mask, (1 << len(group)) - 1)

@@ -15,14 +15,15 @@ from rtl_gen.channel_sums import ChannelSums
 from sim.benches.unit import UnitBench, small_config
 
 
-def channel_mean(cols: int, shift: int, store_shift: int) -> UnitBench:
+def channel_mean(cols: int, shift: int, store_shift: int, bits: int = 16) -> UnitBench:
     """Means over 2**shift and over 2**store_shift channels, a pixel a cycle."""
     rng = np.random.default_rng(shift)
-    words = rng.integers(-(1 << 15), 1 << 15, (30, cols))
-    words[0], words[1], words[2] = -32768, 32767, rng.integers(-3, 4, cols)
+    low, high = numerics.signed_range(bits)
+    words = rng.integers(low, high, (30, cols), endpoint=True)
+    words[0], words[1], words[2] = low, high, rng.integers(-3, 4, cols)
     shifts = (shift, store_shift)
     want = [numerics.channel_mean(words, cols >> by) for by in shifts]
-    unit: Any = ChannelMean(cols)
+    unit: Any = ChannelMean(cols, bits)
 
     async def bench(ctx: Any) -> None:
         ctx.set(unit.shift, shift)

@@ -40,6 +40,7 @@ def small_config(**changes: int | str) -> AcceleratorConfig:
         "constant_words": 16,
         "bit_rows": 64,
         "byte_rows": 64,
+        "residual_bits": 16,
         "main_rows": 64,
         "side_rows": 64,
         "pool_rows": 64,

@@ -19,8 +19,8 @@ from sim.benches.unit import UnitBench, small_config
 S24 = (-(1 << 23), (1 << 23) - 1)
 
 
-def draw(rng: np.random.Generator, count: int) -> dict[str, Any]:
-    """Elements whose v fits s24 and whose S' fits s16; every other range is full."""
+def draw(rng: np.random.Generator, count: int, width: int) -> dict[str, Any]:
+    """Elements whose v fits s24 and whose S' fits s16; every other range is full. width: of what is stored."""
     acc_shift, r_shift, r1_shift = (int(rng.integers(0, high)) for high in (9, 9, 9))
     narrow = bool(rng.integers(0, 2))
 
@@ -35,8 +35,8 @@ def draw(rng: np.random.Generator, count: int) -> dict[str, Any]:
         "alpha_shift": rng.integers(0, 31, count),
         "beta": signed(24) >> rng.integers(0, 12, count),
         "bias_x": signed(24) >> rng.integers(0, 12, count),
-        "r": signed(16),
-        "r1": signed(16),
+        "r": signed(width),
+        "r1": signed(width),
         "p": signed(14),
         "n": signed(14),
         "out_shift": rng.integers(0, 31, count),
@@ -44,11 +44,11 @@ def draw(rng: np.random.Generator, count: int) -> dict[str, Any]:
         "keep": rng.random(count) < 0.9,
     }
     many = {name: values.astype(np.int64) for name, values in many.items()}
-    constants: Any = SimpleNamespace(acc_shift=acc_shift, out_bits=8 if narrow else 16, **many)
+    constants: Any = SimpleNamespace(acc_shift=acc_shift, out_bits=8 if narrow else width, **many)
     v = numerics.vector_sum(many["total"], constants, many["r"], r_shift, many["r1"], r1_shift)
     fits = (v >= S24[0]) & (v <= S24[1])
     many = {name: values[fits] for name, values in many.items()}
-    constants: Any = SimpleNamespace(acc_shift=acc_shift, out_bits=8 if narrow else 16, **many)
+    constants: Any = SimpleNamespace(acc_shift=acc_shift, out_bits=8 if narrow else width, **many)
     pair = numerics.AffinePair(many["p"], many["n"], many["q"])
     many["bias"] = many["beta"] - many["bias_x"]
     layer = {
@@ -60,9 +60,9 @@ def draw(rng: np.random.Generator, count: int) -> dict[str, Any]:
     return {"layer": layer, "many": many, "want": numerics.vector_output(v[fits], constants, pair)}
 
 
-def vector_lane(seed: int) -> UnitBench:
+def vector_lane(seed: int, width: int = 16) -> UnitBench:
     """The lane: 120 elements with constants of their own."""
-    drawn = draw(np.random.default_rng(seed), 120)
+    drawn = draw(np.random.default_rng(seed), 120, width)
     many, want = drawn["many"], drawn["want"]
     count = len(many["total"])
     stages = {
@@ -71,7 +71,7 @@ def vector_lane(seed: int) -> UnitBench:
         "p": lane.SLOPE_STAGE, "n": lane.SLOPE_STAGE, "out_shift": lane.OUT_SHIFT_STAGE,
         "q": lane.OFFSET_STAGE, "keep": lane.KEEP_STAGE,
     }  # fmt: skip
-    unit: Any = lane.Lane()
+    unit: Any = lane.Lane(width)
     got: dict[str, list[int]] = {"t": [], "y": [], "saturated": []}
 
     async def bench(ctx: Any) -> None:

@@ -255,7 +255,15 @@ def _lane(config: AcceleratorConfig) -> Unit:
             ports[port] = traces.to_bits(numbers, width)[draws]
 
     return Unit(
-        "vector_lane", Lane, paths, 1, {"stages": lane.Y_STAGE}, _plain(paths), True, work, random
+        "vector_lane",
+        lambda: Lane(config.residual_bits),
+        paths,
+        1,
+        {"stages": lane.Y_STAGE},
+        _plain(paths),
+        True,
+        work,
+        random,
     )
 
 

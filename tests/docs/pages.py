@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 IDS = [str(page.relative_to(ROOT)) for page in PAGES]
-PACKAGES = "hwflow|rtl_gen|sim|models|tests|bench|docs|docs_tools"
+PACKAGES = "hwflow|rtl_gen|sim|models|tests|bench|docs"
 OPERATORS = {"&&", "||", ";", "|", "&"}
 
 

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docs_tools.__main__ import DOCS, MADE
+from docs.generate.__main__ import DOCS, MADE
 from hwflow import bit_fields, isa
 from hwflow.host.results import decode_results
 
 
 @pytest.mark.parametrize("name", MADE)
 def test_committed(name: str) -> None:
-    assert (DOCS / name).read_text() == MADE[name](), "run `python -m docs_tools`"
+    assert (DOCS / name).read_text() == MADE[name](), "run `python -m docs.generate`"
 
 
 def word(record: isa.Record, **values: int) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from docs_tools.mismatch import FAULTY, example
+from docs.generate.mismatch import FAULTY, example
 from tests.docs.pages import ROOT
 
 

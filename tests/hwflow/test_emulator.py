@@ -34,6 +34,7 @@ TINY = AcceleratorConfig(
     constant_words=32,
     bit_rows=512,
     byte_rows=256,
+    residual_bits=16,
     main_rows=2048,
     side_rows=2048,
     pool_rows=2048,

@@ -33,6 +33,7 @@ EXAMPLE = AcceleratorConfig(
     constant_words=16,
     bit_rows=64,
     byte_rows=64,
+    residual_bits=16,
     main_rows=64,
     side_rows=64,
     pool_rows=64,

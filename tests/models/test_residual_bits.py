@@ -72,7 +72,7 @@ def test_a_width_beyond_the_bounds_is_refused(bits: int) -> None:
         export_network(STRIDED, {}, images, residual_bits=bits)
 
 
-@pytest.mark.parametrize("name", ["fmnist-tiny"])
+@pytest.mark.parametrize("name", ["fmnist-tiny", "fmnist-small"])
 def test_measured_accuracies_are_whole(name: str) -> None:
     found = json.loads((TRAINED / name / "residual-bits.json").read_text())
     assert (found["network"], found["evidence"], found["images"]) == (name, "integer", 10_000)

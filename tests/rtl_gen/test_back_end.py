@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,15 @@ def configs() -> list[AcceleratorConfig]:
     ]
 
 
-@pytest.mark.parametrize("config", configs(), ids=lambda config: config.name)
+NARROW = replace(configs()[2], name="narrow_heads", residual_bits=11)
+"""Every memory and unit with elements of a width that is no power of two."""
+
+
+@pytest.mark.parametrize(
+    "config",
+    [*configs(), pytest.param(NARROW, marks=pytest.mark.slow)],
+    ids=lambda config: config.name,
+)
 def test_random_layers(config: AcceleratorConfig, tmp_path: Path) -> None:
     text = instances.emit(BackEnd(config), "back_end")
     model = runner.build(f"back_end_{config.name}", {"back_end.sv": text}, "back_end")

@@ -67,7 +67,7 @@ def record_units(
     from sim.recording import record
 
     shown = chosen_images(data, images, checkpoint)
-    network = integer_network(checkpoint, calibration)
+    network = integer_network(checkpoint, calibration, residual_bits=config.residual_bits)
     program = compile_network(network, config)
     paths = sorted({path for unit in units for path in unit.instances})
     with simulation_progress("recording", images) as report:

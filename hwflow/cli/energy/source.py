@@ -65,7 +65,7 @@ def _drawn(preset: str, target: str) -> tuple[PokeBNNConfig, Program]:
 
     config, counted = load_target(target), named(preset)
     with progress_console().status(f"drawing {preset}") as status:
-        network = random_network(0, counted)
+        network = random_network(0, counted, config.residual_bits)
         status.update(f"compiling {network.name} for {config.name}")
         return counted, lower(network, config)
 

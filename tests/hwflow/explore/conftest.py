@@ -27,6 +27,7 @@ AXES = {
     "constant_words": [32, 64],
     "bit_rows": ["fit", 256],
     "byte_rows": ["fit", 512],
+    "residual_bits": 16,
     "main_rows": ["fit", 1024],
     "side_rows": "fit",
     "pool_rows": ["fit", 256],
@@ -66,6 +67,7 @@ def setup(space: Space) -> Setup:
     library = load(LIBRARY)
     return Setup(
         network=random_network(1),
+        requantised=False,
         part=space.part,
         block_ram=True,
         latency=8,

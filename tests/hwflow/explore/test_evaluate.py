@@ -109,6 +109,27 @@ def test_what_is_not_possible_has_a_named_reason(setup: Setup, space: Space) -> 
     assert short["cycles"] > 0
 
 
+def test_the_width_of_stored_elements_is_priced_and_has_its_accuracy(
+    setup: Setup, space: Space
+) -> None:
+    point = {**space.points(1, 1)[0], "main_rows": 2048}
+    wide, narrow = (
+        Evaluator(replace(setup, requantised=True, accuracy={16: 0.5, 10: 0.4})).point(
+            {**point, "residual_bits": bits}
+        )
+        for bits in (16, 10)
+    )
+    assert (wide["top1"], narrow["top1"]) == (0.5, 0.4)
+    assert wide["cycles"] == narrow["cycles"]
+    assert wide["energy"] > narrow["energy"]
+    assert wide["block_rams"] > narrow["block_rams"]
+    one = Evaluator(replace(setup, requantised=True))
+    assert one.point({**point, "residual_bits": 16})["energy"] == wide["energy"]
+    assert one.point({**point, "residual_bits": 10})["energy"] == narrow["energy"]
+    kept = Evaluator(setup).point({**point, "residual_bits": 10})
+    assert "stores elements of 16 bits, not 10" in kept["reasons"][0]
+
+
 def test_without_a_library_there_is_no_energy(setup: Setup, space: Space) -> None:
     bare = replace(setup, ace=None, characterisation=None, memories=None, accuracy={})
     found = Evaluator(bare).point(space.points(1, 1)[0])

@@ -18,6 +18,7 @@ from hwflow.compiler.spill import plan
 from hwflow.config import load_target
 from hwflow.errors import FlowError
 from hwflow.explore.fitting import Fitting
+from hwflow.explore.resources import estimate
 from hwflow.explore.space import DESIGN, FIT, Space, design, load_space, space_names, valid
 from models.integer.random import random_network
 from tests.hwflow.explore.conftest import AXES, SPACE
@@ -54,6 +55,13 @@ def test_the_part_of_the_boards_space_is_the_boards() -> None:
     space, part = load_space("ulx3s-85f"), board("ulx3s-85f").part
     there = (space.part.lut4, space.part.block_rams, space.part.multipliers)
     assert there == (part.lut4, part.ebr, part.mult)
+
+
+def test_the_hand_written_target_fits_the_share_that_may_be_taken() -> None:
+    space = load_space("ulx3s-85f")
+    taken = estimate(load_target("ulx3s-85f"), memory_beats=14_156)
+    for resource in ("lut4", "block_rams", "multipliers"):
+        assert getattr(taken, resource) <= space.part.limit(resource)
 
 
 def test_drawing_is_by_seed_and_gives_valid_designs_once(space: Space) -> None:
@@ -165,6 +173,16 @@ def test_spaces_that_are_none(tmp_path: Path) -> None:
     bad.write_text("axes: [")
     with pytest.raises(FlowError, match="not valid YAML"):
         load_space(bad)
+
+
+def test_the_combination_nearest_to_a_target(space: Space) -> None:
+    config = load_target("sim-small")
+    near = space.nearest(config)
+    assert list(near) == list(space.axes)
+    assert (near["rows"], near["cols"], near["weight_words"]) == (4, 16, 256)  # 512 is no value
+    assert (near["bit_rows"], near["side_rows"], near["line_pixels"]) == (FIT, FIT, FIT)
+    assert near["clock_mhz"] == 25
+    assert valid(near)
 
 
 def test_what_has_no_axis_is_the_baselines(tmp_path: Path) -> None:

@@ -27,25 +27,9 @@ from models.integer import layers
 from models.integer.network import map_images
 from models.integer.params import IntegerNetwork, PokeConvParams
 from models.integer.random import random_images, random_network, small_config
+from tests.saturating import clipped
 
 CIFAR10 = MODELS / "trained" / "cifar10-small" / "cifar10-small.network"
-
-
-def clipped(network: IntegerNetwork) -> IntegerNetwork:
-    """The network with t and y so large that many saturate."""
-
-    def loud(conv: PokeConvParams) -> PokeConvParams:
-        vector = conv.vector
-        loud = dataclasses.replace(
-            vector,
-            alpha_shift=np.maximum(vector.alpha_shift - 4, 0),
-            out_shift=np.maximum(vector.out_shift - 3, 0),
-        )
-        return dataclasses.replace(conv, vector=loud)
-
-    changed = dataclasses.replace(network, convs=tuple(map(loud, network.convs)))
-    changed.validate()
-    return changed
 
 
 def eight_bit_means(network: IntegerNetwork) -> IntegerNetwork:
@@ -85,6 +69,10 @@ NETWORKS: dict[str, Callable[[], IntegerNetwork]] = {
         ),
     ),
     "saturating": lambda: clipped(random_network(6)),
+    "saturating at 8 bits": lambda: clipped(random_network(6, small_config(image=(8, 8, 1)), 8)),
+    "12 bits, a mean that may exceed them": lambda: random_network(
+        5, small_config(image=(8, 8, 1), init_out=48, stages=((1, 16, 1),)), 12
+    ),
     "8-bit means": lambda: eight_bit_means(random_network(7)),
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from docs_tools.svg import Drawing
+from docs.generate.svg import Drawing
 from hwflow import isa, timing
 from hwflow.config import AcceleratorConfig, load_target
 

@@ -1,14 +1,14 @@
-"""Writes every page and drawing of docs/ that is made from the code: `python -m docs_tools`."""
+"""Writes every page and drawing of docs/ that is made from the code: `python -m docs.generate`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from docs_tools import drawings, tables, worked_example
+from docs.generate import drawings, tables, worked_example
 from hwflow import register_files
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[1]
 
 MADE: Mapping[str, Callable[[], str]] = {
     "instructions.md": tables.instructions,

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from docs_tools.worked_example import SEED, TARGET
+from docs.generate.worked_example import SEED, TARGET
 from hwflow.compiler.lower import lower
 from hwflow.emulator.run import emulate_program
 from hwflow.signature import signature

@@ -13,7 +13,7 @@ from hwflow.bit_fields import Field
 from hwflow.compiler import container
 from hwflow.compiler.manifest import ImageInfo, LayerInfo, Manifest, TensorInfo
 
-GENERATED = "Made from `{source}` by `python -m docs_tools`; a test compares."
+GENERATED = "Made from `{source}` by `python -m docs.generate`; a test compares."
 
 _OPS = {
     isa.Op.LOAD: "bring bytes from memory into a ring, the byte memory or the long stream",

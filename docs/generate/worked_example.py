@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from docs_tools.tables import GENERATED, table
+from docs.generate.tables import GENERATED, table
 from hwflow import bit_fields, isa, numerics
 from hwflow.bit_fields import Field
 from hwflow.compiler.lower import lower
@@ -36,6 +36,7 @@ TARGET = AcceleratorConfig(
     constant_words=32,
     bit_rows=64,
     byte_rows=64,
+    residual_bits=16,
     main_rows=128,
     side_rows=64,
     pool_rows=64,
@@ -75,7 +76,7 @@ def _head(conv: PokeConvParams, own: list[tuple[int, dict[str, int]]]) -> list[s
     lines = [
         "# The bytes of one layer",
         "",
-        GENERATED.format(source="docs_tools/worked_example.py"),
+        GENERATED.format(source="docs/generate/worked_example.py"),
         "",
         f"Layer {LAYER}, `{conv.name}`, of a random network (`hwflow random` draws such; seed {SEED}, 8x8 images): a",
         f"binary {kernel} convolution of {shape} to {conv.out_shape[2]} channels. The target is as small as they come:",
