@@ -14,6 +14,10 @@ class FlowError(Exception):
     """
 
 
+class UnsuitableError(FlowError):
+    """A target that cannot run a network, or of which a model knows nothing: a search over targets goes on to the next."""
+
+
 def get_extra(extra: str) -> str:
     """How to get the packages of an extra of pyproject.toml.
 
