@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hwflow import progress
 from hwflow.cli.network import INTEGER_SUFFIX, Calibration, integer_network
-from hwflow.cli.output import Json, console, number, print_json, progress_console, table
+from hwflow.cli.output import (
+    Json,
+    console,
+    counted_progress,
+    number,
+    print_json,
+    progress_console,
+    table,
+)
 from hwflow.errors import FlowError
 from hwflow.files import check_file, locked, write_atomically
 from hwflow.paths import BUILD, CALIBRATION, MODELS, TEST_IMAGES
 
 if TYPE_CHECKING:
     from hwflow.explore.evaluate import Result, Setup
-    from hwflow.explore.search import Progress as Told
     from hwflow.explore.space import Space
     from hwflow.explore.summary import Found
     from hwflow.explore.verify import Verified
@@ -160,21 +165,21 @@ def _search(
     digest = setup_hash(setup, models)
     with progress_console().status("drawing points"):
         drawn = space.points(points, seed)
-    if not drawn:
-        raise FlowError(
-            f"space {space.name}: none of its combinations is a design; change its axes"
-        )
     start = list(drawn)
     if space.baseline is not None:
         like = space.nearest(load_target(space.baseline))
         start += [like] if valid(like) and like not in start else []
     with closing(Store(out)) as store:
+        if store.damaged:
+            progress_console().print(
+                f"{number(store.damaged)} damaged lines in {out}: their points are evaluated again"
+            )
         began, known = time.monotonic(), len(store)
         with _running(setup, digest, workers, scheduler) as run:
-            with _progress(f"evaluating {space.name}") as told:
+            with counted_progress(f"evaluating {space.name}") as told:
                 results = evaluate_all(start, digest, store, run, told)
             if refine:
-                with _progress("looking around the best") as told:
+                with counted_progress("looking around the best") as told:
                     for least in sorted({0, space.least_binary_macs}):
                         results = walk(
                             space,
@@ -218,13 +223,6 @@ def _running(
         return remote(setup, digest, scheduler)
     count = os.cpu_count() or 1 if workers is None else workers
     return local(setup, digest, count) if count else here(setup, digest)
-
-
-@contextmanager
-def _progress(description: str) -> Generator[Told]:
-    """A bar on standard error with what is left of the time."""
-    with progress.bar(description, None, counted="points ") as (bar, task):
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _write(found: Found, values: dict[str, Any], out: Path) -> None:

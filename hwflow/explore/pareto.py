@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-Result = dict[str, Any]
+from hwflow.explore.evaluate import Result
 
 OBJECTIVES = {
     "frames_per_second": -1,

@@ -25,7 +25,7 @@ def plot(found: Found, chosen: Sequence[Result], best: Sequence[Result]) -> dict
 
     colours = {BEYOND: GREY, FEASIBLE: BLUE, FRONT: GREEN, BASELINE: RED, CHOSEN: ORANGE}
     evaluated = [each for each in found.results if "lut4" in each]
-    step = max(1, len(evaluated) // MOST_POINTS)
+    step = max(1, -(-len(evaluated) // MOST_POINTS))
     rows = [_row(each, FEASIBLE if each["feasible"] else BEYOND) for each in evaluated[::step]]
     rows += [_row(each, FRONT) for each in best]
     if found.baseline is not None and "lut4" in found.baseline:

@@ -5,7 +5,6 @@ A space is a YAML file; those in `hwflow/explore/spaces` are known by name. docs
 
 from __future__ import annotations
 
-import difflib
 import importlib.resources
 import math
 import random
@@ -17,7 +16,7 @@ from typing import Any, cast
 import yaml
 
 from hwflow.config import AcceleratorConfig, load_target
-from hwflow.errors import FlowError
+from hwflow.errors import FlowError, suggestion
 
 FIT = "fit"
 """Value of a parameter of `FITTED`: the least with which the network fits."""
@@ -35,6 +34,9 @@ DESIGN = tuple(each.name for each in fields(AcceleratorConfig) if each.name != "
 """Parameters of a design that a space has values for, beside the clock."""
 ALL_DRAWN = 1 << 21
 """Combinations up to which the order of drawing is a shuffle of all."""
+MISSES = 200_000
+"""Combinations without a design, one after the other, after which no more are drawn from a larger space: some seconds."""
+MOST_MHZ = 10_000
 RESOURCES = ("lut4", "block_rams", "multipliers")
 MEMORIES = ("block-ram", "sdram")
 """Where a board keeps the network: in the part's block RAM, or beside it."""
@@ -90,13 +92,31 @@ class Space:
         return {name: chosen[name] for name in self.axes}
 
     def points(self, count: int, seed: int) -> list[Point]:
-        """`count` different designs, or all where there are no more, drawn by `seed`, in the order of their numbers."""
+        """`count` different designs, or all where there are no more, drawn by `seed`, in the order of their numbers.
+
+        Raises:
+            FlowError: there is none, or a space that is too large to be looked through hardly has any.
+        """
         found: list[int] = []
+        refused, misses = "", 0
         for index in self._drawn(seed):
-            if valid(self.point(index)):
+            why = refusal(self.point(index))
+            if why is None:
                 found.append(index)
+                misses = 0
                 if len(found) == count:
                     break
+                continue
+            refused, misses = refused or why, misses + 1
+            if misses == MISSES and self.size > ALL_DRAWN:
+                raise FlowError(
+                    f"space {self.name}: {len(found):,} designs drawn of {count:,}, then {misses:,} combinations one after "
+                    f"the other that are none, as: {refused}; change its axes or ask for fewer"
+                )
+        if not found:
+            raise FlowError(
+                f"space {self.name}: none of its combinations is a design, as: {refused}; change its axes"
+            )
         return [self.point(index) for index in sorted(found)]
 
     def _drawn(self, seed: int) -> Generator[int]:
@@ -150,13 +170,18 @@ class Space:
 
 def valid(point: Point) -> bool:
     """Whether the hardware can have these parameters; FIT counts as a value that it can."""
+    return refusal(point) is None
+
+
+def refusal(point: Point) -> str | None:
+    """Why the hardware cannot have these parameters; None where it can."""
     try:
         design(
             {name: _least(name, point) if value == FIT else value for name, value in point.items()}
         )
-    except FlowError:
-        return False
-    return True
+    except FlowError as error:
+        return str(error)
+    return None
 
 
 def _least(name: str, point: Point) -> Value:
@@ -192,10 +217,8 @@ def load_space(space: str | Path) -> Space:
             folder = importlib.resources.files("hwflow.explore") / "spaces"
             content = (folder / f"{text}.yaml").read_text(encoding="utf-8")
         else:
-            near = difflib.get_close_matches(text, known, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
             raise FlowError(
-                f"unknown space {text!r}{hint}; spaces are {', '.join(known)}, or a .yaml file"
+                f"unknown space {text!r}{suggestion(text, known)}; spaces are {', '.join(known)}, or a .yaml file"
             )
         values = yaml.safe_load(content)
     except FileNotFoundError as error:
@@ -224,8 +247,7 @@ class _Reader:
         found = cast(dict[str, Any], value)
         for key in found:
             if key not in known:
-                near = difflib.get_close_matches(str(key), known, 1)
-                hint = f", did you mean {near[0]}?" if near else f", fields are {', '.join(known)}"
+                hint = suggestion(str(key), known) or f"; fields are {', '.join(known)}"
                 raise self._wrong(f"{where} has an unknown field {key!r}{hint}")
         for key in known:
             if key not in found and key not in optional:
@@ -297,8 +319,11 @@ class _Reader:
 
     def _value(self, name: str, value: Any) -> None:
         if name == CLOCK:
-            if not isinstance(value, int | float) or isinstance(value, bool) or not value > 0:
-                raise self._wrong(f"axes.{name}: {value!r} must be megahertz above 0")
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not number or not 0 < value <= MOST_MHZ:
+                raise self._wrong(
+                    f"axes.{name}: {value!r} must be megahertz above 0 and at most {MOST_MHZ}"
+                )
         elif name in FITTED and isinstance(value, str):
             if value != FIT:
                 raise self._wrong(f"axes.{name}: {value!r} must be a whole number or {FIT}")

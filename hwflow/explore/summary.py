@@ -12,7 +12,7 @@ from typing import Any
 
 from hwflow.explore.evaluate import Result, Setup
 from hwflow.explore.pareto import OBJECTIVES, front, objectives, ranked
-from hwflow.explore.space import Space
+from hwflow.explore.space import RESOURCES, Space
 
 FORMAT, VERSION = "hwflow-explore", 1
 NUMBERS = ("cycles", "binary_macs", "flip_flops")
@@ -71,9 +71,7 @@ class Found:
             "feasible": sum(each["feasible"] for each in self.results),
             "infeasible": dict(reasons(self.results)),
             "part": self.space.part.name,
-            "limits": {
-                name: self.space.part.limit(name) for name in ("lut4", "block_rams", "multipliers")
-            },
+            "limits": {name: self.space.part.limit(name) for name in RESOURCES},
             "memory": self.space.memory,
             "latency": self.setup.latency,
             "evidence": EVIDENCE | {"clock_mhz": self.space.clock_evidence},

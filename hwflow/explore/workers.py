@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
+import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from multiprocessing import resource_tracker
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hwflow.errors import FlowError
 from hwflow.explore.evaluate import Evaluator, Result, Setup
+from hwflow.explore.models_hash import models_hash
 from hwflow.explore.space import Point
 from hwflow.interruption import Interrupted
 
@@ -25,8 +29,11 @@ Run = Callable[[Sequence[Batch]], Iterator[tuple[int, list[Result]]]]
 
 PATIENCE = 5
 """Seconds to wait for a scheduler."""
-ATTEMPTS = 3
-"""Times that a batch is started again after its worker was lost."""
+ALONE = 60
+"""Seconds to wait for a worker where none is left: those of this machine are started again."""
+LOOK = 0.02
+"""Seconds between two looks at what has come."""
+KEPT = "run the command again, what was evaluated is kept"
 
 _evaluators: dict[str, Evaluator] = {}
 """This process's evaluator by the hash of its setup: what it remembers serves the batches that follow."""
@@ -38,6 +45,26 @@ def evaluate_batch(setup: Setup, digest: str, points: Batch) -> list[Result]:
         _evaluators.clear()
         _evaluators[digest] = Evaluator(setup)
     return [_evaluators[digest].point(point) for point in points]
+
+
+@cache
+def _own_code() -> str:
+    """SHA-256 of this process's code and data."""
+    return models_hash()
+
+
+def _evaluate_as(code: str, setup: Setup, digest: str, points: Batch) -> list[Result]:
+    """The results of a batch in a worker; code: what the client evaluates with.
+
+    Raises:
+        FlowError: this worker has other code, whose results are not the client's.
+    """
+    if _own_code() != code:
+        raise FlowError(
+            f"the worker on {socket.gethostname()} has other code or data of hwflow than this command; install the same "
+            "version there and start the worker again"
+        )
+    return evaluate_batch(setup, digest, points)
 
 
 @contextmanager
@@ -121,30 +148,81 @@ def remote(setup: Setup, digest: str, address: str) -> Generator[Run]:
 def on(client: Client, setup: Setup, digest: str) -> Run:
     """Evaluates on a client's workers; what a lost worker had is evaluated by another.
 
+    How often a batch may lose its worker is for the scheduler to say (`distributed.scheduler.allowed-failures`, 3).
+
     Raises (from the run):
-        FlowError: batches whose workers are lost again and again.
+        FlowError: a worker with other code, batches whose workers are lost again and again, no worker for `ALONE` seconds,
+            or the scheduler is lost.
     """
 
     def run(batches: Sequence[Batch]) -> Iterator[tuple[int, list[Result]]]:
-        from distributed import KilledWorker, as_completed
+        from distributed import Future, KilledWorker, as_completed
+        from distributed.client import ClosedClientError
 
-        # A task, not scattered data: the scheduler can make it again where its worker is lost.
-        shared = client.submit(_same, setup, key=f"setup-{digest}")
-        futures: dict[Any, int] = {
-            client.submit(
-                evaluate_batch, shared, digest, batch, pure=False, retries=ATTEMPTS
-            ): number
-            for number, batch in enumerate(batches)
-        }
         try:
-            for future, results in as_completed(list(futures), with_results=True):
-                yield futures[future], results
-        except KilledWorker as error:
-            raise FlowError(
-                "a batch of points lost its worker again and again; give fewer --workers, they may lack memory"
-            ) from error
+            # A task, not scattered data: the scheduler can make it again where its worker is lost.
+            shared = client.submit(_same, setup, key=f"setup-{digest}")
+            code = models_hash()
+            futures: dict[Future[list[Result]], int] = {
+                client.submit(_evaluate_as, code, shared, digest, batch, pure=False): number
+                for number, batch in enumerate(batches)
+            }
+        except ClosedClientError as error:
+            raise _lost() from error
+        coming = as_completed(list(futures), client.loop, with_results=True, raise_errors=False)
+        company = _Company(client)
+        while coming.count():
+            came = coming.next_batch(block=False)
+            for future, result in came:
+                if future.status == "finished":
+                    yield futures[future], result
+                elif future.status == "error":
+                    _, error, trace = result
+                    if isinstance(error, KilledWorker):
+                        raise FlowError(
+                            "a batch of points lost its worker again and again; give fewer --workers, they may lack memory"
+                        ) from error
+                    raise error.with_traceback(trace)
+                else:
+                    raise _lost()
+            if came:
+                company.seen()
+            else:
+                company.look()
+                time.sleep(LOOK)
 
     return run
+
+
+class _Company:
+    """Watches whether a client has workers."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.seen()
+
+    def seen(self) -> None:
+        """There are some: something came from one."""
+        self._last = self._looked = time.monotonic()
+
+    def look(self) -> None:
+        """Looks once a second.
+
+        Raises:
+            FlowError: there were none for `ALONE` seconds.
+        """
+        now = time.monotonic()
+        if now - self._looked < 1:
+            return
+        self._looked = now
+        if self._client.status == "running" and self._client.scheduler_info()["workers"]:
+            self.seen()
+        elif now - self._last > ALONE:
+            raise FlowError(f"no worker for {ALONE} s; start some, then {KEPT}")
+
+
+def _lost() -> FlowError:
+    return FlowError(f"the Dask scheduler was lost; start it if it has ended, then {KEPT}")
 
 
 def _same(setup: Setup) -> Setup:

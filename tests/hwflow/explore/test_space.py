@@ -19,7 +19,16 @@ from hwflow.config import load_target
 from hwflow.errors import FlowError
 from hwflow.explore.fitting import Fitting
 from hwflow.explore.resources import estimate
-from hwflow.explore.space import DESIGN, FIT, Space, design, load_space, space_names, valid
+from hwflow.explore.space import (
+    ALL_DRAWN,
+    DESIGN,
+    FIT,
+    Space,
+    design,
+    load_space,
+    space_names,
+    valid,
+)
 from models.integer.random import random_network
 from tests.hwflow.explore.conftest import AXES, SPACE
 
@@ -133,7 +142,7 @@ def test_what_fits_is_the_least_that_does() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"axes__rosw": 4}, "axes has an unknown field 'rosw', did you mean rows"),
+        ({"axes__rosw": 4}, "axes has an unknown field 'rosw'; did you mean rows"),
         ({"axes__rows": None, "baseline": None}, "axes has no field 'rows'"),
         ({"axes__rows": []}, "axes.rows has no values"),
         ({"axes__rows": [4, 4]}, "axes.rows has a value twice"),
@@ -141,6 +150,12 @@ def test_what_fits_is_the_least_that_does() -> None:
         ({"axes__rows": FIT}, "axes.rows: 'fit' must be a whole number"),
         ({"axes__bit_rows": "least"}, "axes.bit_rows: 'least' must be a whole number or fit"),
         ({"axes__clock_mhz": 0}, "axes.clock_mhz: 0 must be megahertz above 0"),
+        (
+            {"axes__clock_mhz": math.inf},
+            "axes.clock_mhz: inf must be megahertz above 0 and at most",
+        ),
+        ({"axes__clock_mhz": math.nan}, "axes.clock_mhz: nan must be"),
+        ({"axes__clock_mhz": 10**400}, "axes.clock_mhz: 10+ must be"),
         ({"memory": "tape"}, "memory 'tape' must be one of block-ram, sdram"),
         ({"part__share": {"lut4": 2}}, "part.share.lut4 2 must be above 0 and at most 1"),
         ({"part__lut4": 0}, "part.lut4 0 must be a whole number from 1"),
@@ -192,3 +207,19 @@ def test_what_has_no_axis_is_the_baselines(tmp_path: Path) -> None:
 
 def test_every_parameter_of_a_design_is_an_axis(space: Space) -> None:
     assert tuple(space.axes) == (*DESIGN, "clock_mhz")
+
+
+def test_a_space_without_a_design_says_why(tmp_path: Path) -> None:
+    space = load_space(_with(tmp_path, axes__cols=7))
+    with pytest.raises(FlowError, match=r"none of its combinations is a design, as: .*cols 7"):
+        space.points(5, 1)
+
+
+def test_a_large_space_with_hardly_a_design_comes_to_an_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hwflow.explore.space.MISSES", 500)
+    few = load_space(_with(tmp_path, axes__cols=[8, *range(1001, 4001)]))
+    assert few.size > ALL_DRAWN
+    with pytest.raises(FlowError, match=r"designs drawn of 5,000, then 500 .* as: .*cols \d+"):
+        few.points(5000, 1)

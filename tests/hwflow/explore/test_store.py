@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from hwflow.errors import FlowError
-from hwflow.explore.store import FILE, Store, point_key
+from hwflow.explore.store import FILE, HEADER, Store, point_key
 
 
 def _filled(folder: Path, count: int) -> None:
@@ -39,19 +41,52 @@ def test_a_line_that_was_cut_off_is_dropped_and_written_over(tmp_path: Path, cut
     assert _values(tmp_path) == [0, 1, None, None]
     _filled(tmp_path, 3)
     assert _values(tmp_path) == [0, 1, 2, None]
-    assert all(line.startswith(b"{") for line in path.read_bytes().splitlines())
+    assert path.read_bytes().count(b"\n") == 6
+    assert all("crc" in json.loads(line) for line in path.read_bytes().splitlines()[1:])
+
+
+def _damages(line: bytes) -> list[bytes]:
+    """A line that is none, one of other hands, and one that parses but holds another number."""
+    return [b"garbage\n", b'{"key": "k0", "result": {}}\n', line.replace(b'e": 0', b'e": 9')]
+
+
+@pytest.mark.parametrize("kind", range(3))
+def test_a_damaged_line_costs_its_own_point_only(tmp_path: Path, kind: int) -> None:
+    _filled(tmp_path, 3)
+    path = tmp_path / FILE
+    header, first, *rest = path.read_bytes().splitlines(keepends=True)
+    damaged = b"".join([header, _damages(first)[kind], *rest])
+    path.write_bytes(damaged)
+    with closing(Store(tmp_path)) as store:
+        assert store.damaged == 1
+    assert _values(tmp_path) == [None, 1, 2, None]
+    assert path.read_bytes() == damaged
+    with closing(Store(tmp_path)) as store:
+        store.put([("k0", {"value": 0})])
+    assert _values(tmp_path) == [0, 1, 2, None]
 
 
 @pytest.mark.parametrize(
-    "line", [b"garbage\n", b'{"key": 5, "result": {}}\n', b'{"key": "a"}\n', b"\xff\xfe\n"]
+    "content", [b"a diary\n", b"\n", HEADER.replace(b"1", b"2"), b'{"key": "k0", "result": {}}\n']
 )
-def test_from_a_damaged_line_on_nothing_is_believed(tmp_path: Path, line: bytes) -> None:
-    _filled(tmp_path, 2)
-    path = tmp_path / FILE
-    first, second = path.read_bytes().splitlines(keepends=True)
-    path.write_bytes(first + line + second)
+def test_a_file_of_something_else_is_left_alone(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / FILE).write_bytes(content)
+    with pytest.raises(FlowError, match=r"holds no points of this version .*; give another --out"):
+        Store(tmp_path)
+    assert (tmp_path / FILE).read_bytes() == content
+
+
+@pytest.mark.parametrize("cut", [0, 1, len(HEADER) - 1])
+def test_a_header_that_was_cut_off_is_written_again(tmp_path: Path, cut: int) -> None:
+    (tmp_path / FILE).write_bytes(HEADER[:cut])
+    _filled(tmp_path, 1)
     assert _values(tmp_path) == [0, None, None, None]
-    assert path.read_bytes() == first
+
+
+def test_what_is_no_number_is_not_written(tmp_path: Path) -> None:
+    with closing(Store(tmp_path)) as store, pytest.raises(ValueError, match="not JSON compliant"):
+        store.put([("k0", {"value": float("inf")})])
+    assert (tmp_path / FILE).read_bytes() == HEADER
 
 
 def test_a_store_that_cannot_be_written_names_the_remedy(tmp_path: Path) -> None:

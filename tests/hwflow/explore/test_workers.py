@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -79,6 +83,61 @@ def test_a_fault_in_a_worker_is_no_silence(setup: Setup, cluster: Any) -> None:
         list(run([[{"rows": 4}]]))
 
 
+def test_a_worker_with_other_code_is_refused(
+    setup: Setup, space: Space, cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "models_hash", lambda: "of an altered copy")
+    with (
+        workers.remote(setup, "altered", cluster.scheduler_address) as run,
+        pytest.raises(FlowError, match=r"has other code or data of hwflow .* install the same"),
+    ):
+        list(run([space.points(2, 1)]))
+
+
+@pytest.fixture
+def scheduler(tmp_path: Path) -> Generator[tuple[str, subprocess.Popen[bytes]]]:
+    """Address and process of a scheduler without workers."""
+    told = tmp_path / "scheduler.json"
+    command = [
+        sys.executable,
+        "-m",
+        "distributed.cli.dask_scheduler",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        "0",
+    ]
+    command += ["--no-dashboard", "--scheduler-file", str(told)]
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(600):
+            if told.is_file():
+                break
+            assert running.poll() is None
+            time.sleep(0.1)
+        yield json.loads(told.read_text())["address"], running
+    finally:
+        running.kill()
+        running.wait()
+
+
+def test_without_workers_it_gives_up_and_says_so_when_the_scheduler_is_lost(
+    setup: Setup, space: Space, scheduler: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, process = scheduler
+    points = space.points(2, 1)
+    with distributed.Client(address, timeout=2, set_as_default=False) as client:
+        run = workers.on(client, setup, "alone")
+        monkeypatch.setattr(workers, "ALONE", 1)
+        with pytest.raises(FlowError, match="no worker for 1 s; start some, then run the command"):
+            list(run([points]))
+        monkeypatch.setattr(workers, "ALONE", 60)
+        threading.Timer(0.5, process.kill).start()
+        with pytest.raises(FlowError, match=r"scheduler was lost; .* run the command again"):
+            list(run([points]))
+        client.close(timeout=1)
+
+
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://x:1"])
 def test_a_scheduler_that_is_not_there_is_named(
     setup: Setup, address: str, monkeypatch: pytest.MonkeyPatch
@@ -97,7 +156,7 @@ def test_what_is_known_is_not_evaluated_again(setup: Setup, space: Space, tmp_pa
         first = _evaluated(tmp_path, space, run, 40)
     path = tmp_path / FILE
     lines = path.read_bytes().splitlines(keepends=True)
-    path.write_bytes(b"".join(lines[:25]) + lines[25][:-10])
+    path.write_bytes(b"".join(lines[:26]) + lines[26][:-10])
     asked: list[int] = []
 
     def counting(batches: Sequence[Batch]) -> Iterator[tuple[int, Any]]:
