@@ -14,6 +14,10 @@ class FlowError(Exception):
     """
 
 
+class UnsuitableError(FlowError):
+    """A target that cannot run a network, or of which a model knows nothing: a search over targets goes on to the next."""
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """`; did you mean NEAREST?` to go after an unknown name, or nothing where none is near."""
     near = difflib.get_close_matches(name, list(known), 1)

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from hwflow.explore.workers import Run
     from models.integer.params import IntegerNetwork
 
+LATENCY = 8
+"""Cycles of block RAM as memory."""
 SHOWN = 20
 """Designs of the front in the printed table."""
 
@@ -58,7 +60,10 @@ def explore(
         Path | None,
         typer.Option(help="file of `hwflow energy characterise`; without it energy is left out"),
     ] = None,
-    latency: Annotated[int, typer.Option(min=1, max=100_000, help="of the memory, cycles")] = 8,
+    latency: Annotated[
+        int | None,
+        typer.Option(min=1, max=100_000, help="of block RAM as memory, cycles; default 8"),
+    ] = None,
     workers: Annotated[
         int | None,
         typer.Option(min=0, max=256, help="processes; 0: this one; default one a processor"),
@@ -104,11 +109,17 @@ def explore(
 
 
 def _setup(
-    space: Space, network: Path, calibration: Path, energy: Path | None, latency: int
+    space: Space, network: Path, calibration: Path, energy: Path | None, latency: int | None
 ) -> Setup:
+    from hwflow.explore.accuracy import measured
     from hwflow.explore.evaluate import Setup
 
-    integers = integer_network(network, calibration)
+    if latency is not None and space.memory == "sdram":
+        raise FlowError(
+            f"--latency: the memory of space {space.name} is SDRAM, whose latency follows from the clock; leave it out"
+        )
+    networks = _networks(space, network, calibration)
+    integers = next(iter(networks.values()))
     ace = characterisation = memories = None
     if energy is not None:
         from hwflow.ace import count
@@ -121,23 +132,30 @@ def _setup(
         with progress_console().status(f"tracing {integers.name}"):
             ace = count(counted_network(network, None, None, None))
     return Setup(
-        network=integers,
-        requantised=network.suffix != INTEGER_SUFFIX,
+        networks=networks,
         part=space.part,
         block_ram=space.memory == "block-ram",
-        latency=latency,
-        accuracy=_accuracy(network, integers),
+        latency=LATENCY if latency is None else latency,
+        accuracy=measured(network),
         ace=ace,
         characterisation=characterisation,
         memories=memories,
     )
 
 
-def _accuracy(network: Path, integers: IntegerNetwork) -> dict[int, float]:
-    """Top-1 by width of stored elements, where it was measured of this very network."""
-    from hwflow.explore.accuracy import measured
+def _networks(space: Space, network: Path, calibration: Path) -> dict[int, IntegerNetwork]:
+    """The network at every width of the space; an integer network has but its own."""
+    from hwflow.numerics import RESIDUAL_BITS
 
-    return measured(network, integers)
+    if network.suffix == INTEGER_SUFFIX:
+        only = integer_network(network, calibration)
+        return {only.residual_bits: only}
+    widths = [int(bits) for bits in space.axes["residual_bits"] if bits in RESIDUAL_BITS]
+    if not widths:
+        raise FlowError(
+            f"space {space.name}: axes.residual_bits has none of {RESIDUAL_BITS.start}..{RESIDUAL_BITS[-1]}"
+        )
+    return {bits: integer_network(network, calibration, residual_bits=bits) for bits in widths}
 
 
 def _search(
@@ -159,7 +177,7 @@ def _search(
     from hwflow.explore.search import refine as walk
     from hwflow.explore.space import valid
     from hwflow.explore.store import Store
-    from hwflow.explore.summary import Found
+    from hwflow.explore.summary import Found, least_top1
 
     models = models_hash()
     digest = setup_hash(setup, models)
@@ -187,6 +205,7 @@ def _search(
                             lambda fresh: evaluate_all(fresh, digest, store, run, told),
                             changes=refine,
                             least_binary_macs=least,
+                            least_top1=least_top1(space, setup),
                         )
         seconds = time.monotonic() - began
         rate = _rate(len(store) - known, seconds)
@@ -243,6 +262,7 @@ def _verified(
 ) -> list[Verified]:
     from hwflow.explore import summary
     from hwflow.explore.pareto import ranked
+    from hwflow.explore.summary import least_top1
     from hwflow.explore.verify import verify
     from models.data import load_images
 
@@ -253,7 +273,7 @@ def _verified(
             f"{found.setup.network.image_shape}; verify a design with `hwflow sim --target FILE --data FOLDER`"
         )
     designs = list(found.choices().values())
-    designs += ranked(found.results)
+    designs += ranked(found.results, least_top1=least_top1(found.space, found.setup))
     best: list[Result] = []
     for each in designs:
         if each is not None and all(each["config"] != other["config"] for other in best):
@@ -264,12 +284,11 @@ def _verified(
             checked.append(
                 verify(
                     each,
-                    integer_network(
-                        network, calibration, residual_bits=each["config"]["residual_bits"]
-                    ),
+                    found.setup.networks[each["config"]["residual_bits"]],
                     image,
                     board=board,
                     block_ram=found.setup.block_ram,
+                    latency=found.setup.latency,
                     clock_mhz=float(each["point"]["clock_mhz"]),
                     told=lambda at, index=index: status.update(
                         f"verifying {index} of {count}: {at}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from hwflow.config import AcceleratorConfig
-from hwflow.errors import FlowError
+from hwflow.errors import UnsuitableError
 from hwflow.memories import Memory, Tensor, capacity
 
 
@@ -19,7 +19,7 @@ class Full:
     limit: int
 
 
-class CapacityError(FlowError):
+class CapacityError(UnsuitableError):
     """A memory is too small; `full` says what would have to move."""
 
     def __init__(self, config: AcceleratorConfig, full: Full) -> None:

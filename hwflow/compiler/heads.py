@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from hwflow.compiler.plan import LayerPlan
 from hwflow.config import AcceleratorConfig
-from hwflow.errors import FlowError
+from hwflow.errors import UnsuitableError
 from hwflow.heads import head_rows
 from hwflow.memories import Tensor
 
@@ -36,7 +36,7 @@ def place_heads(layers: tuple[LayerPlan, ...], config: AcceleratorConfig) -> tup
         shared = before >= writer
         needed = rows + (_rows_at(result[before], config) if shared else 0)
         if needed > config.head_rows:
-            raise FlowError(
+            raise UnsuitableError(
                 f"{layer.r1.name}: its heads need {needed} rows with everything alive then, target {config.name} has "
                 f"head_rows {config.head_rows}; raise head_rows"
             )

@@ -6,7 +6,7 @@ from collections import deque
 
 from hwflow.compiler.stream import Item
 from hwflow.config import AcceleratorConfig
-from hwflow.errors import FlowError
+from hwflow.errors import UnsuitableError
 from hwflow.isa import INSTRUCTION_BYTES, Op
 from hwflow.tokens import Token, TokenMachine
 
@@ -37,7 +37,7 @@ def order(items: list[Item], config: AcceleratorConfig) -> list[Item]:
         if not ready:
             event = machine.next_event()
             if event is None:
-                raise FlowError(
+                raise UnsuitableError(
                     f"target {config.name}: the rings are too small, the consumers wait for "
                     f"{machine.waiting()}; raise weight_words, mac_words or constant_words"
                 )

@@ -25,7 +25,7 @@ from hwflow.compiler.allocate import Allocator, CapacityError
 from hwflow.compiler.geometry import NetworkGeometry
 from hwflow.compiler.uses import Uses, starts_block, unsupported, uses_of
 from hwflow.config import AcceleratorConfig
-from hwflow.errors import FlowError
+from hwflow.errors import UnsuitableError
 from hwflow.memories import Memory, Tensor, ceil_div, group_beats, pixel_words, tensor_rows
 from models.integer.params import Shape
 
@@ -93,7 +93,7 @@ class _Planner:
     ) -> Tensor:
         height, width, channels = shape
         if channels > self._config.channel_limit:
-            raise FlowError(
+            raise UnsuitableError(
                 f"{name}: {channels} channels, target {self._config.name} has channel_limit "
                 f"{self._config.channel_limit}; raise channel_limit"
             )
@@ -274,7 +274,7 @@ class _Planner:
 
     def _pooled_size(self, name: str, height: int, width: int) -> tuple[int, int]:
         if width > self._config.line_pixels:
-            raise FlowError(
+            raise UnsuitableError(
                 f"{name}: pools rows of {width} pixels, target {self._config.name} has "
                 f"line_pixels {self._config.line_pixels}; raise line_pixels"
             )

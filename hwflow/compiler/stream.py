@@ -11,7 +11,7 @@ from hwflow.compiler.plan import LayerPlan
 from hwflow.compiler.spill import streamed
 from hwflow.compiler.weights import Bytes
 from hwflow.config import AcceleratorConfig
-from hwflow.errors import FlowError
+from hwflow.errors import UnsuitableError
 from hwflow.isa import FcDest, Op, Ring
 from hwflow.memories import Tensor, ceil_div, group_beats
 from hwflow.tokens import RING_TOKENS, Token, TokenMachine, queue_of, ring_unit_bytes
@@ -98,7 +98,7 @@ class Streams:
         capacity = self._capacity[ring] // word_bytes
         if per_group > capacity:
             field = {Ring.WEIGHTS: "weight_words", Ring.MACS: "mac_words"}[ring]
-            raise FlowError(
+            raise UnsuitableError(
                 f"{name}: a channel group needs {per_group} words of the "
                 f"{RING_TOKENS[ring].value}, target {self._config.name} has {capacity}; "
                 f"raise {field}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hwflow.compiler.geometry import ConvGeometry, NetworkGeometry
 from hwflow.config import AcceleratorConfig
-from hwflow.errors import FlowError
+from hwflow.errors import UnsuitableError
 from hwflow.heads import head_rows
 
 MEAN_GROUPS = (2, 4, 8)
@@ -29,9 +29,9 @@ class Uses:
     stored_group: int = 1
 
 
-def unsupported(name: str, reason: str, remedy: str) -> FlowError:
+def unsupported(name: str, reason: str, remedy: str) -> UnsuitableError:
     """The error of a layer that the hardware cannot do, and what to change."""
-    return FlowError(f"{name}: {reason}; {remedy}")
+    return UnsuitableError(f"{name}: {reason}; {remedy}")
 
 
 def uses_of(network: NetworkGeometry, producer: int, config: AcceleratorConfig) -> Uses:

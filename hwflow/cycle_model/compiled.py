@@ -87,6 +87,15 @@ def frame_cycles(
     return FrameCycles(cycles, total, tuple(zip(spans[::2], spans[1::2], strict=True)))
 
 
+def prepare() -> None:
+    """Loads the compiled model, so that what keeps it from being there is seen before the first frame.
+
+    Raises:
+        FlowError: no C++ compiler, or no folder to keep it in.
+    """
+    _library()
+
+
 def _parameters(
     config: AcceleratorConfig, latency: int, bandwidth: Fraction, steady: bool
 ) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from hwflow.errors import FlowError, suggestion
+from hwflow.errors import FlowError, UnsuitableError, suggestion
 
 PICO = 1e-12
 UNSCALED = "unscaled"
@@ -46,7 +46,7 @@ class MemoryConstants:
             if bank_bytes <= large:
                 share = math.log(bank_bytes / small) / math.log(large / small)
                 return self.sram[small] ** (1 - share) * self.sram[large] ** share
-        raise FlowError(
+        raise UnsuitableError(
             f"a memory bank of {bank_bytes:.0f} bytes is larger than any with a published energy "
             f"({sizes[-1]} bytes); give a target with more banks or fewer rows"
         )

@@ -1,4 +1,4 @@
-"""Top-1 of a network by the width of its stored elements, as far as it was measured."""
+"""Top-1 of a network at every width of its stored elements, as far as it was measured."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import json
 from pathlib import Path
 
 from hwflow.errors import FlowError
-from models.integer.params import IntegerNetwork
 
 FILE = "residual-bits.json"
 """What `python -m bench.residual_bits` writes into a trained network's folder."""
 
 
-def measured(checkpoint: Path, network: IntegerNetwork) -> dict[int, float]:
-    """Width in bits -> top-1, 0..1, of the file beside `checkpoint`; nothing without one, or with one of another network.
+def measured(checkpoint: Path) -> dict[str, float]:
+    """Content hash of an integer network -> its top-1, 0..1, of the file beside `checkpoint`; nothing without one.
 
     Raises:
         FlowError: a file that cannot be used.
@@ -23,10 +22,8 @@ def measured(checkpoint: Path, network: IntegerNetwork) -> dict[int, float]:
         return {}
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))["widths"]
-        found = {int(row["residual_bits"]): float(row["top1"]) for row in rows}
-        hashes = {str(row["sha256"]) for row in rows}
+        return {str(row["sha256"]): float(row["top1"]) for row in rows}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FlowError(
             f"{path}: no measured accuracy ({error}); make it again with python -m bench.residual_bits"
         ) from error
-    return found if network.content_hash() in hashes else {}

@@ -1,16 +1,17 @@
 """What a design takes and gives for one network: cycles, resources, energy, accuracy, and whether it is possible.
 
 Cycles are the cycle model's of the schedule that `hwflow lower` would make. A schedule's cycles do not depend on where
-tensors lie, nor on how large their memories are, so they are kept for designs that differ in nothing else.
+tensors lie, nor on how large their memories are, so they are kept for designs that differ in nothing else. In front of
+SDRAM they depend on the clock, too, and are an estimate, as those of `hwflow cycles --sdram`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import itertools
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from fractions import Fraction
 from typing import Any, cast
 
 from hwflow.ace import AceReport
@@ -20,17 +21,18 @@ from hwflow.compiler.heads import place_heads
 from hwflow.compiler.order import order
 from hwflow.compiler.plan import LayerPlan
 from hwflow.config import AcceleratorConfig
-from hwflow.cycle_model.compiled import frame_cycles
-from hwflow.cycle_model.model import simulate_cycles
+from hwflow.cycle_model.compiled import frame_cycles, prepare
 from hwflow.energy.accesses import bank_bytes
 from hwflow.energy.characterisation import Characterisation
 from hwflow.energy.memory_constants import MemoryConstants
 from hwflow.energy.network import network_energy
 from hwflow.energy.work import LayerWork, Macs, Work, modelled_work
-from hwflow.errors import FlowError
+from hwflow.errors import FlowError, UnsuitableError
 from hwflow.explore.fitting import Fitting
-from hwflow.explore.resources import Resources, estimate
+from hwflow.explore.memories import image_blocks
+from hwflow.explore.resources import Resources, coefficients, estimate
 from hwflow.explore.space import CLOCK, RESOURCES, Part, Point, design
+from hwflow.sdram import SdramTiming
 from models.integer.params import IntegerNetwork
 
 Result = dict[str, Any]
@@ -38,8 +40,8 @@ Result = dict[str, Any]
 
 TIMED = (
     "rows", "cols", "popcount_width", "popcount_stages", "pixel_lanes", "mac_depth", "memory_bytes", "weight_words",
-    "mac_words", "constant_words", "channel_limit", "long_words", "store_words",
-    "head_rows", "residual_bits",
+    "mac_words", "constant_words", "residual_bits", "channel_limit", "long_words", "store_words",
+    "head_rows",
 )  # fmt: skip
 """Parameters that a schedule, its cycles or what its units do depend on, for a given plan of the tensors."""
 
@@ -48,19 +50,37 @@ TIMED = (
 class Setup:
     """What all points have in common.
 
-    requantised: whether the network can be had at another width of stored elements: cycles do not depend on it.
-    ace: of the network, for energies. accuracy: width of stored elements in bits -> top-1. latency: of the memory, cycles.
+    networks: one network quantised at one or more widths of stored elements -> in bits. accuracy: content hash of such a
+    network -> top-1. ace: of the network, for energies. latency: of block RAM as memory, cycles; that of SDRAM, where
+    block_ram is False, follows from the clock.
     """
 
-    network: IntegerNetwork
-    requantised: bool
+    networks: Mapping[int, IntegerNetwork]
     part: Part
     block_ram: bool
     latency: int
-    accuracy: Mapping[int, float]
+    accuracy: Mapping[str, float]
     ace: AceReport | None
     characterisation: Characterisation | None
     memories: MemoryConstants | None
+
+    @property
+    def network(self) -> IntegerNetwork:
+        """The network at its greatest width."""
+        return self.networks[max(self.networks)]
+
+    def top1(self, bits: int) -> float | None:
+        """Of the network at that width, where it was measured."""
+        return self.accuracy.get(self.networks[bits].content_hash())
+
+
+@dataclass(frozen=True)
+class _Timing:
+    """Of the external memory; steady: as for `frame_cycles`."""
+
+    latency: int
+    bandwidth: Fraction
+    steady: bool
 
 
 @dataclass(frozen=True)
@@ -77,10 +97,18 @@ class _Frame:
 
 
 class Evaluator:
-    """Evaluates points for one setup; keeps schedules of designs that differ in the sizes of memories only."""
+    """Evaluates points for one setup; keeps schedules of designs that differ in the sizes of memories only.
+
+    Raises:
+        FlowError: the cycle model cannot be compiled, or the resource model not be read. Whatever else but a design that
+            cannot be ends an evaluation in the same way: no result tells of it.
+    """
 
     def __init__(self, setup: Setup, *, keep: bool = True) -> None:
+        prepare()
+        coefficients()
         self._setup = setup
+        self._top1 = {bits: setup.top1(bits) for bits in setup.networks}
         self._shapes = geometry_of(setup.network)
         self._fitting = Fitting(self._shapes)
         self._frames: dict[tuple[Any, ...], _Frame | str] = {}
@@ -99,18 +127,20 @@ class Evaluator:
     def config(self, config: AcceleratorConfig, clock_mhz: float) -> Result:
         """Evaluates a design at a clock."""
         setup = self._setup
-        stored = setup.network.residual_bits
-        if config.residual_bits != stored and not setup.requantised:
-            return {"config": _config(config)} | _impossible(
-                f"network: its file stores elements of {stored} bits, not {config.residual_bits}; name its checkpoint"
-            )
-        frame = self._frame(config)
+        try:
+            taken = estimate(config)
+        except UnsuitableError as error:
+            return {"config": _config(config)} | _impossible(f"resources: {error}")
+        try:
+            timing = self._timing(config, clock_mhz)
+        except UnsuitableError as error:
+            return {"config": _config(config)} | _impossible(f"memory: {error}")
+        frame = self._frame(config, timing)
         if isinstance(frame, str):
             return {"config": _config(config)} | _impossible(f"network: {frame}")
-        try:
-            taken = estimate(config, memory_beats=frame.beats if setup.block_ram else None)
-        except FlowError as error:
-            return {"config": _config(config)} | _impossible(f"resources: {error}")
+        if setup.block_ram:
+            held = image_blocks(config, frame.beats)
+            taken = replace(taken, block_rams=taken.block_rams + held)
         reasons = _shortages(setup.part, taken)
         joules: float | None = None
         if frame.joules is not None and setup.memories is not None:
@@ -120,7 +150,7 @@ class Evaluator:
                     bits * setup.memories.sram_bit(sizes[name])
                     for name, bits in frame.accesses.items()
                 )
-            except FlowError as error:
+            except UnsuitableError as error:
                 reasons.append(f"energy: {error}")
         return {
             "config": _config(config),
@@ -135,34 +165,53 @@ class Evaluator:
             "multipliers": taken.multipliers,
             "extrapolated": list(taken.extrapolated),
             "energy": joules,
-            "top1": setup.accuracy.get(config.residual_bits),
+            "top1": self._top1[config.residual_bits],
         }
 
-    def _frame(self, config: AcceleratorConfig) -> _Frame | str:
+    def _timing(self, config: AcceleratorConfig, clock_mhz: float) -> _Timing:
+        """Of the memory behind a design."""
+        if self._setup.block_ram:
+            return _Timing(self._setup.latency, Fraction(1), steady=False)
+        try:
+            sdram = SdramTiming(clock_hz=round(clock_mhz * 1e6), memory_bytes=config.memory_bytes)
+        except FlowError as error:
+            raise UnsuitableError(str(error)) from error
+        return _Timing(sdram.open_latency, sdram.stream_bandwidth, steady=True)
+
+    def _frame(self, config: AcceleratorConfig, timing: _Timing) -> _Frame | str:
         """The schedule, or why there is none."""
+        if config.residual_bits not in self._setup.networks:
+            had = ", ".join(map(str, sorted(self._setup.networks)))
+            return (
+                f"the network stores elements of {had} bits, the design of {config.residual_bits}"
+            )
         try:
             layers = place_heads(spill.plan(self._shapes, config), config)
-        except FlowError as error:
+        except UnsuitableError as error:
             return str(error)
-        key = (*(getattr(config, name) for name in TIMED), _homes(layers))
+        key = (*(getattr(config, name) for name in TIMED), timing, _homes(layers))
         if not self._keep or key not in self._frames:
             try:
-                self._frames[key] = self._compiled(config, layers)
-            except FlowError as error:
+                self._frames[key] = self._compiled(config, layers, timing)
+            except UnsuitableError as error:
                 self._frames[key] = str(error)
         return self._frames[key]
 
-    def _compiled(self, config: AcceleratorConfig, layers: tuple[LayerPlan, ...]) -> _Frame:
+    def _compiled(
+        self, config: AcceleratorConfig, layers: tuple[LayerPlan, ...], timing: _Timing
+    ) -> _Frame:
         setup = self._setup
-        ordered = order(stream.items(setup.network, layers, config), config)
+        network = setup.networks[config.residual_bits]
+        ordered = order(stream.items(network, layers, config), config)
         instructions, areas = image.place(ordered, config)
-        if config.long_words:
-            slow = simulate_cycles(instructions, config, latency=setup.latency)
-            ends = [0, *(layer.end for layer in slow.layers), slow.cycles]
-            windows, total = [b - a for a, b in itertools.pairwise(ends)], slow.total
-        else:
-            fast = frame_cycles(instructions, config, latency=setup.latency)
-            windows, total = list(fast.windows()), fast.total
+        frame = frame_cycles(
+            instructions,
+            config,
+            latency=timing.latency,
+            bandwidth=timing.bandwidth,
+            steady=timing.steady,
+        )
+        windows, total = frame.windows(), frame.total
         beats = areas.spill_address + areas.spill_beats
         if not (setup.ace and setup.characterisation and setup.memories):
             return _Frame(total, beats, None, {})
@@ -240,10 +289,16 @@ def _shortages(part: Part, taken: Resources) -> list[str]:
 def setup_hash(setup: Setup, model: str) -> str:
     """SHA-256 of all that a point's evaluation depends on beside the point; model: of the code."""
     found = hashlib.sha256(model.encode())
-    characterisation = setup.characterisation.json() if setup.characterisation else ""
-    for part in (
-        setup.network.content_hash(), setup.requantised, str(setup.part), setup.block_ram, setup.latency,
-        sorted(setup.accuracy.items()), characterisation, setup.memories,
-    ):  # fmt: skip
-        found.update(f"{part}\n".encode())
+    for part in fields(setup):
+        found.update(f"{part.name} {_told(getattr(setup, part.name))}\n".encode())
     return found.hexdigest()
+
+
+def _told(value: object) -> str:
+    """A field of a setup as text that is the same where the field is."""
+    if isinstance(value, Mapping):
+        items = cast(Mapping[Any, object], value).items()
+        return str(sorted((key, _told(each)) for key, each in items))
+    if isinstance(value, IntegerNetwork):
+        return value.content_hash()
+    return value.json() if isinstance(value, Characterisation) else repr(value)

@@ -50,9 +50,12 @@ def front(results: Sequence[Result]) -> list[Result]:
     return [feasible[at] for at in sorted(kept)]
 
 
-def ranked(results: Sequence[Result], least_binary_macs: int = 0) -> list[Result]:
-    """Feasible results with so many binary MACs a cycle, best first by `OBJECTIVES` in their order, then by parameters.
+def ranked(
+    results: Sequence[Result], least_binary_macs: int = 0, least_top1: float = 0.0
+) -> list[Result]:
+    """Feasible results with so many binary MACs a cycle and that top-1, best first by `OBJECTIVES`, then by parameters.
 
+    A top-1 that was not measured is enough.
     That is: most frames per second, then fewest LUT4, block RAMs and multipliers, least energy, most accurate.
     """
 
@@ -60,5 +63,11 @@ def ranked(results: Sequence[Result], least_binary_macs: int = 0) -> list[Result
         numbers = [OBJECTIVES[name] * (each.get(name) or 0.0) for name in OBJECTIVES]
         return (*numbers, *(str(value) for value in each["config"].values()))
 
-    chosen = [e for e in results if e["feasible"] and e["binary_macs"] >= least_binary_macs]
+    chosen = [
+        each
+        for each in results
+        if each["feasible"]
+        and each["binary_macs"] >= least_binary_macs
+        and (each["top1"] is None or each["top1"] >= least_top1)
+    ]
     return sorted(chosen, key=cost)

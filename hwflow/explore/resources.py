@@ -18,7 +18,7 @@ from pathlib import Path
 
 from hwflow.config import AcceleratorConfig
 from hwflow.energy.frozen_json import load
-from hwflow.errors import FlowError
+from hwflow.errors import UnsuitableError
 from hwflow.explore.features import CONTROL, logic_features, memory_cells, register_features
 from hwflow.explore.memories import image_blocks
 
@@ -110,11 +110,11 @@ def estimate(
         using: another calibration than the shipped one.
 
     Raises:
-        FlowError: activations in external memory or heads, of which no design was synthesised.
+        UnsuitableError: activations in external memory or heads, of which no design was synthesised.
     """
     for field in ("long_words", "head_rows"):
         if getattr(config, field):
-            raise FlowError(
+            raise UnsuitableError(
                 f"target {config.name}: the resource model knows no design with {field}; set it to 0, or synthesise with "
                 "hwflow bitstream"
             )

@@ -53,18 +53,19 @@ def refine(
     *,
     changes: int,
     least_binary_macs: int = 0,
+    least_top1: float = 0.0,
 ) -> list[Result]:
     """Results with those on the way from the best one to one that no design beats by so many changes of a parameter.
 
     Of two designs the better is the one that `ranked` has first.
     """
     known = {tuple(each["point"].values()): each for each in results}
-    best = ranked(list(known.values()), least_binary_macs)[:1]
+    best = ranked(list(known.values()), least_binary_macs, least_top1)[:1]
     while best:
         around = space.neighbours(best[0]["point"], changes)
         fresh = [point for point in around if tuple(point.values()) not in known]
         known |= {tuple(each["point"].values()): each for each in evaluate(fresh)}
-        better = ranked(list(known.values()), least_binary_macs)[:1]
+        better = ranked(list(known.values()), least_binary_macs, least_top1)[:1]
         if better[0] is best[0] or better[0]["point"] == best[0]["point"]:
             break
         best = better

@@ -66,7 +66,8 @@ class Space:
 
     memory: where the network lies, of `MEMORIES`; a design with block RAM must have room for it. baseline: the target to
     compare with, whose values parameters without an axis have. least_binary_macs: what a design must have to be chosen
-    for the board; others are looked at, too. clock_evidence: of the clocks among the axes. axes: parameter -> values, in
+    for the board; others are looked at, too. most_top1_loss: by how much less accurate than the network at its best width
+    a design may be to be chosen. clock_evidence: of the clocks among the axes. axes: parameter -> values, in
     the order of `DESIGN`, the clock last.
     """
 
@@ -75,6 +76,7 @@ class Space:
     memory: str
     baseline: str | None
     least_binary_macs: int
+    most_top1_loss: float
     clock_evidence: str
     axes: Mapping[str, tuple[Value, ...]]
 
@@ -261,13 +263,18 @@ class _Reader:
             "memory",
             "baseline",
             "least_binary_macs",
+            "most_top1_loss",
             "clock_evidence",
             "axes",
         )
-        found = self._mapping(value, "it", known, ("baseline", "least_binary_macs"))
+        optional = ("baseline", "least_binary_macs", "most_top1_loss")
+        found = self._mapping(value, "it", known, optional)
         for key in ("name", "clock_evidence"):
             if not isinstance(found[key], str):
                 raise self._wrong(f"{key} must be text")
+        loss = found.get("most_top1_loss", 0)
+        if not isinstance(loss, int | float) or isinstance(loss, bool) or not 0 <= loss <= 1:
+            raise self._wrong(f"most_top1_loss {loss!r} must be 0..1")
         baseline = found.get("baseline")
         if baseline is not None and not isinstance(baseline, str):
             raise self._wrong("baseline must be the name of a target")
@@ -281,6 +288,7 @@ class _Reader:
             least_binary_macs=self._whole(
                 found.get("least_binary_macs", 0), "least_binary_macs", 0
             ),
+            most_top1_loss=float(loss),
             clock_evidence=found["clock_evidence"],
             axes=self._axes(found["axes"], baseline),
         )

@@ -47,9 +47,12 @@ class Found:
     def choices(self) -> dict[str, Result | None]:
         """The best design, and the best among those with the space's least binary MACs a cycle."""
         least = self.space.least_binary_macs
-        chosen = {"any": next(iter(ranked(self.results)), None)}
+        top1 = least_top1(self.space, self.setup)
+        chosen = {"any": next(iter(ranked(self.results, least_top1=top1)), None)}
         if least:
-            chosen[f"at least {least} binary MACs"] = next(iter(ranked(self.results, least)), None)
+            chosen[f"at least {least} binary MACs"] = next(
+                iter(ranked(self.results, least, top1)), None
+            )
         return chosen
 
     def to_dict(self) -> dict[str, Any]:
@@ -73,8 +76,9 @@ class Found:
             "part": self.space.part.name,
             "limits": {name: self.space.part.limit(name) for name in RESOURCES},
             "memory": self.space.memory,
-            "latency": self.setup.latency,
-            "evidence": EVIDENCE | {"clock_mhz": self.space.clock_evidence},
+            "latency": self.setup.latency if self.setup.block_ram else None,
+            "least_top1": least_top1(self.space, self.setup),
+            "evidence": evidence(self.space),
             "order": [
                 f"{'least' if sign > 0 else 'most'} {name}" for name, sign in OBJECTIVES.items()
             ],
@@ -83,6 +87,21 @@ class Found:
             "choices": self.choices(),
             "front": front(self.results),
         }
+
+
+def evidence(space: Space) -> dict[str, str]:
+    """What is behind each number: behind cycles in front of SDRAM less than behind those in front of block RAM."""
+    found = EVIDENCE | {"clock_mhz": space.clock_evidence}
+    if space.memory == "sdram":
+        found["cycles"] = "estimate (cycle-model at SDRAM speed)"
+        found["frames_per_second"] = "estimate (cycle-model at SDRAM speed, at the stated clock)"
+    return found
+
+
+def least_top1(space: Space, setup: Setup) -> float:
+    """What a design must have to be chosen: the network's most at any width of the space, less what may be lost."""
+    known = [found for bits in setup.networks if (found := setup.top1(bits)) is not None]
+    return max(known, default=0.0) - space.most_top1_loss
 
 
 def reasons(results: Sequence[Result]) -> list[tuple[str, int]]:

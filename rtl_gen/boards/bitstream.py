@@ -18,7 +18,7 @@ from rtl_gen.bindings.block_ram import BlockRam
 from rtl_gen.bindings.sdram import Sdram
 from rtl_gen.board_core import BoardCore
 from rtl_gen.boards.board import Board
-from rtl_gen.boards.place import ECPPACK, NEXTPNR, pack, place_and_route, tool
+from rtl_gen.boards.place import DENSITY, ECPPACK, NEXTPNR, pack, place_and_route, tool
 from rtl_gen.boards.pll import Pll
 from rtl_gen.boards.report import (
     array_luts,
@@ -36,6 +36,13 @@ from rtl_gen.synthesis.resources import DPR_BITS, DPR_LUTS, EBR_BITS, Resources
 from rtl_gen.synthesis.yosys import Progress
 
 TOP = "board"
+
+LARGE = 2048
+"""Designs of more binary MACs a cycle are made for routing (docs/board.md).
+
+Their popcounts are of LUTs, which take more room than carry cells, but whose inputs place and route may exchange; constants
+go off the routing, cells are spread wider. Smaller designs route without, and are as they were measured.
+"""
 
 LOWER = {
     "LUT4": "pixel_lanes or cols",
@@ -89,8 +96,10 @@ def generate(
     binding, sdram = _memory(board, config, pll, beats=beats, clock_hz=clock_hz)
     core = BoardCore(config, binding, divisor=divisor, clock_hz=clock_hz)
     text = emit(BoardTop(core, pll, sdram), TOP)
+    if config.binary_macs <= LARGE:
+        text = with_carry_cells(text, config.popcount_width, delay=config.popcount_stages - 1)
     return Generated(
-        text=with_carry_cells(text, config.popcount_width, delay=config.popcount_stages - 1),
+        text=text,
         sdram_clock=sdram[1] if sdram else None,
         beats=binding.beats,
     )
@@ -142,7 +151,9 @@ def build(
     generated = generate(board, config, beats=beats, clock_hz=clock_hz)
     text, phase = generated.text, generated.sdram_clock
     (folder / f"{TOP}.sv").write_text(text)
-    netlist = synthesise(text, TOP, Options(dsp_registers=True), progress=progress("synthesis"))
+    large = config.binary_macs > LARGE
+    options = Options(dsp_registers=True, free_constants=large)
+    netlist = synthesise(text, TOP, options, progress=progress("synthesis"))
     check_size(board, netlist.resources)
     placed = place_and_route(
         netlist.json,
@@ -151,6 +162,7 @@ def build(
         folder,
         clock_hz=clock_hz,
         seed=seed,
+        density=DENSITY if large else None,
         progress=progress("place and route"),
     )
     bits = pack(placed.config, folder)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rtl_gen.synthesis.constant_inputs import free_constant_inputs
 from rtl_gen.synthesis.dsp_registers import pack_registers
 from rtl_gen.synthesis.resources import Resources, cells_by_unit
 from rtl_gen.synthesis.yosys import LOG, Progress, run_yosys, yosys_version
@@ -28,6 +29,8 @@ class Options:
         word in such a cycle, so netlists can be tested for it.
     dsp_registers: flip-flops around multipliers go into them (rtl_gen/synthesis/dsp_registers.py), in the JSON and the
         counts; the Verilog has them outside.
+    free_constants: no input that is 0 needs routing where that can be had (rtl_gen/synthesis/constant_inputs.py), in the
+        JSON and the counts; the Verilog is as it was.
     keep: patterns of modules whose hierarchy stays (Yosys selections, as `*pe*`): exact counts, no optimisation across.
     prepare: further Yosys commands, run when the design is read, before synthesis.
     """
@@ -35,6 +38,7 @@ class Options:
     wide_luts: bool = False
     no_rw_check: bool = False
     dsp_registers: bool = False
+    free_constants: bool = False
     keep: tuple[str, ...] = ()
     prepare: tuple[str, ...] = ()
 
@@ -111,6 +115,8 @@ def synthesise(
         netlist = _without_library(json.loads((folder / JSON).read_bytes()))
         if chosen.dsp_registers:
             pack_registers(netlist["modules"][top])
+        if chosen.free_constants:
+            free_constant_inputs(netlist["modules"][top])
         return Synthesis(
             top=top,
             json=json.dumps(netlist, separators=(",", ":")).encode(),

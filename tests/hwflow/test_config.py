@@ -24,7 +24,15 @@ def changed(**values: object) -> AcceleratorConfig:
 
 
 def test_shipped_targets_load_under_their_name() -> None:
-    assert target_names() == ["ecp5-25f", "ecp5-85f", "mid-4k", "sim-small", "ulx3s-85f", "zu7ev"]
+    assert target_names() == [
+        "ecp5-25f",
+        "ecp5-4k",
+        "ecp5-85f",
+        "mid-4k",
+        "sim-small",
+        "ulx3s-85f",
+        "zu7ev",
+    ]
     for name in target_names():
         assert load_target(name).name == name
 

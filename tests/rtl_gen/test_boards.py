@@ -182,6 +182,13 @@ def test_tool_that_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
         place.place_and_route(b"{}", "", LFE5U_85F, tmp_path, clock_hz=1, seed=1)
 
 
+def test_popcounts_of_many_binary_macs_are_made_of_luts() -> None:
+    config = load_target("ecp5-4k")
+    assert config.binary_macs == 4096 > bitstream.LARGE
+    text = bitstream.generate(ULX3S_85F, config, beats=None, clock_hz=40_000_000).text
+    assert "CCU2C" not in text and "$countones(a ^ b)" in text
+
+
 def test_top_level() -> None:
     config = dataclasses.replace(load_target("sim-small"), name="small")
     generated = bitstream.generate(ULX3S_85F, config, beats=1024, clock_hz=50_000_000)

@@ -66,12 +66,11 @@ def space(space_file: Path) -> Space:
 def setup(space: Space) -> Setup:
     library = load(LIBRARY)
     return Setup(
-        network=random_network(1),
-        requantised=False,
+        networks={16: random_network(1)},
         part=space.part,
         block_ram=True,
         latency=8,
-        accuracy={16: 0.5},
+        accuracy={random_network(1).content_hash(): 0.5},
         ace=count(small_config()),
         characterisation=library,
         memories=memory_constants(technology_of(library.library.name)),

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hwflow.cli.memory import sdram_timing
 from hwflow.compiler.lower import lower
 from hwflow.config import AcceleratorConfig
+from hwflow.cycle_model import compiled
+from hwflow.cycle_model.model import simulate_cycles
 from hwflow.cycle_model.shares import frame_shares
 from hwflow.energy.network import network_energy
 from hwflow.energy.work import work
-from hwflow.errors import FlowError
+from hwflow.errors import FlowError, UnsuitableError
 from hwflow.explore.evaluate import Evaluator, Setup, setup_hash
+from hwflow.explore.models_hash import models_hash
 from hwflow.explore.resources import estimate
 from hwflow.explore.space import Space
+from models.integer.random import random_network
 
 SAMPLE = 24
 
@@ -27,10 +33,29 @@ def evaluated(setup: Setup, space: Space) -> list[dict[str, Any]]:
 
 
 def test_what_is_remembered_is_what_is_computed_anew(
-    setup: Setup, space: Space, evaluated: list[dict[str, Any]]
+    setup: Setup, space: Space, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for point, known in zip(space.points(SAMPLE, 2), evaluated, strict=True):
-        assert Evaluator(setup, keep=False).point(point) == known
+    compiled_frames: list[int] = []
+
+    def counting(*arguments: Any, **options: Any) -> Any:
+        compiled_frames.append(1)
+        return compiled.frame_cycles(*arguments, **options)
+
+    monkeypatch.setattr("hwflow.explore.evaluate.frame_cycles", counting)
+    points = [
+        {**point, "main_rows": rows, "clock_mhz": clock}
+        for point in space.points(6, 2)
+        for rows in ("fit", 1024, 2048)
+        for clock in (25, 40.5)
+    ]
+    evaluator = Evaluator(setup)
+    remembered = [evaluator.point(point) for point in points]
+    kept = len(compiled_frames)
+    compiled_frames.clear()
+    anew = Evaluator(setup, keep=False)
+    assert [anew.point(point) for point in points] == remembered
+    assert 0 < kept <= 2 * 6
+    assert len(compiled_frames) == len(points)
 
 
 def test_designs_that_differ_in_memories_only_share_a_schedule(setup: Setup, space: Space) -> None:
@@ -68,29 +93,69 @@ def test_cycles_and_energy_are_those_of_the_tools(
         assert each["top1"] == 0.5
 
 
-def test_streams_to_external_memory_take_the_slow_model(setup: Setup, space: Space) -> None:
+def test_what_the_resource_model_knows_nothing_of_is_not_compiled(
+    setup: Setup, space: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hwflow.explore.evaluate.frame_cycles", None)
     point = {**space.points(1, 1)[0], "long_words": 64, "store_words": 64}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hwflow.explore.evaluate.estimate", lambda *_, **__: estimate(_plain(point)))
-        found = Evaluator(replace(setup, block_ram=False)).point(point)
-    plain = Evaluator(setup).point({**point, "long_words": 0, "store_words": 0})
-    assert found["cycles"] == plain["cycles"]  # nothing has to leave the chip
+    found = Evaluator(setup).point(point)
+    assert found["reasons"][0].startswith("resources: ")
+    assert not found["feasible"]
 
 
-def _plain(point: dict[str, Any]) -> AcceleratorConfig:
-    return AcceleratorConfig(
-        name="plain",
-        **{
-            name: 16 if value == "fit" else value
-            for name, value in {
-                **point,
-                "channel_limit": 256,
-                "long_words": 0,
-                "store_words": 0,
-            }.items()
-            if name != "clock_mhz"
-        },
+def test_what_is_no_property_of_a_design_ends_the_evaluation(
+    setup: Setup, space: Space, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    point = space.points(1, 1)[0]
+    evaluator = Evaluator(setup)
+
+    def hangs(*_: object, **__: object) -> None:
+        raise FlowError("nothing moves")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("hwflow.explore.evaluate.frame_cycles", hangs)
+        with pytest.raises(FlowError, match="nothing moves"):
+            evaluator.point(point)
+    compiled._library.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setenv("CXX", "nope")
+    monkeypatch.setenv("HWFLOW_CACHE", str(tmp_path))
+    with pytest.raises(FlowError, match="compiler 'nope' not found"):
+        Evaluator(setup)
+
+
+def test_in_front_of_sdram_cycles_follow_the_clock(setup: Setup, space: Space) -> None:
+    point = {**space.points(1, 1)[0], "clock_mhz": 40}
+    block_ram = Evaluator(setup).point(point)
+    evaluator = Evaluator(replace(setup, block_ram=False))
+    slow, fast = evaluator.point(point), evaluator.point({**point, "clock_mhz": 80})
+    config = AcceleratorConfig(name="explored", **slow["config"])
+    sdram = sdram_timing(40, config.memory_bytes)
+    wanted = simulate_cycles(
+        lower(setup.network, config).instructions,
+        config,
+        latency=sdram.open_latency,
+        bandwidth=sdram.stream_bandwidth,
+        steady=True,
     )
+    assert slow["cycles"] == wanted.total > 2 * block_ram["cycles"]
+    assert fast["cycles"] != slow["cycles"]
+    assert slow["block_rams"] < block_ram["block_rams"]
+    beyond = evaluator.point({**point, "clock_mhz": 400})
+    assert beyond["reasons"][0].startswith("memory: SDRAM clock")
+
+
+def test_the_network_is_the_one_of_the_width(setup: Setup, space: Space) -> None:
+    narrow = random_network(1, residual_bits=12)
+    networks = {12: narrow, **setup.networks}
+    both = replace(setup, networks=networks, accuracy={narrow.content_hash(): 0.25})
+    point = space.points(1, 1)[0]
+    wide, less = (Evaluator(both).point({**point, "residual_bits": bits}) for bits in (16, 12))
+    assert (wide["top1"], less["top1"]) == (None, 0.25)
+    assert less["cycles"] == wide["cycles"]
+    assert less["block_rams"] <= wide["block_rams"]
+    assert less["energy"] < wide["energy"]
+    other = Evaluator(both).point({**point, "residual_bits": 14})
+    assert "of 12, 16 bits, the design of 14" in other["reasons"][0]
 
 
 def test_what_is_not_possible_has_a_named_reason(setup: Setup, space: Space) -> None:
@@ -109,27 +174,6 @@ def test_what_is_not_possible_has_a_named_reason(setup: Setup, space: Space) -> 
     assert short["cycles"] > 0
 
 
-def test_the_width_of_stored_elements_is_priced_and_has_its_accuracy(
-    setup: Setup, space: Space
-) -> None:
-    point = {**space.points(1, 1)[0], "main_rows": 2048}
-    wide, narrow = (
-        Evaluator(replace(setup, requantised=True, accuracy={16: 0.5, 10: 0.4})).point(
-            {**point, "residual_bits": bits}
-        )
-        for bits in (16, 10)
-    )
-    assert (wide["top1"], narrow["top1"]) == (0.5, 0.4)
-    assert wide["cycles"] == narrow["cycles"]
-    assert wide["energy"] > narrow["energy"]
-    assert wide["block_rams"] > narrow["block_rams"]
-    one = Evaluator(replace(setup, requantised=True))
-    assert one.point({**point, "residual_bits": 16})["energy"] == wide["energy"]
-    assert one.point({**point, "residual_bits": 10})["energy"] == narrow["energy"]
-    kept = Evaluator(setup).point({**point, "residual_bits": 10})
-    assert "stores elements of 16 bits, not 10" in kept["reasons"][0]
-
-
 def test_without_a_library_there_is_no_energy(setup: Setup, space: Space) -> None:
     bare = replace(setup, ace=None, characterisation=None, memories=None, accuracy={})
     found = Evaluator(bare).point(space.points(1, 1)[0])
@@ -138,23 +182,40 @@ def test_without_a_library_there_is_no_energy(setup: Setup, space: Space) -> Non
     assert found["cycles"]
 
 
-def test_the_hash_is_of_all_that_matters(setup: Setup) -> None:
-    others = [
-        replace(setup, latency=9),
-        replace(setup, block_ram=False),
-        replace(setup, accuracy={16: 0.6}),
-        replace(setup, characterisation=None),
-        replace(setup, part=replace(setup.part, lut4=1)),
-    ]
-    hashes = {setup_hash(each, "code") for each in (setup, *others)} | {setup_hash(setup, "other")}
+def test_the_hash_is_of_all_that_a_setup_has(setup: Setup) -> None:
+    others: dict[str, Any] = {
+        "networks": {16: random_network(2)},
+        "part": replace(setup.part, lut4=1),
+        "block_ram": False,
+        "latency": 9,
+        "accuracy": {"a hash": 0.6},
+        "ace": None,
+        "characterisation": None,
+        "memories": None,
+    }
+    assert others.keys() == {each.name for each in fields(setup)}
+    changed = [replace(setup, **{name: value}) for name, value in others.items()]
+    hashes = {setup_hash(each, "code") for each in (setup, *changed)} | {setup_hash(setup, "other")}
     assert len(hashes) == len(others) + 2
+    assert setup_hash(replace(setup), "code") == setup_hash(setup, "code")
+
+
+def test_the_models_hash_is_of_the_code_that_quantises(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = models_hash()
+    read = Path.read_bytes
+
+    def changed(path: Path) -> bytes:
+        return read(path) + b"#" * (path.name == "export.py")
+
+    monkeypatch.setattr(Path, "read_bytes", changed)
+    assert models_hash() != whole
 
 
 def test_a_bank_beyond_published_energies_is_a_reason(
     setup: Setup, space: Space, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def none(*_: object) -> float:
-        raise FlowError("a memory bank is larger than any with a published energy")
+        raise UnsuitableError("a memory bank is larger than any with a published energy")
 
     monkeypatch.setattr("hwflow.energy.memory_constants.MemoryConstants.sram_bit", none)
     found = Evaluator(setup).point(space.points(1, 1)[0])
