@@ -39,7 +39,7 @@ def test_a_killed_search_goes_on_and_ends_as_if_it_had_not_been(
     space_file: Path, network: Path, tmp_path: Path
 ) -> None:
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    command = [sys.executable, "-m", "hwflow.cli.main", "explore"]
+    command = [sys.executable, "-m", "hwflow.cli.entry", "explore"]
     command += map(str, _options(space_file, network, cut, 3000))
     running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
