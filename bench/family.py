@@ -92,13 +92,15 @@ def measure(
     }
     if not rtl:
         return row
-    run = timed_run(
-        prepared,
-        folder / f"{preset}-{program.config.name}" / "run",
-        folder / "expected",
-        stages,
-        status=lambda what: status(f"{preset}: {what}"),
-    )
+    run_folder = folder / f"{preset}-{program.config.name}" / "run"
+    with interruption.replaces(run_folder):
+        run = timed_run(
+            prepared,
+            run_folder,
+            folder / "expected",
+            stages,
+            status=lambda what: status(f"{preset}: {what}"),
+        )
     seconds = run.seconds
     return row | {
         "rtl_cycles": run.result.frames[0].records.counters["cycles"],

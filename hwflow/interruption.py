@@ -3,6 +3,7 @@
 A signal becomes the exception `Interrupted` in the main thread, so that every `finally` removes what it made. Before
 that all descendants of this process are ended: simulators, compilers and their children. While JAX is at work, whose
 C++ drops exceptions in callbacks or ends the process, it is put off; where it is dropped all the same, it is raised again.
+Signals that come while things are removed end processes only, so that the removal is never cut short.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 import time
 import weakref
 from collections.abc import Callable, Generator
@@ -26,7 +28,7 @@ SIGNALS = {
 """What is heeded, and what is said of it."""
 
 REPEAT_SECONDS = 2.0
-"""A signal that comes again so soon is the same one: `timeout` sends two, fingers press twice."""
+"""A signal that comes again so soon after one was heeded is the same: `timeout` sends two, fingers press twice."""
 
 LOOK_SECONDS = 0.02
 """How often it is looked whether the exception can be raised, and whether it is still on its way."""
@@ -62,7 +64,13 @@ class _State:
 
 def begun() -> bool:
     """Whether a signal has come: threads that wait for something ask."""
-    return _State.last is not None
+    return _State.number is not None or _State.waiting is not None
+
+
+def heeded() -> None:
+    """Says that `Interrupted` was caught and is no failure: it is not raised again, the process goes on."""
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    _State.number = _State.raised = None
 
 
 def run(work: Callable[[], object]) -> None:
@@ -76,10 +84,14 @@ def run(work: Callable[[], object]) -> None:
     signal.signal(signal.SIGALRM, _look)
     sys.unraisablehook = _unraisable
     try:
-        work()
+        try:
+            work()
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
     except Interrupted as error:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        sys.stderr.write(f"{error}: nothing was left half-written\n")
+        with suppress(OSError):
+            sys.stderr.write(f"{error}: nothing was left half-written\n")
         sys.exit(128 + error.number)
 
 
@@ -97,20 +109,49 @@ def put_off() -> Generator[None]:
 
 
 @contextmanager
-def removes(folder: Path) -> Generator[None]:
-    """A block that fills `folder`: interrupted, it takes the folder away, and those that were made for it."""
+def replaces(folder: Path) -> Generator[Callable[[], None]]:
+    """A block that fills `folder` anew; interrupted, all is as it was before.
+
+    What was there is set aside until the block ends; folders above that were made for it are taken away. Any other
+    error keeps what the block left, with its logs, if it left anything.
+
+    Yields: says that the new contents stay whatever comes; to be called inside `put_off` by a block that then commits
+    more than the folder.
+    """
     made = [path for path in (folder, *folder.parents) if not path.exists()]
+    old: Path | None = None
+    kept = False
+
+    def keep() -> None:
+        nonlocal kept
+        kept = True
+
     try:
-        yield
-    except Interrupted:
-        shutil.rmtree(folder, ignore_errors=True)
-        for path in made:
-            with suppress(OSError):  # not empty, or not there
-                path.rmdir()
+        with put_off():
+            if folder.exists():
+                scratch = tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent)
+                old = folder.replace(Path(scratch) / folder.name)
+        yield keep
+    except BaseException as error:
+        if not kept and (isinstance(error, Interrupted | KeyboardInterrupt) or begun()):
+            shutil.rmtree(folder, ignore_errors=True)
+            for path in made:
+                with suppress(OSError):  # not empty, or not there
+                    path.rmdir()
+        if old is not None and not folder.exists():
+            old.replace(folder)
         raise
+    finally:
+        if old is not None:
+            with put_off():
+                shutil.rmtree(old.parent, ignore_errors=True)
 
 
 def _heed(number: int, frame: FrameType | None) -> None:
+    if begun():  # things are being removed, or waited for
+        if not _State.blocks:
+            end_descendants()
+        return
     now = time.monotonic()
     if _State.last is not None and now - _State.last < REPEAT_SECONDS:
         return
@@ -122,14 +163,29 @@ def _heed(number: int, frame: FrameType | None) -> None:
 
 
 def _end(number: int, frame: FrameType | None = None) -> None:
-    end_descendants()
     _State.number = number
+    end_descendants()
+    _leave_terminal()
     signal.setitimer(signal.ITIMER_REAL, LOOK_SECONDS, LOOK_SECONDS)
     _raise(frame)
 
 
+def _leave_terminal() -> None:
+    """Output to a terminal that is gone goes nowhere from now on: displays end, and the status stays ours."""
+    for stream in (1, 2):
+        try:
+            os.write(stream, b"")
+        except OSError:
+            with suppress(OSError):
+                null = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(null, stream)
+                os.close(null)
+
+
 def _look(number: int, frame: FrameType | None) -> None:
     """Raises the exception if it was not yet, or was dropped: nothing refers to it any more."""
+    if _State.number is None:  # heeded
+        return
     if not _State.blocks and (_State.raised is None or _State.raised() is None):
         _raise(frame)
 

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hwflow import interruption
 from hwflow.bound import frame_bound
 from hwflow.compiler.fit import fitted
 from hwflow.compiler.lower import lower
@@ -173,17 +172,16 @@ def timed_run(
         )
     status("compiling or reusing the model, then simulating")
     began = time.monotonic()
-    with interruption.removes(folder):
-        result = simulate(
-            program,
-            prepared.images,
-            folder=folder,
-            network=network,
-            trace=True,
-            timing=timing,
-            expected=expected,
-            progress=progress,
-        )
+    result = simulate(
+        program,
+        prepared.images,
+        folder=folder,
+        network=network,
+        trace=True,
+        timing=timing,
+        expected=expected,
+        progress=progress,
+    )
     wall = time.monotonic() - began
     spent, used = result.stages.seconds, result.stages.cpu_seconds
     for name in spent:

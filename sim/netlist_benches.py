@@ -123,7 +123,7 @@ def run_bench(
     if progress is not None:
         progress("compiling")
     model = runner.build(f"netlist-{bench.name}", sources, bench.top, simulator=netlist_simulator())
-    with interruption.removes(folder):
+    with interruption.replaces(folder):
         result = runner.run(
             model,
             bench.module,

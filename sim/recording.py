@@ -154,7 +154,7 @@ def record(
     folder = runner.cache_folder() / f"recording-{config.name}-{state.hexdigest()[:20]}"
     run = folder / "run0"
     if not (folder / LAYERS).is_file():
-        with interruption.removes(folder):
+        with interruption.replaces(folder):
             _run(program, network, images, files, sources, folder, progress)
     cycle = np.fromfile(run / CONTEXT, "<u4")
     words = {

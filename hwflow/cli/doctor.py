@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import typer
 
 from hwflow.cli.output import Json, console, print_json, progress_console, table
@@ -17,7 +19,7 @@ def doctor(json: Json = False) -> None:
     with progress_console().status("looking around"):
         checks = check_all()
     if json:
-        found = [check.told() for check in checks]
+        found = [dataclasses.asdict(check) for check in checks]
         print_json({"healthy": healthy(checks), "checks": found})
     else:
         report = table("", ("check", "state", "found", "remedy"), left=4)

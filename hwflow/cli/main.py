@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import typer
 
-from hwflow import interruption
 from hwflow.cli import (
     ace,
     bitstream,
@@ -110,7 +109,3 @@ def _refuse(message: str) -> None:
     if message:
         sys.stderr.write(f"error: {' '.join(message.split())}\n")
     sys.exit(BAD_INPUT)
-
-
-if __name__ == "__main__":
-    interruption.run(run)

@@ -56,7 +56,7 @@ def netlist(
 
             show("elaborating")
             if name == NAME:
-                with interruption.removes(out / name):
+                with interruption.replaces(out / name):
                     results.append(run_accelerator(out / name, progress=show))
             else:
                 results.append(run_bench(known[name], out / name, progress=show))

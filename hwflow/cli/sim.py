@@ -40,6 +40,8 @@ CHUNK = 250
 """Images of one run of the compiled model; a longer job is several runs."""
 PROGRAM = "program"
 """Build folder in the folder of results."""
+RUNS = "runs"
+"""Folder of the runs in the folder of results; the summary is of these."""
 TRACED = 64
 """Most images of a job that is traced unless told otherwise."""
 
@@ -126,9 +128,12 @@ def sim(
         jobs=jobs,
         sdram=memory,
     )
-    outcome = run(job)
-    summary = _summary(outcome, chosen)
-    _write(outcome, summary, compiled, out)
+    with interruption.replaces(out / RUNS) as keep:
+        outcome = run(job)
+        summary = _summary(outcome, chosen)
+        with interruption.put_off():
+            _write(outcome, summary, compiled, out)
+            keep()
     if json:
         print_json(summary)
     else:
@@ -188,18 +193,17 @@ def run(job: Job) -> Outcome:
         for start in range(0, count, CHUNK):
             chunk = job.data.images[start : start + CHUNK]
             folder = _run_folder(job.folder, start, len(chunk))
-            with interruption.removes(folder):
-                result = simulate(
-                    job.program,
-                    chunk,
-                    folder=folder,
-                    network=job.network,
-                    trace=job.trace,
-                    sdram=job.sdram,
-                    jobs=job.jobs,
-                    predicted=first and first.predicted,
-                    progress=report.from_image(start, sum(cycles)),
-                )
+            result = simulate(
+                job.program,
+                chunk,
+                folder=folder,
+                network=job.network,
+                trace=job.trace,
+                sdram=job.sdram,
+                jobs=job.jobs,
+                predicted=first and first.predicted,
+                progress=report.from_image(start, sum(cycles)),
+            )
             seconds += result.seconds
             frames = sorted(result.frames, key=lambda frame: frame.image)
             predictions += [int(np.argmax(frame.records.logits)) for frame in frames]
@@ -224,7 +228,7 @@ def run(job: Job) -> Outcome:
 
 
 def _run_folder(out: Path, start: int, count: int) -> Path:
-    return out / "runs" / f"images{start}-{start + count - 1}"
+    return out / RUNS / f"images{start}-{start + count - 1}"
 
 
 def _locate(job: Job, failed: SimResult, start: int) -> tuple[SimResult, int]:
@@ -240,15 +244,14 @@ def _locate(job: Job, failed: SimResult, start: int) -> tuple[SimResult, int]:
         wanted = expected_images(job.network, convs, image)[0]
         if record_differences(0, frame.records, wanted):
             folder = _run_folder(job.folder, at, 1)
-            with interruption.removes(folder):
-                traced = simulate(
-                    job.program,
-                    image,
-                    folder=folder,
-                    network=job.network,
-                    trace=True,
-                    sdram=job.sdram,
-                )
+            traced = simulate(
+                job.program,
+                image,
+                folder=folder,
+                network=job.network,
+                trace=True,
+                sdram=job.sdram,
+            )
             return traced, at
     return failed, start
 
@@ -300,8 +303,8 @@ def _failure(outcome: Outcome) -> dict[str, Any]:
 def _write(outcome: Outcome, summary: dict[str, Any], program: Program, out: Path) -> None:
     from sim.report import write
 
-    program.save(out / PROGRAM)
     with staged(out) as scratch:
+        program.save(scratch / PROGRAM)
         write(outcome.failed or outcome.first, scratch)
         (scratch / "summary.json").write_text(json_format.dumps(summary, indent=1) + "\n")
 

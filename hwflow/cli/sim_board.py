@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
+from hwflow import interruption
 from hwflow.cli.board import BoardName, BoardTarget, board_target
 from hwflow.cli.output import Json, console, number, print_json, progress_console
 from hwflow.errors import FlowError
-from hwflow.interruption import Interrupted
 from hwflow.paths import BUILD
 from rtl_gen.boards.board import DEFAULT
 
@@ -59,7 +59,8 @@ def sim_board(
     )
     try:
         report = serve(model, port, out / "run")
-    except Interrupted:
+    except interruption.Interrupted:
+        interruption.heeded()
         raise typer.Exit(0) from None
     if json:
         print_json(report)

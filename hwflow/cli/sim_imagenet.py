@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hwflow import interruption
 from hwflow.cli import complete
 from hwflow.cli.output import (
     Json,
@@ -50,7 +51,6 @@ def sim_imagenet(
     """
     from hwflow.config import load_target
     from models.config import preset as named
-    from sim import report
     from sim.imagenet import prepare_run, timed_run
     from sim.memory import MemoryTiming
     from sim.simulators import find_simulator
@@ -70,26 +70,35 @@ def sim_imagenet(
                 display.update(f"simulating: {done} of {images} images, {number(cycles)} cycles")
 
         prepared = prepare_run(preset, seed, images, config, out, stages, display.update)
-        run = timed_run(
-            prepared,
-            folder / "run",
-            out / "expected",
-            stages,
-            timing=timing,
-            status=display.update,
-            progress=simulated,
-        )
-        prepared.program.save(folder / "program")
-        with staged(folder) as scratch:
-            report.write(run.result, scratch)
-            text = json_format.dumps(run.to_dict(), indent=1) + "\n"
-            (scratch / "summary.json").write_text(text)
+        with interruption.replaces(folder / "run") as keep:
+            run = timed_run(
+                prepared,
+                folder / "run",
+                out / "expected",
+                stages,
+                timing=timing,
+                status=display.update,
+                progress=simulated,
+            )
+            with interruption.put_off():
+                _write(run, folder)
+                keep()
     if json:
         print_json(run.to_dict())
     else:
         _print(run, folder)
     if not run.result.passed:
         raise typer.Exit(1)
+
+
+def _write(run: TimedRun, folder: Path) -> None:
+    from sim import report
+
+    with staged(folder) as scratch:
+        run.prepared.program.save(scratch / "program")
+        report.write(run.result, scratch)
+        text = json_format.dumps(run.to_dict(), indent=1) + "\n"
+        (scratch / "summary.json").write_text(text)
 
 
 def _print(run: TimedRun, folder: Path) -> None:

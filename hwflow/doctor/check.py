@@ -15,38 +15,31 @@ import hwflow
 PROJECT = Path(hwflow.__file__).parent.parent / "pyproject.toml"
 CONSTRAINTS = PROJECT.with_name("constraints.txt")
 """Versions that are tested together; a part of the repository only, as PROJECT is."""
+
 PATIENCE = 20.0
-"""Seconds for a program that is asked for its version."""
+"""Seconds that a program may take to say what it is."""
+MISSING = "missing"
+"""What is found of what is not there."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One finding.
-
-    Attributes:
-        needed: the main job does not run without it.
-        remedy: empty when all is well.
-        fault: in a word or two, what is wrong where it is not ok.
-    """
+    """One finding. needed: the main job does not run without it. remedy: empty when all is well."""
 
     name: str
     ok: bool
     needed: bool
     found: str
     remedy: str = ""
-    fault: str = "missing"
 
     @property
     def state(self) -> str:
-        """`ok`, `optional`, or what is wrong with something that is needed."""
+        """In a word: what is there and does not do is not said to be missing."""
         if self.ok:
             return "ok"
-        return self.fault if self.needed else "optional"
-
-    def told(self) -> dict[str, str | bool]:
-        """As `--json` prints it."""
-        names = ("name", "ok", "needed", "state", "found", "remedy")
-        return {name: getattr(self, name) for name in names}
+        if not self.needed:
+            return "optional"
+        return "missing" if self.found == MISSING else "unusable"
 
 
 def healthy(checks: Sequence[Check]) -> bool:
@@ -62,22 +55,23 @@ def get(package: str) -> str:
 def tool(name: str, *programs: str, needed: bool, remedy: str) -> Check:
     """Whether one of `programs` is on PATH."""
     found = next(filter(None, map(shutil.which, programs)), None)
-    return Check(name, found is not None, needed, found or "missing", "" if found else remedy)
+    return Check(name, found is not None, needed, found or MISSING, "" if found else remedy)
 
 
-def output_of(command: Sequence[str]) -> str:
-    """What a program prints; nothing where it does not run, or not to its end in `PATIENCE` seconds."""
+def printed(command: Sequence[str]) -> str:
+    """What a program prints; nothing where it does not run or end."""
     try:
-        return subprocess.run(
+        done = subprocess.run(
             command, capture_output=True, text=True, errors="replace", check=False, timeout=PATIENCE
-        ).stdout
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
+    return done.stdout
 
 
 def version_of(command: Sequence[str]) -> tuple[int, ...]:
-    """The first number with dots that a program prints; () where it prints none or does not run."""
-    found = re.search(r"\d+(\.\d+)*", output_of(command))
+    """The first number with dots that a program prints; () where it prints none."""
+    found = re.search(r"\d+(\.\d+)*", printed(command))
     return numbers(found[0]) if found else ()
 
 

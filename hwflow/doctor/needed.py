@@ -5,21 +5,22 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import stat
 import sys
 import tempfile
 import tomllib
 from collections.abc import Callable
-from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
 from hwflow.doctor.check import (
+    MISSING,
     PROJECT,
     Check,
     get,
     normal,
     numbers,
-    output_of,
+    printed,
     tested_versions,
     tool,
     version_of,
@@ -50,7 +51,7 @@ def needed_checks() -> list[Check]:
         _images(),
         _writable("output folder", BUILD, "work in a folder that you may write to"),
         _cache(),
-        _space(),
+        *_spaces(),
     ]
 
 
@@ -92,7 +93,7 @@ def _python() -> Check:
     wanted = ".".join(map(str, MINIMUM_PYTHON))
     ok = sys.version_info >= MINIMUM_PYTHON
     remedy = "" if ok else f"use Python {wanted} or newer: make PYTHON=python{wanted} venv"
-    return Check("Python", ok, True, sys.version.split()[0], remedy, "too old")
+    return Check("Python", ok, True, sys.version.split()[0], remedy)
 
 
 def _packages() -> list[Check]:
@@ -105,7 +106,7 @@ def _packages() -> list[Check]:
 def _package(name: str) -> Check:
     version, tested = package_version(name)
     if version is None:
-        return Check(f"package {name}", False, True, "missing", "run `make venv`")
+        return Check(f"package {name}", False, True, MISSING, "run `make venv`")
     if tested:  # it may do; nobody has tried
         remedy = f"older than {tested}, which is tested: run `make venv`"
         return Check(f"package {name}", False, False, version, remedy)
@@ -123,14 +124,12 @@ def _compiler() -> Check:
     found = tool("C++ compiler", "g++", "c++", needed=True, remedy=get("g++"))
     if not found.ok:
         return found
-    gcc = "__clang__" not in _macros(found.found)
+    macros = printed([found.found, "-dM", "-E", "-x", "c++", os.devnull])
+    if not macros:
+        return Check(found.name, False, True, found.found, f"it does not run: {get('g++')}")
+    gcc = "__clang__" not in macros
     version = version_of([found.found, "-dumpversion"])
     return _recent(found, version, MINIMUM_GCC if gcc else MINIMUM_CLANG)
-
-
-def _macros(compiler: str) -> str:
-    command = [compiler, "-dM", "-E", "-x", "c++", os.devnull]
-    return output_of(command)
 
 
 def _recent(found: Check, version: tuple[int, ...], minimum: tuple[int, ...]) -> Check:
@@ -139,15 +138,14 @@ def _recent(found: Check, version: tuple[int, ...], minimum: tuple[int, ...]) ->
     if not version or version >= minimum:
         return Check(found.name, True, found.needed, shown)
     wanted = ".".join(map(str, minimum))
-    remedy = f"too old: install {wanted} or newer"
-    return Check(found.name, False, found.needed, shown, remedy, "too old")
+    return Check(found.name, False, found.needed, shown, f"too old: install {wanted} or newer")
 
 
 def _attempt(name: str, look: Callable[[], str]) -> Check:
     try:
         return Check(name, True, True, look())
     except FlowError as error:
-        return Check(name, False, True, "not usable", str(error), "not usable")
+        return Check(name, False, True, "not usable", str(error))
 
 
 def _simulator() -> str:
@@ -159,25 +157,17 @@ def _simulator() -> str:
 def _trained() -> Check:
     there = all((TRAINED / name).is_file() for name in ("config.json", "checkpoint.msgpack"))
     remedy = "" if there else "check the repository out again, or train one: hwflow train"
-    return Check("trained network", there, True, TRAINED.name if there else "missing", remedy)
+    return Check("trained network", there, True, TRAINED.name if there else MISSING, remedy)
 
 
 def _images() -> Check:
     there = TEST_IMAGES.is_file() and CALIBRATION.is_file()
     remedy = "" if there else "check the repository out again"
-    return Check("test images", there, True, "in the repository" if there else "missing", remedy)
+    return Check("test images", there, True, "in the repository" if there else MISSING, remedy)
 
 
 def _existing(folder: Path) -> Path:
-    """The folder, or the nearest above it that is there; one that may not be looked at is passed over."""
-    return next(path for path in (folder, *folder.absolute().parents) if _there(path))
-
-
-def _there(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:
-        return False
+    return next(path for path in (folder, *folder.absolute().parents) if path.exists())
 
 
 def _writable(name: str, folder: Path, remedy: str, note: str = "") -> Check:
@@ -187,33 +177,40 @@ def _writable(name: str, folder: Path, remedy: str, note: str = "") -> Check:
         with tempfile.TemporaryFile(dir=_existing(folder)):
             return Check(name, True, True, shown)
     except OSError as error:
-        return Check(name, False, True, f"{shown}: {error.strerror}", remedy, "not writable")
+        return Check(name, False, True, f"{shown}: {error.strerror}", remedy)
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file; 0 of what is none, or is gone since: others may be at work in the cache."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return 0
+    return found.st_size if stat.S_ISREG(found.st_mode) else 0
 
 
 def _cache() -> Check:
     from sim.runner import cache_folder
 
     folder = cache_folder()
+    size = sum(_size(Path(here, name)) for here, _, names in os.walk(folder) for name in names)
     remedy = "name a folder that you may write to: HWFLOW_CACHE=FOLDER"
-    return _writable("cache of models", folder, remedy, f", {_size(folder) / 2**30:.2f} GiB")
+    return _writable("cache of models", folder, remedy, f", {size / 2**30:.2f} GiB")
 
 
-def _size(folder: Path) -> int:
-    """Bytes of the files in a folder; those that another command removes meanwhile do not count."""
-    size = 0
-    for inside, _, names in os.walk(folder):
-        for name in names:
-            with suppress(OSError):
-                size += Path(inside, name).stat().st_size
-    return size
-
-
-def _space() -> Check:
-    """Of the fuller of the file systems that builds and compiled models are written to."""
+def _spaces() -> list[Check]:
+    """Of the output folder's file system, and of the cache's where that is another."""
     from sim.runner import cache_folder
 
-    folders = [_existing(BUILD), _existing(cache_folder())]
-    free, where = min((shutil.disk_usage(folder).free, folder.absolute()) for folder in folders)
+    output, cache = _existing(BUILD), _existing(cache_folder())
+    checks = [_space("disk space", output)]
+    if cache.stat().st_dev != output.stat().st_dev:
+        checks.append(_space("disk space of the cache", cache))
+    return checks
+
+
+def _space(name: str, folder: Path) -> Check:
+    free = shutil.disk_usage(folder).free
     ok = free >= LEAST_SPACE
     remedy = "" if ok else f"free {LEAST_SPACE / 2**30:g} GiB; the cache of models can be removed"
-    return Check("disk space", ok, False, f"{free / 2**30:.1f} GiB free for {where}", remedy)
+    return Check(name, ok, False, f"{free / 2**30:.1f} GiB free", remedy)

@@ -78,7 +78,7 @@ class Reader:
         self.folder = folder
         programs = folder / "programs"
         programs.mkdir()
-        for name, arguments in (("hwflow", "-m hwflow.cli.main "), ("python", "")):
+        for name, arguments in (("hwflow", "-m hwflow.cli.entry "), ("python", "")):
             (programs / name).write_text(f'#!/bin/sh\nexec {sys.executable} {arguments}"$@"\n')
             (programs / name).chmod(0o755)
         path = f"{programs}{os.pathsep}{os.environ['PATH']}"

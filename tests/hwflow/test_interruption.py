@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hwflow import interruption
 from models.integer.params import IntegerNetwork
 from models.integer.random import random_images
 from tests.hwflow.energy.small_library import liberty
+from tests.hwflow.interrupted import SAID, left
 
 LAUNCHER = (
     # A shell's background jobs ignore SIGINT, and their children inherit that.
@@ -27,10 +27,6 @@ LAUNCHER = (
 )
 MARK = "HWFLOW_TEST_INTERRUPTION"
 """A variable by which every process that a command started is found again."""
-SAID = {
-    signal.SIGINT: "interrupted: nothing was left half-written",
-    signal.SIGTERM: "terminated: nothing was left half-written",
-}
 
 
 def marked(value: str) -> list[int]:
@@ -53,6 +49,7 @@ def interrupted(
     process = subprocess.Popen(
         [sys.executable, "-c", LAUNCHER, *arguments],
         cwd=cwd, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
     )  # fmt: skip
     try:
         began = time.monotonic()
@@ -60,7 +57,7 @@ def interrupted(
             assert process.poll() is None, process.communicate()[1]
             assert time.monotonic() - began < 600, "the moment to interrupt never came"
             time.sleep(0.02)
-        process.send_signal(number)
+        os.killpg(process.pid, number)  # as a terminal does
         _, said = process.communicate(timeout=60)
     finally:
         process.kill()
@@ -105,11 +102,6 @@ def yosys(processes: list[int]) -> bool:
             if b"rtl_gen.synthesis.driver" in Path(f"/proc/{each}/cmdline").read_bytes():
                 return True
     return False
-
-
-def left(folder: Path) -> list[str]:
-    """Files in a folder, and folders without any."""
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
 def images(folder: Path) -> str:
@@ -208,7 +200,7 @@ def test_a_bitstream_in_synthesis(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_netlist_in_synthesis(tmp_path: Path) -> None:
     pytest.importorskip("pyosys", reason="no pyosys (extra board)")
-    arguments = ["netlist", "vector_lane", "--out", "made"]
+    arguments = ["netlist", "lane", "--out", "made"]
     (tmp_path / "made").mkdir()
     (tmp_path / "made" / ".lock").touch()
     check(arguments, tmp_path, yosys, [signal.SIGTERM])
@@ -224,87 +216,16 @@ def simulation(network: Path, folder: Path) -> list[str]:
     return ["sim", *given, "--out", "made"]
 
 
-def running(process: str) -> bool:
-    """Whether a process is there and is no zombie, which waits for its new parent."""
-    try:
-        state = Path(f"/proc/{process}/stat").read_text()
-    except OSError:
-        return False
-    return state.rpartition(")")[2].split()[0] != "Z"
-
-
-def test_grandchildren_end_too(tmp_path: Path) -> None:
-    """As in the commands: a program that starts another, here in a session of its own."""
-    pid = tmp_path / "pid"
-    script = f"setsid sh -c 'echo $$ > {pid}; sleep 60' & wait"
-    with subprocess.Popen(["sh", "-c", script], start_new_session=True) as process:
-        while not pid.is_file() or not pid.read_text():
-            time.sleep(0.01)
-        interruption.end_descendants()
-        assert process.wait(10) == -signal.SIGKILL
-    until = time.monotonic() + 10
-    while (alive := running(pid.read_text().strip())) and time.monotonic() < until:
-        time.sleep(0.01)
-    assert not alive
-
-
-CHILD = """
-import os, pathlib, signal, sys, time
-from hwflow import interruption
-from hwflow.cli.output import staged
-def work():
-    with {block}:
-        pathlib.Path("begun").touch()
-        os.kill(os.getpid(), signal.SIGTERM)
-        pathlib.Path("inside").touch()
-    pathlib.Path("after").touch()
-interruption.run(work)
-"""
-
-
-@pytest.mark.parametrize(
-    ("block", "remains"),
-    [
-        ("interruption.put_off()", ["begun", "inside"]),
-        ("staged(pathlib.Path('a/b'))", ["begun"]),
-        ("interruption.removes(pathlib.Path('a/b'))", ["begun"]),
-    ],
-)
-def test_blocks(block: str, remains: list[str], tmp_path: Path) -> None:
-    command = [sys.executable, "-c", CHILD.format(block=block)]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (128 + signal.SIGTERM, SAID[signal.SIGTERM] + "\n")
-    assert left(tmp_path) == remains
-
-
-def test_a_signal_that_is_ignored_stays_so() -> None:
-    code = (
-        "import os, signal; from hwflow import interruption; signal.signal(signal.SIGHUP, signal.SIG_IGN); "
-        "interruption.run(lambda: os.kill(os.getpid(), signal.SIGHUP))"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-DROPPED = """
-import os, signal, time
-from hwflow import interruption
-class Kept:
-    def __del__(self):
-        os.kill(os.getpid(), signal.SIGINT)
-        for _ in range(1000):
-            pass
-def work():
-    kept = Kept()
-    del kept
-    time.sleep(30)
-signal.signal(signal.SIGINT, signal.default_int_handler)
-interruption.run(work)
-"""
-
-
-def test_an_exception_that_is_dropped_is_raised_again() -> None:
-    began = time.monotonic()
-    command = [sys.executable, "-c", DROPPED]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (130, SAID[signal.SIGINT] + "\n")
-    assert time.monotonic() - began < 20
+def test_an_earlier_simulation_is_kept(network: Path, tmp_path: Path) -> None:
+    """Interrupted in mid-run, into a folder with results: every byte is what it was."""
+    earlier = {"summary.json": "{}", "runs/images0-63/run.json": "earlier", "runs/images0-3/a": ""}
+    for name, text in earlier.items():
+        path = tmp_path / "made" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    given = left(tmp_path / "made")
+    new = tmp_path / "made" / "runs" / "images0-63" / "images.fread"
+    arguments = simulation(network, tmp_path)
+    interrupted(arguments, tmp_path, lambda processes: new.exists(), signal.SIGINT)
+    assert left(tmp_path / "made") == given
+    assert {name: (tmp_path / "made" / name).read_text() for name in earlier} == earlier

@@ -198,7 +198,7 @@ def test_programs_that_the_board_cannot_take(model: BuiltModel, case: Case, tmp_
 
 
 def run_command(port: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "hwflow.cli.main", "run", "--port", str(port)]
+    command = [sys.executable, "-m", "hwflow.cli.entry", "run", "--port", str(port)]
     command += ["--baud", str(BAUD), *options]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
 
