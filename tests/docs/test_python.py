@@ -33,6 +33,10 @@ def test_the_host_program_uses_what_there_is() -> None:
         if isinstance(node, ast.ImportFrom):
             module = importlib.import_module(node.module or "")
             assert all(hasattr(module, each.name) for each in node.names)
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    made = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+    made |= {a.name for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) for a in n.names}
+    assert {node.id for node in names} <= made, "a name that the block does not define"
     used: dict[str, set[str]] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
