@@ -69,10 +69,16 @@ def locked(folder: Path) -> Generator[None]:
     """Makes `folder` and keeps other processes that lock it out; the lock ends with the process.
 
     Raises:
-        FlowError: another process holds it.
+        FlowError: another process holds it, or it cannot be made or written to.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("wb") as stream:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / LOCK).open("wb")
+    except OSError as error:
+        raise FlowError(
+            f"{folder}: cannot be written ({error.strerror or error}); give another folder"
+        ) from error
+    with lock as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -25,8 +25,7 @@ def doctor(json: Json = False) -> None:
         report = table("", ("check", "state", "found", "remedy"), left=4)
         report.columns[3].no_wrap = False
         for check in checks:
-            state = "ok" if check.ok else ("missing" if check.needed else "optional")
-            report.add_row(check.name, state, check.found, check.remedy)
+            report.add_row(check.name, check.state, check.found, check.remedy)
         console().print(report)
     if not healthy(checks):
         raise typer.Exit(1)

@@ -317,6 +317,8 @@ def _verified(
 
 
 def _print(found: Found, values: dict[str, Any], out: Path, rate: str) -> None:
+    from hwflow.explore.reasons import rendered
+
     screen = console()
     columns = (
         "", "R", "C", "K", "stages", "G", "Km", "B", "rings", "binary MACs", "MHz", "cycles", "frames/s", "LUT4",
@@ -337,7 +339,7 @@ def _print(found: Found, values: dict[str, Any], out: Path, rate: str) -> None:
     screen.print(shown)
     for each in found.baselines:
         if not each["feasible"]:
-            why = "; ".join(each["reasons"])
+            why = "; ".join(map(rendered, each["reasons"]))
             screen.print(f"* target {found.space.baseline} is not feasible in this space: {why}")
             break
     kinds = ", ".join(f"{number(count)} {what}" for what, count in values["infeasible"].items())

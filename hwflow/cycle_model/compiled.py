@@ -11,7 +11,8 @@ import hashlib
 import importlib.resources
 import itertools
 import os
-import shutil
+import platform
+import shlex
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -26,9 +27,12 @@ from hwflow import isa, timing
 from hwflow.config import AcceleratorConfig
 from hwflow.cycle_model.model import PATIENCE
 from hwflow.errors import FlowError
+from hwflow.files import write_atomically
 
 SOURCE = "compiled.cpp"
 OPTIONS = ("-std=c++17", "-O2", "-shared", "-fPIC")
+SEAL = hashlib.sha256().digest_size
+"""Bytes behind a library in the cache: their hash. A loader does not look there."""
 FIELDS = (
     "op", "layer", "ring", "beats", "words", "after", "mac", "in_w", "out_w", "stride2", "pad_top", "pad_left",
     "kernel", "row_aligned", "tiles", "groups", "weight_words", "store", "bits_en", "pool_en", "sums_en", "interval",
@@ -116,26 +120,71 @@ def _parameters(
 
 @cache
 def _library() -> Callable[[int, int, int, int], int]:
-    """The compiled model, from the cache where it is there."""
+    """The compiled model, from the cache where it is there and whole.
+
+    It is known there by source, options, machine and compiler; without a compiler that of any other is taken.
+    """
     text = (importlib.resources.files("hwflow.cycle_model") / SOURCE).read_bytes()
-    compiler = os.environ.get("CXX") or "c++"
-    if shutil.which(compiler) is None:
-        raise FlowError(
-            f"C++ compiler {compiler!r} not found; install one (Debian: apt install g++) or name it in CXX"
-        )
-    key = hashlib.sha256(b" ".join([text, compiler.encode(), *(o.encode() for o in OPTIONS)]))
     folder = Path(os.environ.get("HWFLOW_CACHE") or ".cache/hwflow-sim").resolve()
-    path = folder / f"cycles-{key.hexdigest()[:16]}.so"
-    if not path.is_file():
+    name = f"cycles-{_digest(text, platform.machine(), *OPTIONS)}"
+    try:
+        compiler, version = _compiler()
+    except FlowError:
+        for path in sorted(folder.glob(f"{name}-*.so")):
+            if (found := _loaded(path)) is not None:
+                return found
+        raise
+    path = folder / f"{name}-{_digest(version, *compiler)}.so"
+    found = _loaded(path)
+    if found is None:
         _compile(compiler, text, path)
-    function = ctypes.CDLL(str(path)).hwflow_cycles
+        found = _loaded(path)
+    if found is None:
+        raise FlowError(
+            f"{path}: {shlex.join(compiler)} made what cannot be loaded; name another compiler in CXX"
+        )
+    return found
+
+
+def _digest(*parts: bytes | str) -> str:
+    joined = b"\0".join(part if isinstance(part, bytes) else part.encode() for part in parts)
+    return hashlib.sha256(joined).hexdigest()[:16]
+
+
+def _compiler() -> tuple[tuple[str, ...], str]:
+    """The compiler's command and what it says of its version.
+
+    Raises:
+        FlowError: there is none.
+    """
+    asked = os.environ.get("CXX") or "c++"
+    missing = FlowError(
+        f"C++ compiler {asked!r} not found; install one (Debian: apt install g++) or name it in CXX"
+    )
+    try:
+        command = tuple(shlex.split(asked))
+        told = subprocess.run([*command, "--version"], capture_output=True, text=True, check=False)
+    except (OSError, ValueError) as error:
+        raise missing from error
+    return command, told.stdout
+
+
+def _loaded(path: Path) -> Callable[[int, int, int, int], int] | None:
+    """The function of a library that `_compile` made; None where it is not there, damaged, or of another machine."""
+    try:
+        made = path.read_bytes()
+        if hashlib.sha256(made[:-SEAL]).digest() != made[-SEAL:]:
+            return None
+        function = ctypes.CDLL(str(path)).hwflow_cycles
+    except (OSError, AttributeError):
+        return None
     function.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int32, ctypes.c_void_p]
     function.restype = ctypes.c_int
     return function
 
 
-def _compile(compiler: str, text: bytes, path: Path) -> None:
-    """Compiles into `path`, whole or not at all.
+def _compile(compiler: Sequence[str], text: bytes, path: Path) -> None:
+    """Compiles into `path`, whole or not at all, and seals it: a damaged library would end the process that loads it.
 
     Raises:
         FlowError: the folder cannot be written, or the compiler fails.
@@ -145,15 +194,16 @@ def _compile(compiler: str, text: bytes, path: Path) -> None:
         with tempfile.TemporaryDirectory(prefix=".cycles-", dir=path.parent) as scratch:
             source, made = Path(scratch) / SOURCE, Path(scratch) / path.name
             source.write_bytes(text)
-            command = [compiler, *OPTIONS, "-o", str(made), str(source)]
+            command = [*compiler, *OPTIONS, "-o", str(made), str(source)]
             run = subprocess.run(command, capture_output=True, text=True, check=False)
-            if run.returncode:
+            if run.returncode or not made.is_file():
                 first = (run.stderr.splitlines() or ["no message"])[0]
                 raise FlowError(
-                    f"{compiler} does not compile the cycle model ({first}); name another compiler in CXX"
+                    f"{shlex.join(compiler)} does not compile the cycle model ({first}); name another compiler in CXX"
                 )
-            made.replace(path)
+            library = made.read_bytes()
     except OSError as error:
         raise FlowError(
             f"{path.parent}: cannot be written ({error.strerror}); name another folder in HWFLOW_CACHE"
         ) from error
+    write_atomically(path, library + hashlib.sha256(library).digest())

@@ -16,6 +16,11 @@ PROJECT = Path(hwflow.__file__).parent.parent / "pyproject.toml"
 CONSTRAINTS = PROJECT.with_name("constraints.txt")
 """Versions that are tested together; a part of the repository only, as PROJECT is."""
 
+PATIENCE = 20.0
+"""Seconds that a program may take to say what it is."""
+MISSING = "missing"
+"""What is found of what is not there."""
+
 
 @dataclass(frozen=True)
 class Check:
@@ -26,6 +31,15 @@ class Check:
     needed: bool
     found: str
     remedy: str = ""
+
+    @property
+    def state(self) -> str:
+        """In a word: what is there and does not do is not said to be missing."""
+        if self.ok:
+            return "ok"
+        if not self.needed:
+            return "optional"
+        return "missing" if self.found == MISSING else "unusable"
 
 
 def healthy(checks: Sequence[Check]) -> bool:
@@ -41,16 +55,23 @@ def get(package: str) -> str:
 def tool(name: str, *programs: str, needed: bool, remedy: str) -> Check:
     """Whether one of `programs` is on PATH."""
     found = next(filter(None, map(shutil.which, programs)), None)
-    return Check(name, found is not None, needed, found or "missing", "" if found else remedy)
+    return Check(name, found is not None, needed, found or MISSING, "" if found else remedy)
+
+
+def printed(command: Sequence[str]) -> str:
+    """What a program prints; nothing where it does not run or end."""
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", check=False, timeout=PATIENCE
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout
 
 
 def version_of(command: Sequence[str]) -> tuple[int, ...]:
-    """The first number with dots that a program prints; () where it prints none or does not run."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
-    except (OSError, subprocess.TimeoutExpired):
-        return ()
-    found = re.search(r"\d+(\.\d+)*", done.stdout)
+    """The first number with dots that a program prints; () where it prints none."""
+    found = re.search(r"\d+(\.\d+)*", printed(command))
     return numbers(found[0]) if found else ()
 
 

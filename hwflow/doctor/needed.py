@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
+import stat
 import sys
 import tempfile
 import tomllib
@@ -14,11 +14,13 @@ from importlib import metadata
 from pathlib import Path
 
 from hwflow.doctor.check import (
+    MISSING,
     PROJECT,
     Check,
     get,
     normal,
     numbers,
+    printed,
     tested_versions,
     tool,
     version_of,
@@ -49,7 +51,7 @@ def needed_checks() -> list[Check]:
         _images(),
         _writable("output folder", BUILD, "work in a folder that you may write to"),
         _cache(),
-        _space(),
+        *_spaces(),
     ]
 
 
@@ -104,7 +106,7 @@ def _packages() -> list[Check]:
 def _package(name: str) -> Check:
     version, tested = package_version(name)
     if version is None:
-        return Check(f"package {name}", False, True, "missing", "run `make venv`")
+        return Check(f"package {name}", False, True, MISSING, "run `make venv`")
     if tested:  # it may do; nobody has tried
         remedy = f"older than {tested}, which is tested: run `make venv`"
         return Check(f"package {name}", False, False, version, remedy)
@@ -122,14 +124,12 @@ def _compiler() -> Check:
     found = tool("C++ compiler", "g++", "c++", needed=True, remedy=get("g++"))
     if not found.ok:
         return found
-    gcc = "__clang__" not in _macros(found.found)
+    macros = printed([found.found, "-dM", "-E", "-x", "c++", os.devnull])
+    if not macros:
+        return Check(found.name, False, True, found.found, f"it does not run: {get('g++')}")
+    gcc = "__clang__" not in macros
     version = version_of([found.found, "-dumpversion"])
     return _recent(found, version, MINIMUM_GCC if gcc else MINIMUM_CLANG)
-
-
-def _macros(compiler: str) -> str:
-    command = [compiler, "-dM", "-E", "-x", "c++", os.devnull]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
 def _recent(found: Check, version: tuple[int, ...], minimum: tuple[int, ...]) -> Check:
@@ -157,13 +157,13 @@ def _simulator() -> str:
 def _trained() -> Check:
     there = all((TRAINED / name).is_file() for name in ("config.json", "checkpoint.msgpack"))
     remedy = "" if there else "check the repository out again, or train one: hwflow train"
-    return Check("trained network", there, True, TRAINED.name if there else "missing", remedy)
+    return Check("trained network", there, True, TRAINED.name if there else MISSING, remedy)
 
 
 def _images() -> Check:
     there = TEST_IMAGES.is_file() and CALIBRATION.is_file()
     remedy = "" if there else "check the repository out again"
-    return Check("test images", there, True, "in the repository" if there else "missing", remedy)
+    return Check("test images", there, True, "in the repository" if there else MISSING, remedy)
 
 
 def _existing(folder: Path) -> Path:
@@ -180,17 +180,37 @@ def _writable(name: str, folder: Path, remedy: str, note: str = "") -> Check:
         return Check(name, False, True, f"{shown}: {error.strerror}", remedy)
 
 
+def _size(path: Path) -> int:
+    """Bytes of a file; 0 of what is none, or is gone since: others may be at work in the cache."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return 0
+    return found.st_size if stat.S_ISREG(found.st_mode) else 0
+
+
 def _cache() -> Check:
     from sim.runner import cache_folder
 
     folder = cache_folder()
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    size = sum(_size(Path(here, name)) for here, _, names in os.walk(folder) for name in names)
     remedy = "name a folder that you may write to: HWFLOW_CACHE=FOLDER"
     return _writable("cache of models", folder, remedy, f", {size / 2**30:.2f} GiB")
 
 
-def _space() -> Check:
-    free = shutil.disk_usage(_existing(BUILD)).free
+def _spaces() -> list[Check]:
+    """Of the output folder's file system, and of the cache's where that is another."""
+    from sim.runner import cache_folder
+
+    output, cache = _existing(BUILD), _existing(cache_folder())
+    checks = [_space("disk space", output)]
+    if cache.stat().st_dev != output.stat().st_dev:
+        checks.append(_space("disk space of the cache", cache))
+    return checks
+
+
+def _space(name: str, folder: Path) -> Check:
+    free = shutil.disk_usage(folder).free
     ok = free >= LEAST_SPACE
     remedy = "" if ok else f"free {LEAST_SPACE / 2**30:g} GiB; the cache of models can be removed"
-    return Check("disk space", ok, False, f"{free / 2**30:.1f} GiB free", remedy)
+    return Check(name, ok, False, f"{free / 2**30:.1f} GiB free", remedy)

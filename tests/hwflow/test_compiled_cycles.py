@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Generator
 from dataclasses import replace
 from fractions import Fraction
+from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from hwflow import timing
 from hwflow.compiler.fit import fitted
 from hwflow.compiler.lower import lower
 from hwflow.compiler.program import Program
@@ -70,10 +74,9 @@ def test_windows_are_the_layers_shares_of_a_frame() -> None:
 
 def test_a_latency_that_is_a_cycle_off_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     program = lower(random_network(1), SIM)
-    true = compiled._parameters(SIM, 8, Fraction(1), False)  # pyright: ignore[reportPrivateUsage]
-    off = list(true)
-    off[true.index(compiled.timing.binary_group_latency(SIM))] += 1
-    monkeypatch.setattr(compiled, "_parameters", lambda *_: tuple(off))
+    slower = timing.binary_group_latency(SIM) + 1
+    altered = vars(timing) | {"binary_group_latency": lambda _: slower}
+    monkeypatch.setattr(compiled, "timing", SimpleNamespace(**altered))
     with pytest.raises(AssertionError):
         _same(program, 8, Fraction(1))
 
@@ -93,18 +96,78 @@ def test_streams_to_external_memory_are_refused() -> None:
         frame_cycles([], config)
 
 
+@pytest.fixture
+def empty_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Generator[Path]:
+    """An empty folder in place of the cache; call `_again` to have a new process's look at it."""
+    monkeypatch.setenv("HWFLOW_CACHE", str(tmp_path))
+    _again()
+    yield tmp_path
+    _again()
+
+
+def _again() -> None:
+    compiled._library.cache_clear()  # pyright: ignore[reportPrivateUsage]
+
+
+def _libraries(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix == ".so")
+
+
 def test_without_a_compiler_the_remedy_is_named(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, empty_cache: Path
 ) -> None:
     program = lower(random_network(1), SIM)
-    monkeypatch.setenv("HWFLOW_CACHE", str(tmp_path))
     for compiler, message in (
         ("no-such-compiler", "not found; install one"),
+        ("c++ 'unclosed", "not found; install one"),
         ("false", "does not compile"),
+        ("true", "does not compile"),
     ):
-        compiled._library.cache_clear()  # pyright: ignore[reportPrivateUsage]
+        _again()
         monkeypatch.setenv("CXX", compiler)
         with pytest.raises(FlowError, match=message):
             frame_cycles(program.instructions, SIM)
-    assert not [path for path in tmp_path.iterdir() if path.suffix == ".so"]
-    compiled._library.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    assert not _libraries(empty_cache)
+
+
+def test_a_library_is_made_again_where_it_is_damaged_and_used_without_a_compiler(
+    monkeypatch: pytest.MonkeyPatch, empty_cache: Path
+) -> None:
+    program = lower(random_network(1), SIM)
+    monkeypatch.setenv("CXX", "env c++")
+    wanted = frame_cycles(program.instructions, SIM)
+    [path] = _libraries(empty_cache)
+    whole = path.read_bytes()
+    # Cut short, altered, and sealed but of no loader; each in a folder of its own, for a loaded one is not loaded again.
+    text = b"no library"
+    for number, content in enumerate(
+        (whole[:-5000], whole.replace(b"ELF", b"FLE"), text + sha256(text).digest())
+    ):
+        bad = empty_cache / str(number) / path.name
+        bad.parent.mkdir()
+        bad.write_bytes(content)
+        monkeypatch.setenv("HWFLOW_CACHE", str(bad.parent))
+        _again()
+        assert frame_cycles(program.instructions, SIM) == wanted
+        assert bad.read_bytes() != content
+    monkeypatch.setenv("HWFLOW_CACHE", str(empty_cache))
+    _again()
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    assert frame_cycles(program.instructions, SIM) == wanted
+    assert _libraries(empty_cache) == [path]
+
+
+def test_another_compiler_makes_another_library(
+    monkeypatch: pytest.MonkeyPatch, empty_cache: Path
+) -> None:
+    program = lower(random_network(1), SIM)
+    newer = empty_cache / "compiler"
+    for version in (1, 2):
+        newer.write_text(
+            f'#!/bin/sh\n[ "$1" = --version ] && echo {version} && exit\nexec c++ "$@"\n'
+        )
+        newer.chmod(0o755)
+        _again()
+        monkeypatch.setenv("CXX", str(newer))
+        frame_cycles(program.instructions, SIM)
+    assert len(_libraries(empty_cache)) == 2

@@ -130,6 +130,43 @@ def test_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not found("disk space").ok and not found("disk space").needed
 
 
+def test_a_cache_that_others_clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HWFLOW_CACHE", str(tmp_path))
+    (tmp_path / "model").write_bytes(bytes(1 << 24))
+    seen = [(str(tmp_path), [], ["gone", "model"])]
+    monkeypatch.setattr(needed_checks.os, "walk", lambda folder: iter(seen))
+    assert "0.02 GiB" in needed_checks._cache().found  # pyright: ignore[reportPrivateUsage] of all checks this one
+
+
+def test_space_of_another_file_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HWFLOW_CACHE", "/dev/shm/cache")  # a file system of its own on every Linux
+    assert "GiB free" in found("disk space of the cache").found
+    monkeypatch.setenv("HWFLOW_CACHE", ".cache")
+    assert "disk space of the cache" not in {check.name for check in check_all()}
+
+
+def test_a_compiler_that_cannot_be_run(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (alone / "g++").write_text("#!/no/such/shell\n")
+    (alone / "g++").chmod(0o755)
+    assert "it does not run" in found("C++ compiler").remedy
+    (alone / "g++").write_text("#!/bin/sh\nwhile :; do :; done\n")
+    monkeypatch.setattr("hwflow.doctor.check.PATIENCE", 0.1)
+    assert "it does not run" in found("C++ compiler").remedy
+
+
+@pytest.mark.parametrize(
+    ("check", "state"),
+    [
+        (Check("a", True, True, ""), "ok"),
+        (Check("a", False, False, "missing"), "optional"),
+        (Check("a", False, True, "missing"), "missing"),
+        (Check("a", False, True, "/usr/bin/make 3.81", "too old: install 3.82"), "unusable"),
+    ],
+)
+def test_states(check: Check, state: str) -> None:
+    assert check.state == state
+
+
 def test_a_port_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(optional_checks, "DEVICES", tmp_path)
     assert found("serial port").found == "no board is plugged in"
