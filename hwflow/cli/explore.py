@@ -325,8 +325,10 @@ def _print(found: Found, values: dict[str, Any], out: Path, rate: str) -> None:
 
 
 def _row(name: str, each: Result) -> list[str]:
+    from hwflow.explore.reasons import rendered
+
     if "cycles" not in each:
-        return [name, each["reasons"][0]]
+        return [name, rendered(each["reasons"][0])]
     config = each["config"]
     fields = (
         "rows", "cols", "popcount_width", "popcount_stages", "pixel_lanes", "mac_depth", "memory_bytes",

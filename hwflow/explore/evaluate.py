@@ -30,6 +30,7 @@ from hwflow.energy.work import LayerWork, Macs, Work, modelled_work
 from hwflow.errors import FlowError, UnsuitableError
 from hwflow.explore.fitting import Fitting
 from hwflow.explore.memories import image_blocks
+from hwflow.explore.reasons import Reason, refused, short
 from hwflow.explore.resources import Resources, coefficients, estimate
 from hwflow.explore.space import CLOCK, RESOURCES, Part, Point, design
 from hwflow.sdram import SdramTiming
@@ -121,7 +122,7 @@ class Evaluator:
         try:
             config = design(self._fitting.resolved(point))
         except FlowError as error:
-            return result | _impossible(f"network: {error}")
+            return result | _impossible(refused("network", str(error)))
         return result | self.config(config, clock)
 
     def config(self, config: AcceleratorConfig, clock_mhz: float) -> Result:
@@ -130,14 +131,14 @@ class Evaluator:
         try:
             taken = estimate(config)
         except UnsuitableError as error:
-            return {"config": _config(config)} | _impossible(f"resources: {error}")
+            return {"config": _config(config)} | _impossible(refused("resources", str(error)))
         try:
             timing = self._timing(config, clock_mhz)
         except UnsuitableError as error:
-            return {"config": _config(config)} | _impossible(f"memory: {error}")
+            return {"config": _config(config)} | _impossible(refused("memory", str(error)))
         frame = self._frame(config, timing)
         if isinstance(frame, str):
-            return {"config": _config(config)} | _impossible(f"network: {frame}")
+            return {"config": _config(config)} | _impossible(refused("network", frame))
         if setup.block_ram:
             held = image_blocks(config, frame.beats)
             taken = replace(taken, block_rams=taken.block_rams + held)
@@ -151,7 +152,7 @@ class Evaluator:
                     for name, bits in frame.accesses.items()
                 )
             except UnsuitableError as error:
-                reasons.append(f"energy: {error}")
+                reasons.append(refused("energy", str(error)))
         return {
             "config": _config(config),
             "feasible": not reasons,
@@ -271,19 +272,17 @@ def _config(config: AcceleratorConfig) -> dict[str, int]:
     return {name: cast(int, value) for name, value in config.to_dict().items() if name != "name"}
 
 
-def _impossible(reason: str) -> Result:
+def _impossible(reason: Reason) -> Result:
     return {"feasible": False, "reasons": [reason]}
 
 
-def _shortages(part: Part, taken: Resources) -> list[str]:
+def _shortages(part: Part, taken: Resources) -> list[Reason]:
     """What the part, or the share of it that may be taken, has too little of."""
-    found: list[str] = []
-    for name in RESOURCES:
-        needed = getattr(taken, name)
-        if needed > part.limit(name):
-            of = f" of {getattr(part, name):,}" if part.limit(name) < getattr(part, name) else ""
-            found.append(f"part: {needed:,} {name}, {part.limit(name):,}{of} may be taken")
-    return found
+    return [
+        short(name, needed, part.limit(name), getattr(part, name))
+        for name in RESOURCES
+        if (needed := getattr(taken, name)) > part.limit(name)
+    ]
 
 
 def setup_hash(setup: Setup, model: str) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hwflow.explore.evaluate import Result, Setup
 from hwflow.explore.pareto import OBJECTIVES, front, objectives, ranked
+from hwflow.explore.reasons import counted
 from hwflow.explore.space import RESOURCES, Space
 
 FORMAT, VERSION = "hwflow-explore", 1
@@ -72,7 +72,7 @@ class Found:
             "drawn": self.drawn,
             "points": len(self.results),
             "feasible": sum(each["feasible"] for each in self.results),
-            "infeasible": dict(reasons(self.results)),
+            "infeasible": dict(counted(self.results)),
             "part": self.space.part.name,
             "limits": {name: self.space.part.limit(name) for name in RESOURCES},
             "memory": self.space.memory,
@@ -102,18 +102,6 @@ def least_top1(space: Space, setup: Setup) -> float:
     """What a design must have to be chosen: the network's most at any width of the space, less what may be lost."""
     known = [found for bits in setup.networks if (found := setup.top1(bits)) is not None]
     return max(known, default=0.0) - space.most_top1_loss
-
-
-def reasons(results: Sequence[Result]) -> list[tuple[str, int]]:
-    """What keeps points from being feasible, by what is short, most frequent first."""
-    found: Counter[str] = Counter()
-    for each in results:
-        for reason in each["reasons"][:1]:
-            kind, _, what = reason.partition(": ")
-            # "part: 60,000 lut4, 54,000 of 83,640 may be taken": the resource is the second word.
-            short = f" {what.split()[1].rstrip(',')}" if kind == "part" else ""
-            found[f"{kind}{short}"] += 1
-    return sorted(found.items(), key=lambda item: (-item[1], item[0]))
 
 
 def text(values: dict[str, Any]) -> str:

@@ -19,6 +19,7 @@ from hwflow.energy.work import work
 from hwflow.errors import FlowError, UnsuitableError
 from hwflow.explore.evaluate import Evaluator, Setup, setup_hash
 from hwflow.explore.models_hash import models_hash
+from hwflow.explore.reasons import rendered
 from hwflow.explore.resources import estimate
 from hwflow.explore.space import Space
 from models.integer.random import random_network
@@ -99,7 +100,7 @@ def test_what_the_resource_model_knows_nothing_of_is_not_compiled(
     monkeypatch.setattr("hwflow.explore.evaluate.frame_cycles", None)
     point = {**space.points(1, 1)[0], "long_words": 64, "store_words": 64}
     found = Evaluator(setup).point(point)
-    assert found["reasons"][0].startswith("resources: ")
+    assert rendered(found["reasons"][0]).startswith("resources: ")
     assert not found["feasible"]
 
 
@@ -141,7 +142,7 @@ def test_in_front_of_sdram_cycles_follow_the_clock(setup: Setup, space: Space) -
     assert fast["cycles"] != slow["cycles"]
     assert slow["block_rams"] < block_ram["block_rams"]
     beyond = evaluator.point({**point, "clock_mhz": 400})
-    assert beyond["reasons"][0].startswith("memory: SDRAM clock")
+    assert rendered(beyond["reasons"][0]).startswith("memory: SDRAM clock")
 
 
 def test_the_network_is_the_one_of_the_width(setup: Setup, space: Space) -> None:
@@ -155,7 +156,7 @@ def test_the_network_is_the_one_of_the_width(setup: Setup, space: Space) -> None
     assert less["block_rams"] <= wide["block_rams"]
     assert less["energy"] < wide["energy"]
     other = Evaluator(both).point({**point, "residual_bits": 14})
-    assert "of 12, 16 bits, the design of 14" in other["reasons"][0]
+    assert "of 12, 16 bits, the design of 14" in rendered(other["reasons"][0])
 
 
 def test_what_is_not_possible_has_a_named_reason(setup: Setup, space: Space) -> None:
@@ -163,14 +164,14 @@ def test_what_is_not_possible_has_a_named_reason(setup: Setup, space: Space) -> 
     evaluator = Evaluator(setup)
     small = evaluator.point({**point, "main_rows": 16})
     assert not small["feasible"]
-    assert small["reasons"][0].startswith("network: ")
-    assert "raise main_rows" in small["reasons"][0]
+    assert rendered(small["reasons"][0]).startswith("network: ")
+    assert "raise main_rows" in rendered(small["reasons"][0])
     narrow = evaluator.point({**point, "channel_limit": 16})
-    assert "raise channel_limit" in narrow["reasons"][0]
+    assert "raise channel_limit" in rendered(narrow["reasons"][0])
     tight = replace(setup.part, lut4=1000, block_rams=3)
     short = Evaluator(replace(setup, part=tight)).point(point)
-    assert [reason.split()[2] for reason in short["reasons"]] == ["lut4,", "block_rams,"]
-    assert "500 of 1,000 may be taken" in short["reasons"][0]
+    assert [reason["resource"] for reason in short["reasons"]] == ["lut4", "block_rams"]
+    assert "500 of 1,000 may be taken" in rendered(short["reasons"][0])
     assert short["cycles"] > 0
 
 
@@ -219,5 +220,5 @@ def test_a_bank_beyond_published_energies_is_a_reason(
 
     monkeypatch.setattr("hwflow.energy.memory_constants.MemoryConstants.sram_bit", none)
     found = Evaluator(setup).point(space.points(1, 1)[0])
-    assert found["reasons"][-1].startswith("energy: a memory bank")
+    assert rendered(found["reasons"][-1]).startswith("energy: a memory bank")
     assert found["energy"] is None

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwflow.explore.pareto import OBJECTIVES, front, objectives, ranked
-from hwflow.explore.summary import reasons
 
 Result = dict[str, Any]
 
@@ -61,7 +60,10 @@ def test_the_order_is_frames_then_luts_and_a_least_of_macs_holds() -> None:
     )
     assert ranked([slow, large, small]) == [small, large, slow]
     assert ranked([slow, large, small], 4) == [large]
-    assert ranked([{"feasible": False, "config": {}, "reasons": ["network: x"]}]) == []
+    assert (
+        ranked([{"feasible": False, "config": {}, "reasons": [{"kind": "network", "what": "x"}]}])
+        == []
+    )
 
 
 def test_an_objective_that_was_not_evaluated_is_none() -> None:
@@ -71,14 +73,3 @@ def test_an_objective_that_was_not_evaluated_is_none() -> None:
     assert "energy" not in objectives([full, less])
     assert front([full, less])
     assert front([]) == objectives([]) == []
-
-
-def test_reasons_are_counted_by_what_is_short() -> None:
-    texts = [
-        "part: 60,000 lut4, 54,000 of 83,640 may be taken",
-        "part: 200 multipliers, 156 may be taken",
-    ]
-    found = [{"reasons": [text]} for text in [*texts, texts[0], "network: no room"]] + [
-        {"reasons": []}
-    ]
-    assert reasons(found) == [("part lut4", 2), ("network", 1), ("part multipliers", 1)]
