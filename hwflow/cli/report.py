@@ -20,7 +20,7 @@ from hwflow.cli.output import (
     progress_console,
     refuse_beside,
 )
-from hwflow.errors import FlowError
+from hwflow.errors import FlowError, get_extra
 from hwflow.files import check_file, write_atomically
 from hwflow.paths import BUILD, CALIBRATION, TRAINED
 
@@ -116,7 +116,7 @@ def report(
 def _check_packages() -> None:
     lost = [name for name in ("jinja2", "vl_convert") if importlib.util.find_spec(name) is None]
     if lost:
-        raise FlowError(f"package {lost[0]} is missing; run `make venv`, or install hwflow[report]")
+        raise FlowError(f"package {lost[0]} is missing; {get_extra('report')}")
 
 
 def _sources(

@@ -19,7 +19,7 @@ from hwflow.cli.output import (
 )
 from hwflow.cli.run_repeat import repeat_images, write_markers
 from hwflow.cli.sim import chosen_images, compile_network
-from hwflow.errors import FlowError, suggestion
+from hwflow.errors import FlowError, get_extra, suggestion
 from hwflow.files import check_file
 from hwflow.host.protocol import ATTEMPTS, BAUD
 from hwflow.paths import CALIBRATION, TEST_IMAGES
@@ -86,9 +86,7 @@ def run(
     try:
         from hwflow.host.accelerator import Accelerator
     except ModuleNotFoundError as error:
-        raise FlowError(
-            f"{error}; install the extra `board`: pip install 'hwflow[board]'"
-        ) from error
+        raise FlowError(f"{error}; {get_extra('board')}") from error
     if markers is not None:
         check_file(markers)
         if repeat is None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hwflow.doctor.check import Check, get, tool
 from hwflow.doctor.needed import package_version, requirements
+from hwflow.errors import get_extra
 
 FST_HEADER = Path("/usr/include/lz4.h")
 OSU018 = Path("/usr/share/qflow/tech/osu018/osu018_stdcells.lib")
@@ -58,7 +59,7 @@ def _extra(extra: str, packages: list[str]) -> Check:
     use = FOR.get(extra, "")
     remedy = ""
     if missing:
-        remedy = f"{', '.join(missing)} missing: `make venv`, or pip install 'hwflow[{extra}]'"
+        remedy = f"{', '.join(missing)} missing: {get_extra(extra)}"
     elif old:
         remedy = f"older than tested ({', '.join(old)}): `make venv`"
     if remedy and use:

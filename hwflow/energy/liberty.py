@@ -21,7 +21,7 @@ from typing import Any
 from hwflow.energy.cells import Library
 from hwflow.energy.liberty_values import floats_of, list_of, name_of, number_of, text_of
 from hwflow.energy.library_build import cells_of
-from hwflow.errors import FlowError
+from hwflow.errors import FlowError, get_extra
 from hwflow.files import write_atomically
 
 FORMAT = 5
@@ -98,7 +98,7 @@ def _text(path: Path) -> str:
 
 def _plain(path: Path, text: str, keep: Path | None) -> dict[str, Any]:
     if importlib.util.find_spec("liberty") is None:
-        raise FlowError("liberty-parser is not installed; install hwflow[board], which brings it")
+        raise FlowError(f"liberty-parser is not installed; {get_extra('board')}")
     recipe = f"{FORMAT} {importlib.metadata.version('liberty-parser')} {_digest(text)}"
     kept = keep / f"liberty-{_digest(recipe)[:20]}.json" if keep else None
     if kept is not None and kept.is_file():

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 
-from hwflow.errors import FlowError
+from hwflow.errors import FlowError, get_extra
 
 
 def require(*packages: str) -> None:
     """Raises FlowError unless these packages of the extra `onnx` can be imported."""
     for name in packages:
         if importlib.util.find_spec(name) is None:
-            raise FlowError(
-                f"package {name} is missing; run `make venv`, or pip install 'hwflow[onnx]'"
-            )
+            raise FlowError(f"package {name} is missing; {get_extra('onnx')}")

@@ -86,12 +86,7 @@ def generate(
         FlowError: the PLL does not make the clock, or the serial line's rate is more than 2% off; or the board has no
             SDRAM, or none for that clock.
     """
-    divisor = round(clock_hz / board.baud)
-    if abs(clock_hz / divisor - board.baud) > board.baud / 50:
-        raise FlowError(
-            f"a clock of {clock_hz / 1e6:g} MHz divides to {clock_hz / divisor:.0f} baud, more than 2% from "
-            f"{board.baud}; nearest valid clock: {divisor * board.baud / 1e6:g} MHz"
-        )
+    divisor = board.divisor(clock_hz)
     pll = Pll.of(board.oscillator_hz, clock_hz)
     binding, sdram = _memory(board, config, pll, beats=beats, clock_hz=clock_hz)
     core = BoardCore(config, binding, divisor=divisor, clock_hz=clock_hz)

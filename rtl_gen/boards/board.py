@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hwflow.errors import FlowError, suggestion
+from hwflow.errors import FlowError, get_extra, suggestion
 from hwflow.host.protocol import BAUD
 from hwflow.sdram import ULX3S, SdramChip
 from rtl_gen.synthesis.resources import Resources
@@ -117,12 +117,24 @@ class Board:
                 lines.append(f'IOBUF PORT "{site}" {options};')
         return "\n".join(lines) + "\n"
 
+    def divisor(self, clock_hz: int) -> int:
+        """Cycles of that clock for one bit of the serial link.
+
+        Raises:
+            FlowError: they make a rate more than 2% off.
+        """
+        divisor = max(1, round(clock_hz / self.baud))
+        if abs(clock_hz / divisor - self.baud) > self.baud / 50:
+            raise FlowError(
+                f"a clock of {clock_hz / 1e6:g} MHz divides to {clock_hz / divisor:.0f} baud, more than 2% from "
+                f"{self.baud}; nearest valid clock: {divisor * self.baud / 1e6:g} MHz"
+            )
+        return divisor
+
     def _resources(self) -> list[Any]:
         module, platform = self.platform
         if importlib.util.find_spec("amaranth_boards") is None:
-            raise FlowError(
-                "the pins of boards are not installed; install hwflow[board], which brings amaranth-boards"
-            )
+            raise FlowError(f"package amaranth-boards is missing; {get_extra('board')}")
         return getattr(importlib.import_module(module), platform).resources
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hwflow.errors import FlowError
+from hwflow.errors import FlowError, get_extra
 from rtl_gen.boards.board import Part
 from rtl_gen.synthesis.yosys import POLL_SECONDS, Progress
 
@@ -55,7 +55,7 @@ class Placed:
 
 
 def tool(name: str) -> str:
-    """Path of nextpnr or ecppack: the variable of that name in capitals, else the one installed with hwflow[board].
+    """Path of nextpnr or ecppack: the variable of that name in capitals, else the one that the extra `board` brings.
 
     Raises:
         FlowError: there is none.
@@ -71,7 +71,7 @@ def tool(name: str) -> str:
     beside = shutil.which(f"yowasp-{name}", path=str(Path(sys.executable).parent))
     found = beside or shutil.which(f"yowasp-{name}")
     if found is None:
-        raise FlowError(f"{name} is missing; install hwflow[board], or name one: {variable}=PATH")
+        raise FlowError(f"{name} is missing; name one, {variable}=PATH, or {get_extra('board')}")
     return found
 
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from hwflow.errors import FlowError
+from hwflow.errors import FlowError, get_extra
 
 SCRIPT = "synthesis.ys"
 LOG = "yosys.log"
@@ -85,7 +85,7 @@ def run_yosys(
 def check_installed() -> None:
     """Raises FlowError without Yosys."""
     if importlib.util.find_spec("pyosys") is None:
-        raise FlowError("Yosys is not installed; install hwflow[board], which brings pyosys")
+        raise FlowError(f"Yosys (package pyosys) is not installed; {get_extra('board')}")
 
 
 def _tail(log: Path) -> bytes:

@@ -14,7 +14,7 @@ from hwflow.config import load_target, target_names
 from hwflow.errors import FlowError
 from hwflow.sdram import CHIPS, ULX3S, SdramChip
 from rtl_gen.boards import bitstream, place, report
-from rtl_gen.boards.board import BOARDS, LFE5U_25F, LFE5U_85F, ULX3S_85F, board
+from rtl_gen.boards.board import BOARDS, LFE5U_25F, LFE5U_85F, ULX3S_85F, Board, board
 from rtl_gen.boards.pll import VCO_HZ, Pll
 from rtl_gen.boards.sdram_clock import IoTiming, SdramClock
 from rtl_gen.synthesis.resources import Resources
@@ -32,9 +32,32 @@ def test_constraints_name_every_pin() -> None:
 
 
 @pytest.mark.parametrize("each", BOARDS.values(), ids=BOARDS)
-def test_boards_have_targets(each: Any) -> None:
+def test_a_board_is_usable(each: Board) -> None:
+    """Its target is there, the PLL makes its clock, the clock its baud rate, and every pin is named once."""
     assert load_target(each.target).name == each.target
     assert board(each.name) is each
+    pll = Pll.of(each.oscillator_hz, each.clock_hz)
+    assert pll.hz == each.clock_hz
+    if each.sdram is not None:
+        assert SdramClock.of(each.sdram, each.clock_hz, pll.output).margin_ps >= 0
+    assert abs(each.clock_hz / each.divisor(each.clock_hz) / each.baud - 1) <= 0.02
+    assert each.constraints().count(f'"clk25" {each.oscillator_hz / 1e6:g} MHZ') == 1
+    for sdram, wanted in ((False, each.pins), (True, {**each.pins, **each.sdram_pins})):
+        if sdram and each.sdram is None:
+            continue
+        lines = each.constraints(sdram=sdram).splitlines()
+        ports = [line.split('"')[1] for line in lines if line.startswith("LOCATE")]
+        sites = [line.split('"')[3] for line in lines if line.startswith("LOCATE")]
+        assert {port.partition("[")[0] for port in ports} == set(wanted)
+        assert len(set(ports)) == len(ports) == len(set(sites))
+
+
+def test_a_board_whose_clock_misses_its_baud_rate() -> None:
+    """2% is let pass, more is not."""
+    fast = dataclasses.replace(ULX3S_85F, baud=4_000_000)
+    assert fast.divisor(40_700_000) == 10
+    with pytest.raises(FlowError, match="more than 2% from 4000000"):
+        fast.divisor(40_900_000)
 
 
 def test_constraints_name_every_pin_of_the_sdram() -> None:

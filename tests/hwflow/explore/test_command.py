@@ -19,7 +19,7 @@ from hwflow.errors import FlowError
 from hwflow.explore.store import FILE
 from hwflow.files import locked
 
-pytest.importorskip("vl_convert", reason="plots come with hwflow[report]")
+pytest.importorskip("vl_convert", reason="plots come with the extra `report`")
 
 
 def _explore(*arguments: str | Path) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from models.integer.random import random_images
 
 @pytest.mark.slow
 def test_a_wrong_prediction_of_a_right_design_is_seen(setup: Setup, space: Space) -> None:
-    pytest.importorskip("amaranth_boards", reason="boards come with hwflow[board]")
-    pytest.importorskip("pyosys", reason="synthesis comes with hwflow[board]")
+    pytest.importorskip("amaranth_boards", reason="boards come with the extra `board`")
+    pytest.importorskip("pyosys", reason="synthesis comes with the extra `board`")
     like = {"rows": 2, "cols": 8, "popcount_width": 16, "pixel_lanes": 1, "memory_bytes": 8}
     point = next(p for p in space.points(5000, 1) if all(p[name] == like[name] for name in like))
     setup = replace(setup, latency=21)

@@ -25,7 +25,7 @@ from hwflow.explore.space import Space
 from hwflow.explore.store import FILE, Store
 from hwflow.explore.workers import Batch, Run
 
-distributed = pytest.importorskip("distributed", reason="Dask comes with hwflow[explore]")
+distributed = pytest.importorskip("distributed", reason="Dask comes with the extra `explore`")
 
 POINTS = 150
 
