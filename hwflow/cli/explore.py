@@ -89,6 +89,7 @@ def explore(
     chosen = load_space(space)
     if scheduler is not None and workers is not None:
         raise FlowError("--scheduler and --workers exclude each other; give one of them")
+    _check_board(chosen, board, verify=bool(verify))
     for name in ("explore.json", "verified.json"):
         check_file(out / name, makes_folder=True)
     setup = _setup(chosen, network, calibration, energy, latency)
@@ -106,6 +107,18 @@ def explore(
         _print_verified(checked)
     if not all(each.equal for each in checked):
         raise typer.Exit(1)
+
+
+def _check_board(space: Space, board: str, *, verify: bool) -> None:
+    """Raises FlowError for a board that is unknown, or, where designs are to be verified, cannot have them."""
+    from rtl_gen.boards.board import board as named
+
+    named(board)
+    if not verify:
+        return
+    from hwflow.explore.verify import check
+
+    check(board, space.part.name, space.memory)
 
 
 def _setup(
@@ -175,7 +188,7 @@ def _search(
     from hwflow.explore.models_hash import models_hash
     from hwflow.explore.search import evaluate_all
     from hwflow.explore.search import refine as walk
-    from hwflow.explore.space import valid
+    from hwflow.explore.space import CLOCK, valid
     from hwflow.explore.store import Store
     from hwflow.explore.summary import Found, least_top1
 
@@ -209,10 +222,13 @@ def _search(
                         )
         seconds = time.monotonic() - began
         rate = _rate(len(store) - known, seconds)
-    baseline: Result | None = None
+    baselines: list[Result] = []
     if space.baseline is not None:
-        target, clock = load_target(space.baseline), float(space.axes["clock_mhz"][0])
-        baseline = {"point": {"clock_mhz": clock}} | Evaluator(setup).config(target, clock)
+        target, evaluator = load_target(space.baseline), Evaluator(setup)
+        baselines = [
+            {"point": {CLOCK: clock}} | evaluator.config(target, float(clock))
+            for clock in space.axes[CLOCK]
+        ]
     return (
         Found(
             space=space,
@@ -220,7 +236,7 @@ def _search(
             seed=seed,
             drawn=len(drawn),
             results=results,
-            baseline=baseline,
+            baselines=baselines,
             models=models,
         ),
         rate,
@@ -301,21 +317,31 @@ def _verified(
 
 
 def _print(found: Found, values: dict[str, Any], out: Path, rate: str) -> None:
+    from hwflow.explore.reasons import rendered
+
     screen = console()
     columns = (
-        "", "R", "C", "K", "stages", "G", "Km", "B", "rings", "binary MACs", "cycles", "frames/s", "LUT4", "block RAM",
-        "DSP", "µJ", "top-1",
+        "", "R", "C", "K", "stages", "G", "Km", "B", "rings", "binary MACs", "MHz", "cycles", "frames/s", "LUT4",
+        "block RAM", "DSP", "µJ", "top-1", "extrapolated",
     )  # fmt: skip
     best = values["front"]
-    shown = table(f"{values['network']} in space {values['space']}: designs (estimates)", columns)
-    if found.baseline is not None:
-        shown.add_row(*_row(f"target {found.space.baseline}", found.baseline))
+    shown = table(
+        f"{values['network']} in space {values['space']}, memory {values['memory']} (cycles: "
+        f"{values['evidence']['cycles']}; top-1: integer; the rest: estimates)",
+        columns,
+    )
+    for each in found.baselines:
+        shown.add_row(*_row(f"target {found.space.baseline}", each))
     for name, each in found.choices().items():
-        if each is not None:
-            shown.add_row(*_row(f"best, {name}", each))
+        shown.add_row(*_row(f"best, {name}", each) if each else (f"best, {name}", "none"))
     for each in best[:SHOWN]:
         shown.add_row(*_row("front", each))
     screen.print(shown)
+    for each in found.baselines:
+        if not each["feasible"]:
+            why = "; ".join(map(rendered, each["reasons"]))
+            screen.print(f"* target {found.space.baseline} is not feasible in this space: {why}")
+            break
     kinds = ", ".join(f"{number(count)} {what}" for what, count in values["infeasible"].items())
     screen.print(
         f"{number(values['points'])} of {number(values['combinations'])} combinations, {number(values['feasible'])} "
@@ -325,10 +351,10 @@ def _print(found: Found, values: dict[str, Any], out: Path, rate: str) -> None:
 
 
 def _row(name: str, each: Result) -> list[str]:
-    from hwflow.explore.reasons import rendered
-
+    if not each["feasible"]:
+        name += " *"
     if "cycles" not in each:
-        return [name, rendered(each["reasons"][0])]
+        return [name, "none"]
     config = each["config"]
     fields = (
         "rows", "cols", "popcount_width", "popcount_stages", "pixel_lanes", "mac_depth", "memory_bytes",
@@ -336,10 +362,11 @@ def _row(name: str, each: Result) -> list[str]:
     rings = "/".join(str(config[name]) for name in ("weight_words", "mac_words", "constant_words"))
     joules, top1 = each["energy"], each["top1"]
     return [
-        name, *(str(config[field]) for field in fields), rings, number(each["binary_macs"]), number(each["cycles"]),
+        name, *(str(config[field]) for field in fields), rings, number(each["binary_macs"]),
+        f"{each['point']['clock_mhz']:g}", number(each["cycles"]),
         number(each["frames_per_second"]), number(each["lut4"]), number(each["block_rams"]),
         number(each["multipliers"]), "" if joules is None else f"{1e6 * joules:.4g}",
-        "" if top1 is None else f"{100 * top1:.2f}%",
+        "" if top1 is None else f"{100 * top1:.2f}%", " ".join(each["extrapolated"]),
     ]  # fmt: skip
 
 

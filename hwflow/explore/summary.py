@@ -12,7 +12,7 @@ from typing import Any
 from hwflow.explore.evaluate import Result, Setup
 from hwflow.explore.pareto import OBJECTIVES, front, objectives, ranked
 from hwflow.explore.reasons import counted
-from hwflow.explore.space import RESOURCES, Space
+from hwflow.explore.space import CLOCK, RESOURCES, Space
 
 FORMAT, VERSION = "hwflow-explore", 1
 NUMBERS = ("cycles", "binary_macs", "flip_flops")
@@ -31,9 +31,10 @@ EVIDENCE = {
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """A search's outcome. results: of every point, in the space's order. drawn: how many of them were drawn by the seed.
+    """A search's outcome. results: of every point, those drawn in the space's order first. drawn: how many of them were.
 
-    baseline: the hand-written target's result. models: SHA-256 of code and data that results depend on.
+    baselines: the hand-written target's result at every clock of the space. models: SHA-256 of code and data that results
+    depend on.
     """
 
     space: Space
@@ -41,8 +42,16 @@ class Found:
     seed: int
     drawn: int
     results: list[Result]
-    baseline: Result | None
+    baselines: Sequence[Result]
     models: str
+
+    @property
+    def baseline(self) -> Result | None:
+        """The hand-written target's result to compare the best design with: that at its clock."""
+        best = self.choices()["any"]
+        clock = best and best["point"][CLOCK]
+        same = [each for each in self.baselines if each["point"][CLOCK] == clock]
+        return next(iter([*same, *self.baselines]), None)
 
     def choices(self) -> dict[str, Result | None]:
         """The best design, and the best among those with the space's least binary MACs a cycle."""
@@ -84,6 +93,7 @@ class Found:
             ],
             "objectives": objectives(self.results),
             "baseline": self.baseline and {"target": self.space.baseline, **self.baseline},
+            "baselines": list(self.baselines),
             "choices": self.choices(),
             "front": front(self.results),
         }

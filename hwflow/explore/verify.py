@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from hwflow.compiler.lower import lower
 from hwflow.config import AcceleratorConfig
+from hwflow.errors import FlowError
 from models.integer.params import IntegerNetwork
 
 COMPARED = ("cycles", "lut4", "flip_flops", "block_rams", "multipliers")
@@ -49,6 +50,28 @@ class Verified:
         errors = {name: round(self.error(name), 4) for name in COMPARED}
         evidence = dict.fromkeys(COMPARED, "synthesis") | {"cycles": "rtl-sim"}
         return dataclasses.asdict(self) | {"errors": errors, "evidence": evidence}
+
+
+def check(board: str, part: str, memory: str) -> None:
+    """Raises FlowError where a design of a space cannot be verified for a board: before a search, not after it.
+
+    part, memory: the space's. The board must have that part and such a memory, and the tools must be there.
+    """
+    from rtl_gen.boards.board import board as named
+    from rtl_gen.synthesis.yosys import check_installed
+    from sim.simulators import find_simulator
+
+    chosen = named(board)
+    if not chosen.part.name.startswith(part):
+        raise FlowError(
+            f"--board {board}: its part is {chosen.part.name}, the space's {part}; name a board with that part"
+        )
+    if memory == "sdram" and chosen.sdram is None:
+        raise FlowError(
+            f"--board {board}: it has no SDRAM, which the space asks for; give a space with memory: block-ram"
+        )
+    check_installed()
+    find_simulator()
 
 
 def verify(

@@ -29,7 +29,7 @@ def yosys_version() -> str:
     Raises:
         FlowError: it is not installed.
     """
-    _check_installed()
+    check_installed()
     return importlib.metadata.version("pyosys")
 
 
@@ -51,7 +51,7 @@ def run_yosys(
     Raises:
         FlowError: Yosys is not installed, or its first error.
     """
-    _check_installed()
+    check_installed()
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in inputs.items():
         (folder / name).write_text(text)
@@ -82,7 +82,8 @@ def run_yosys(
         raise FlowError(f"Yosys failed: {_complaint(log, status)}")
 
 
-def _check_installed() -> None:
+def check_installed() -> None:
+    """Raises FlowError without Yosys."""
     if importlib.util.find_spec("pyosys") is None:
         raise FlowError(f"Yosys (package pyosys) is not installed; {get_extra('board')}")
 

@@ -15,8 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hwflow.compiler.lower import lower
+from hwflow.config import load_target
 from models.integer.params import IntegerNetwork
-from models.integer.random import random_images
+from models.integer.random import random_images, random_network
 from tests.hwflow.energy.small_library import liberty
 from tests.hwflow.interrupted import SAID, left
 
@@ -214,6 +216,35 @@ def simulation(network: Path, folder: Path) -> list[str]:
     )
     given = ["--checkpoint", str(network), "--data", "data.npz", "--images", str(count)]
     return ["sim", *given, "--out", "made"]
+
+
+IN_MID_WRITE = """
+import os, signal
+from hwflow.compiler import schedule
+signal.signal(signal.SIGINT, signal.default_int_handler)
+real = schedule.to_json
+def to_json(instructions):
+    os.kill(0, signal.SIGINT)
+    return real(instructions)
+schedule.to_json = to_json
+from hwflow.cli.entry import run
+run()
+"""
+"""Between the second of four files and the third."""
+
+
+def test_an_earlier_build_is_kept(network: Path, tmp_path: Path) -> None:
+    build = tmp_path / "made"
+    lower(random_network(6), load_target("sim-small")).save(build)  # of another network
+    earlier = {path.name: path.read_bytes() for path in build.iterdir()}
+    arguments = ["lower", "--checkpoint", str(network), "--target", "sim-small", "--out", "made"]
+    done = subprocess.run(
+        [sys.executable, "-c", IN_MID_WRITE, *arguments],
+        cwd=tmp_path, capture_output=True, text=True, check=False, start_new_session=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (130, SAID[signal.SIGINT])
+    assert left(tmp_path) == ["made", *(f"made/{name}" for name in sorted(earlier))]
+    assert {path.name: path.read_bytes() for path in build.iterdir()} == earlier
 
 
 def test_an_earlier_simulation_is_kept(network: Path, tmp_path: Path) -> None:

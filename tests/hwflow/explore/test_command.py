@@ -78,6 +78,8 @@ def test_bad_input_is_one_line_that_names_it(
     space_file: Path, network: Path, tmp_path: Path
 ) -> None:
     options = _options(space_file, network, tmp_path / "out", 5)
+    sdram = tmp_path / "sdram.yaml"
+    sdram.write_text(space_file.read_text().replace("memory: block-ram", "memory: sdram"))
     cases: list[tuple[list[str | Path], str]] = [
         ([*options, "--space", "nowhere"], "unknown space 'nowhere'"),
         ([*options, "--network", tmp_path / "no"], "not found"),
@@ -85,6 +87,8 @@ def test_bad_input_is_one_line_that_names_it(
         ([*options, "--scheduler", "tcp://x:1"], "exclude each other"),
         ([*options[:-2], "--scheduler", "tcp://127.0.0.1:9"], "no Dask scheduler answers"),
         ([*options, "--out", network], "is a file"),
+        ([*options, "--board", "nowhere"], "unknown board 'nowhere'"),
+        ([*options, "--space", sdram, "--latency", "9"], "follows from the clock"),
     ]
     for arguments, message in cases:
         with pytest.raises(FlowError, match=message) as caught:
@@ -103,3 +107,33 @@ def test_a_folder_that_cannot_be_written_is_named(space_file: Path, network: Pat
     out = Path("/proc/hwflow/out")  # not even by root
     with pytest.raises(FlowError, match=f"{out}: cannot be written .*; give another folder"):
         _explore(*_options(space_file, network, out, 5))
+
+
+def test_a_board_that_a_space_is_not_for_is_refused_before_the_search(
+    space_file: Path, network: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_text(space_file.read_text().replace("LFE5U-85F", "LFE5U-45F"))
+    with pytest.raises(FlowError, match="its part is LFE5U-85F-6BG381C, the space's LFE5U-45F"):
+        _explore(*_options(other, network, tmp_path / "out", 5), "--verify", "1")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_choice_that_there_is_not_and_a_target_that_does_not_fit_are_shown(
+    space_file: Path, network: Path, tmp_path: Path
+) -> None:
+    small = tmp_path / "small.yaml"
+    small.write_text(
+        space_file.read_text()
+        .replace("least_binary_macs: 1024", "least_binary_macs: 99999")
+        .replace("lut4: 83640", "lut4: 9")
+    )
+    options = [*map(str, _options(small, network, tmp_path / "out", 5)), "--refine", "0"]
+    shown = CliRunner(env={"COLUMNS": "300"}).invoke(app, ["explore", *options]).stdout
+    assert "target sim-small *" in shown
+    assert "* target sim-small is not feasible in this space: part: " in shown
+    rows = [line for line in shown.splitlines() if "best, " in line]
+    assert len(rows) == 2
+    assert all("none" in row for row in rows)
+    found = _explore(*options)
+    assert [each["point"]["clock_mhz"] for each in found["baselines"]] == [25, 40.5]
