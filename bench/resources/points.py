@@ -1,8 +1,8 @@
 """The designs that are synthesised: those that the model is fitted to, and those that it is only held against.
 
 Fitted are units alone, which take seconds, and whole boards, for what is around the units.
-Held out are whole boards, chosen before the first fit, between the fitted designs and beyond; the targets for boards are
-among them.
+Held out are whole boards between the fitted designs and beyond, which no fit sees; the targets for boards are among them.
+Not all were chosen before the first fit (docs/explore.md).
 """
 
 from __future__ import annotations

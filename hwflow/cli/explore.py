@@ -322,7 +322,7 @@ def _print(found: Found, values: dict[str, Any], out: Path, rate: str) -> None:
     screen = console()
     columns = (
         "", "R", "C", "K", "stages", "G", "Km", "B", "rings", "binary MACs", "MHz", "cycles", "frames/s", "LUT4",
-        "block RAM", "DSP", "µJ", "top-1", "extrapolated",
+        "block RAM", "DSP", "µJ (ASIC)", "top-1", "extrapolated",
     )  # fmt: skip
     best = values["front"]
     shown = table(

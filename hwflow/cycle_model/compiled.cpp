@@ -1,6 +1,6 @@
 // The control of one frame, cycle by cycle: the same registers as model.py, front_end.py, loader.py, scalar.py and
 // parts.py of this folder, for configurations without streams to external memory. Every latency and depth comes
-// from the caller, so that it has one formula. tests/hwflow/cycle_model/test_compiled.py holds it against them.
+// from the caller, so that it has one formula. tests/hwflow/test_compiled_cycles.py holds it against them.
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -19,7 +19,7 @@ struct Instruction {
         groups, weight_words, store, bits_en, pool_en, sums_en, interval, count, outputs, steps, wide, dest, records;
 };
 
-// In the order of compiled.parameters.
+// In the order of `_parameters` in compiled.py.
 struct Parameters {
     int32_t rows, cols, row_groups, memory_bytes, weight_words, weight_beats, mac_words, mac_half_beats, record_beats,
         records_per_beat, constant_beats, latency, beats, per, steady, instruction_bytes, layer_counters, scalar_counters,

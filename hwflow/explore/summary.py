@@ -24,7 +24,7 @@ EVIDENCE = {
     "flip_flops": "estimate (fitted to synthesis)",
     "block_rams": "estimate (fitted to synthesis)",
     "multipliers": "estimate (fitted to synthesis)",
-    "energy": "estimate (gate-level units, published memories)",
+    "energy": "estimate (an ASIC's, not the FPGA's: gate-level units, published memories)",
     "top1": "integer",
 }
 

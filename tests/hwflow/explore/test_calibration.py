@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,6 +70,22 @@ def test_there_are_no_more_coefficients_than_records_that_tell_of_them() -> None
         for unit, found in values.items():
             telling = [name for name in made.records if records[name].part == UNITS[unit]]
             assert 0 < len(found) <= len(telling), unit
+
+
+def test_the_page_counts_the_designs_that_units_were_fitted_to() -> None:
+    page = (Path(bench.__file__).parent.parent / "docs" / "explore.md").read_text()
+    records = load_records(RECORDS)
+    fitted = Counter(records[name].part for name in coefficients().records)
+    rows = {
+        "8-bit array": "front_end.mac_array",
+        "features": "front_end.features",
+        "binary array": "front_end",
+        "lanes": "back_end",
+        "control": "board",
+    }
+    for unit, part in rows.items():
+        line = next(line for line in page.splitlines() if line.startswith(f"| {unit}"))
+        assert int(line.split("|")[-2]) == fitted[part], unit
 
 
 def test_a_wrong_count_of_block_rams_is_found(folder: Path) -> None:
