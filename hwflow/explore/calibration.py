@@ -32,13 +32,16 @@ from hwflow.explore.resources import (
     unit_total,
 )
 
-RANGED = (
-    *("rows", "cols", "popcount_width", "popcount_stages", "pixel_lanes", "mac_depth"),
-    "residual_bits",
-)
-"""Fields that features are made of, and the one width of stored elements that was fitted.
+RANGED = {
+    "8-bit array": ("rows", "cols", "mac_depth", "memory_bytes"),
+    "features": ("rows", "cols", "popcount_width", "pixel_lanes"),
+    "binary array": ("rows", "cols", "popcount_width", "popcount_stages", "pixel_lanes"),
+    "lanes": ("cols", "pixel_lanes", "residual_bits"),
+}
+"""Unit -> fields that decide what it takes. Control was fitted to one board; it has no range.
 
-Sizes of memories are not: what they become is a formula.
+Sizes of memories are not among them: what they become is a formula. Nor are `channel_limit` and `line_pixels`, which widen
+counters by a bit.
 """
 KINDS = ("lut4", "flip_flops", "block_rams", "multipliers")
 DISTRIBUTED_SPREAD = 12
@@ -94,16 +97,11 @@ def calibrate(folder: Path) -> Coefficients:
         raise FlowError(
             f"{folder}: records of Yosys {', '.join(sorted(versions))}; synthesise all with one version"
         )
-    configs = [record.config() for record in fitted.values()]
     made = Coefficients(
         logic=_fit([*fitted.values()], registers=False),
         registers=_fit([*fitted.values()], registers=True),
         distributed=round(usual),
-        ranges={
-            field: (min(values), max(values))
-            for field in RANGED
-            for values in [[getattr(config, field) for config in configs]]
-        },
+        ranges={unit: _ranges(unit, [*fitted.values()]) for unit in RANGED},
         records={
             name: hashlib.sha256((folder / f"{name}.json").read_bytes()).hexdigest()
             for name in fitted
@@ -158,6 +156,16 @@ def _check(path: Path, record: Record) -> None:
             raise FlowError(
                 f"{path}: {found} {kind}, but its design has {expected}; synthesise it again"
             )
+
+
+def _ranges(unit: str, records: Sequence[Record]) -> dict[str, tuple[int, ...]]:
+    """Least and greatest value of a unit's fields among the records that it is fitted to."""
+    configs = [record.config() for record in records if record.part == UNITS[unit]]
+    return {
+        field: (min(values), max(values))
+        for field in RANGED[unit]
+        for values in [[getattr(config, field) for config in configs] or [0]]
+    }
 
 
 def _missed(record: Record, made: Coefficients) -> float:

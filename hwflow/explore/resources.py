@@ -23,7 +23,7 @@ from hwflow.explore.features import CONTROL, logic_features, memory_cells, regis
 from hwflow.explore.memories import image_blocks
 
 COEFFICIENTS = Path(__file__).parent / "resources.json"
-FORMAT, VERSION = "hwflow resource model", 1
+FORMAT, VERSION = "hwflow resource model", 2
 EVIDENCE = "estimate (fitted to synthesis)"
 
 LINK_BLOCKS = 4
@@ -46,7 +46,7 @@ class Resources:
     """What a configuration takes.
 
     lut4: LUT4 in all, as docs/board.md counts. block_rams: of 18 Kbit. multipliers: of 18x18. units: shares by unit.
-    extrapolated: fields of the configuration outside the range of the designs that the model was fitted to.
+    extrapolated: fields of the configuration outside the range of the designs that a unit they decide was fitted to.
     """
 
     lut4: int
@@ -65,14 +65,14 @@ Values = dict[str, dict[str, float]]
 class Coefficients:
     """A calibration.
 
-    logic, registers: LUT4 and flip-flops per feature. distributed: distributed memories of a fixed size. ranges: field ->
-    least and greatest value among the fitted designs. records: design -> SHA-256 of its record. yosys: version.
+    logic, registers: LUT4 and flip-flops per feature. distributed: distributed memories of a fixed size. ranges: unit ->
+    field -> least and greatest value among its fitted designs. records: design -> SHA-256 of its record. yosys: version.
     """
 
     logic: Values
     registers: Values
     distributed: int
-    ranges: dict[str, tuple[int, ...]]
+    ranges: dict[str, dict[str, tuple[int, ...]]]
     records: dict[str, str]
     yosys: str
 
@@ -136,9 +136,12 @@ def estimate(
         multipliers=multipliers(config),
         units=units,
         extrapolated=tuple(
-            field
-            for field, (low, high) in chosen.ranges.items()
-            if not low <= getattr(config, field) <= high
+            dict.fromkeys(
+                field
+                for ranges in chosen.ranges.values()
+                for field, (low, high) in ranges.items()
+                if not low <= getattr(config, field) <= high
+            )
         ),
     )
 

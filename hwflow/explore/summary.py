@@ -122,10 +122,17 @@ def text(values: dict[str, Any]) -> str:
 def table(results: Sequence[Result]) -> str:
     """CSV: a design a row, its parameters, the clock, then what it takes and gives; numbers in full."""
     stream = io.StringIO()
-    names = [*(results[0]["config"] if results else ()), "clock_mhz", *NUMBERS, *OBJECTIVES]
+    names = [
+        *(results[0]["config"] if results else ()),
+        "clock_mhz",
+        *NUMBERS,
+        *OBJECTIVES,
+        "extrapolated",
+    ]
     rows = csv.writer(stream, lineterminator="\n")
     rows.writerow(names)
     for each in results:
         values = {**each["config"], "clock_mhz": each["point"]["clock_mhz"], **each}
+        values["extrapolated"] = " ".join(each["extrapolated"])
         rows.writerow(["" if values.get(name) is None else values[name] for name in names])
     return stream.getvalue()

@@ -67,3 +67,15 @@ def test_twice_of_anything_takes_no_less(field: str, rows: int, cols: int, lanes
         if two.block_rams == one.block_rams:
             assert two.lut4 >= one.lut4
             assert two.flip_flops >= one.flip_flops
+
+
+def test_ranges_are_those_of_the_designs_that_a_unit_was_fitted_to() -> None:
+    seen = dataclasses.replace(load_target("ulx3s-85f"), rows=4, mac_depth=2)
+    assert estimate(seen).extrapolated == ()
+    # Features were fitted to 12 rows, to K 128 and G 4; the 8-bit array, the binary array and the lanes were not.
+    beyond = dataclasses.replace(
+        seen, rows=12, cols=16, popcount_width=128, pixel_lanes=4, mac_depth=4, memory_bytes=64
+    )
+    assert estimate(beyond).extrapolated == (
+        *("rows", "memory_bytes", "popcount_width", "pixel_lanes"),
+    )
