@@ -136,6 +136,14 @@ def test_a_reader_finds_every_page_and_the_way_on() -> None:
     assert [name for name, targets in onward.items() if not targets] == ["registers.md"]
 
 
+def test_nobody_is_sent_to_an_index_for_this_package() -> None:
+    """A public index may have another package of the name: extras are installed from the clone."""
+    folders = ("hwflow", "rtl_gen", "sim", "models", "bench")
+    files = [*PAGES, *(path for name in folders for path in (ROOT / name).rglob("*.py"))]
+    asked = re.compile(r"hwflow\[[a-z{]|pip install hwflow")
+    assert not [path.name for path in files if asked.search(path.read_text())]
+
+
 def test_every_command_is_on_some_page() -> None:
     """A command that no page names cannot be found by a reader."""
     named = {c.words[1] for page in PAGES for c in commands(page.read_text()) if len(c.words) > 1}

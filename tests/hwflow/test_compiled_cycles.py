@@ -106,7 +106,7 @@ def empty_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Generator[Pa
 
 
 def _again() -> None:
-    compiled._library.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    compiled._library.cache_clear()  # pyright: ignore[reportPrivateUsage]  no other way
 
 
 def _libraries(folder: Path) -> list[Path]:

@@ -66,7 +66,7 @@ def test_designs_that_differ_in_memories_only_share_a_schedule(setup: Setup, spa
         evaluator.point({**point, "main_rows": rows, "pool_rows": 256, "clock_mhz": 30})
         for rows in ("fit", 1024, 2048)
     ]
-    assert len(evaluator._frames) == 1  # pyright: ignore[reportPrivateUsage]
+    assert len(evaluator._frames) == 1  # pyright: ignore[reportPrivateUsage]  what is kept
     assert len({each["cycles"] for each in found}) == 1
     assert found[0]["block_rams"] < found[2]["block_rams"]
     assert found[0]["energy"] < found[2]["energy"]
@@ -117,7 +117,7 @@ def test_what_is_no_property_of_a_design_ends_the_evaluation(
         patch.setattr("hwflow.explore.evaluate.frame_cycles", hangs)
         with pytest.raises(FlowError, match="nothing moves"):
             evaluator.point(point)
-    compiled._library.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    compiled._library.cache_clear()  # pyright: ignore[reportPrivateUsage]  no other way
     monkeypatch.setenv("CXX", "nope")
     monkeypatch.setenv("HWFLOW_CACHE", str(tmp_path))
     with pytest.raises(FlowError, match="compiler 'nope' not found"):
