@@ -1,4 +1,4 @@
-"""The cycle model as machine code, for those who ask for thousands of frames: compiled.cpp, made on first use.
+"""The cycle model as machine code, for those who ask for thousands of frames: source/, made on first use.
 
 It gives the same cycles as `simulate_cycles` some hundred times sooner and nothing else. Every latency and depth is
 passed to it, so that `hwflow.timing` and `AcceleratorConfig` stay their only home.
@@ -29,7 +29,8 @@ from hwflow.cycle_model.model import PATIENCE
 from hwflow.errors import FlowError
 from hwflow.files import write_atomically
 
-SOURCE = "compiled.cpp"
+SOURCE = "source"
+MAIN = "frame.cpp"
 OPTIONS = ("-std=c++17", "-O2", "-shared", "-fPIC")
 SEAL = hashlib.sha256().digest_size
 """Bytes behind a library in the cache: their hash. A loader does not look there."""
@@ -124,9 +125,9 @@ def _library() -> Callable[[int, int, int, int], int]:
 
     It is known there by source, options, machine and compiler; without a compiler that of any other is taken.
     """
-    text = (importlib.resources.files("hwflow.cycle_model") / SOURCE).read_bytes()
+    texts = _texts()
     folder = Path(os.environ.get("HWFLOW_CACHE") or ".cache/hwflow-sim").resolve()
-    name = f"cycles-{_digest(text, platform.machine(), *OPTIONS)}"
+    name = f"cycles-{_digest(*itertools.chain(*texts.items()), platform.machine(), *OPTIONS)}"
     try:
         compiler, version = _compiler()
     except FlowError:
@@ -137,13 +138,19 @@ def _library() -> Callable[[int, int, int, int], int]:
     path = folder / f"{name}-{_digest(version, *compiler)}.so"
     found = _loaded(path)
     if found is None:
-        _compile(compiler, text, path)
+        _compile(compiler, texts, path)
         found = _loaded(path)
     if found is None:
         raise FlowError(
             f"{path}: {shlex.join(compiler)} made what cannot be loaded; name another compiler in CXX"
         )
     return found
+
+
+def _texts() -> dict[str, bytes]:
+    """The source files by name, in the order of their names."""
+    files = (importlib.resources.files("hwflow.cycle_model") / SOURCE).iterdir()
+    return {file.name: file.read_bytes() for file in sorted(files, key=lambda file: file.name)}
 
 
 def _digest(*parts: bytes | str) -> str:
@@ -183,7 +190,7 @@ def _loaded(path: Path) -> Callable[[int, int, int, int], int] | None:
     return function
 
 
-def _compile(compiler: Sequence[str], text: bytes, path: Path) -> None:
+def _compile(compiler: Sequence[str], texts: Mapping[str, bytes], path: Path) -> None:
     """Compiles into `path`, whole or not at all, and seals it: a damaged library would end the process that loads it.
 
     Raises:
@@ -192,9 +199,10 @@ def _compile(compiler: Sequence[str], text: bytes, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".cycles-", dir=path.parent) as scratch:
-            source, made = Path(scratch) / SOURCE, Path(scratch) / path.name
-            source.write_bytes(text)
-            command = [*compiler, *OPTIONS, "-o", str(made), str(source)]
+            made = Path(scratch) / path.name
+            for name, text in texts.items():
+                (Path(scratch) / name).write_bytes(text)
+            command = [*compiler, *OPTIONS, "-o", str(made), str(Path(scratch) / MAIN)]
             run = subprocess.run(command, capture_output=True, text=True, check=False)
             if run.returncode or not made.is_file():
                 first = (run.stderr.splitlines() or ["no message"])[0]
