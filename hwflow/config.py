@@ -24,6 +24,9 @@ CHANNEL_GROUPS = 511
 FC_STEPS = 4095
 """Most steps of a matrix-vector product: FC's field for them has 12 bits."""
 
+LARGE = 2048
+"""Designs of more binary MACs a cycle are made for routing on an FPGA (`AcceleratorConfig.for_routing`)."""
+
 STORE_WORDS = 3
 """Least words of the store FIFO: with fewer, a buffered FIFO has no room for words of consecutive cycles."""
 
@@ -193,6 +196,15 @@ class AcceleratorConfig:
     def binary_macs(self) -> int:
         """P: binary MACs per cycle."""
         return self.rows * self.cols * self.popcount_width
+
+    @property
+    def for_routing(self) -> bool:
+        """Whether a board is made for routing: popcounts of LUTs, constants off the routing, cells spread wider.
+
+        LUTs take more room than carry cells, but place and route may exchange their inputs (docs/board.md). Smaller
+        designs route without.
+        """
+        return self.binary_macs > LARGE
 
     @property
     def vector_lanes(self) -> int:

@@ -104,7 +104,7 @@ _HELD_OUT: dict[str, dict[str, Any]] = {
     "held-cols-16": {"rows": 2, "cols": 16, "popcount_width": 16, "side_rows": 512},
     "held-rows-10": {"rows": 10, "popcount_width": 16, "pool_rows": 1024},
 }
-SHIPPED = ("ecp5-25f", "ulx3s-85f")
+SHIPPED = ("ecp5-25f", "ecp5-4k", "ulx3s-85f")
 
 
 @dataclass(frozen=True)

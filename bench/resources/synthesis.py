@@ -14,7 +14,7 @@ from amaranth.lib import wiring
 from hwflow.config import AcceleratorConfig
 from hwflow.explore.records import Cells, Part, Record, Tools, load_record, save_record
 from rtl_gen.back_end import BackEnd
-from rtl_gen.boards.bitstream import TOP, generate
+from rtl_gen.boards.bitstream import TOP, generate, synthesis_options
 from rtl_gen.boards.board import ULX3S_85F
 from rtl_gen.boards.report import resources_by_unit
 from rtl_gen.features import Features
@@ -68,14 +68,14 @@ def record(
     began = time.monotonic()
     status("Verilog")
     if part == "board":
-        top = TOP
+        top, options = TOP, synthesis_options(config)
         text = generate(ULX3S_85F, config, beats=None, clock_hz=ULX3S_85F.clock_hz).text
     else:
-        top = "unit"
+        top, options = "unit", Options(dsp_registers=True)
         text = emit(UNITS[part](config), top)
         if part == "front_end":
             text = with_carry_cells(text, config.popcount_width, delay=config.popcount_stages - 1)
-    netlist = synthesise(text, top, Options(dsp_registers=True), progress=status)
+    netlist = synthesise(text, top, options, progress=status)
     units: dict[str, Cells] = {}
     for unit, taken in resources_by_unit(netlist.cells).items():
         name = _unit(unit if part == "board" else f"{part}.{unit}")

@@ -27,6 +27,8 @@ COUNTER_CELLS = {
 """CCU2C of a popcount by its inputs and stages: rtl_gen/synthesis/carry_popcount.py."""
 COUNTER_REGISTERS = {16: 7, 32: 9, 64: 17, 128: 20}
 """Flip-flops half way through a popcount of two stages, from the same."""
+COUNTER_LUTS = {16: 32, 32: 76, 64: 165, 128: 344}
+"""LUT4 of a popcount of LUTs by its inputs, two for each carry cell in it: Yosys, of rtl_gen/differences.sv."""
 
 
 CONTROL = "control"
@@ -76,7 +78,8 @@ class Quantities:
 
     pes: elements of an array. lanes: vector lanes. counts: bits of a binary sum. turned: bits that a level of the features'
     rotation selects. words: bits of all features that are read in a cycle. levels: of that rotation. stored: bits of a pixel
-    that are stored. half_way: of a popcount that are registered half way. gathered: lanes, each for every other pixel of a
+    that are stored. counter: LUT4 of a popcount with its registers' own. half_way: bits of one that are registered: half
+    way through carry cells, behind LUTs. gathered: lanes, each for every other pixel of a
     cycle.
     """
 
@@ -87,6 +90,7 @@ class Quantities:
     words: int
     levels: int
     stored: int
+    counter: int
     half_way: int
     gathered: int
 
@@ -94,7 +98,14 @@ class Quantities:
     def of(cls, config: AcceleratorConfig) -> Quantities:
         """Those of `config`."""
         cols = config.cols
-        word = config.popcount_width + (0 if config.shared_features else 8 * cols)
+        inputs, two = config.popcount_width, config.popcount_stages == 2
+        word = inputs + (0 if config.shared_features else 8 * cols)
+        if config.for_routing:
+            half_way = inputs.bit_length() if two else 0
+            counter = COUNTER_LUTS[inputs]
+        else:
+            half_way = COUNTER_REGISTERS[inputs] if two else 0
+            counter = 2 * COUNTER_CELLS[inputs, config.popcount_stages] + half_way
         return cls(
             pes=config.rows * config.cols,
             lanes=config.vector_lanes,
@@ -102,7 +113,8 @@ class Quantities:
             turned=config.banks * word,
             words=config.rows * word,
             levels=(config.banks - 1).bit_length(),
-            half_way=COUNTER_REGISTERS[config.popcount_width] if config.popcount_stages == 2 else 0,
+            counter=counter,
+            half_way=half_way,
             gathered=config.vector_lanes * (config.pixel_lanes - 1),
             stored=8 * cols if config.shared_features else 9 * cols,
         )
@@ -112,11 +124,10 @@ def logic_features(config: AcceleratorConfig) -> dict[str, dict[str, float]]:
     """Unit -> feature -> its quantity, for LUT4 of logic; the feature `given` has the coefficient 1."""
     q = Quantities.of(config)
     cols, lanes = config.cols, config.pixel_lanes
-    counter = COUNTER_CELLS[config.popcount_width, config.popcount_stages]
     several = lanes > 1
     return {
         "binary array": {
-            "given": (2 * counter + q.half_way) * q.pes,
+            "given": q.counter * q.pes,
             "bits of sums": q.pes * q.counts,
             "results": q.lanes * q.counts,
             "unit": 1,

@@ -37,13 +37,6 @@ from rtl_gen.synthesis.yosys import Progress
 
 TOP = "board"
 
-LARGE = 2048
-"""Designs of more binary MACs a cycle are made for routing (docs/board.md).
-
-Their popcounts are of LUTs, which take more room than carry cells, but whose inputs place and route may exchange; constants
-go off the routing, cells are spread wider. Smaller designs route without, and are as they were measured.
-"""
-
 LOWER = {
     "LUT4": "pixel_lanes or cols",
     "FF": "rows or cols",
@@ -91,13 +84,18 @@ def generate(
     binding, sdram = _memory(board, config, pll, beats=beats, clock_hz=clock_hz)
     core = BoardCore(config, binding, divisor=divisor, clock_hz=clock_hz)
     text = emit(BoardTop(core, pll, sdram), TOP)
-    if config.binary_macs <= LARGE:
+    if not config.for_routing:
         text = with_carry_cells(text, config.popcount_width, delay=config.popcount_stages - 1)
     return Generated(
         text=text,
         sdram_clock=sdram[1] if sdram else None,
         beats=binding.beats,
     )
+
+
+def synthesis_options(config: AcceleratorConfig) -> Options:
+    """How a board's design is synthesised."""
+    return Options(dsp_registers=True, free_constants=config.for_routing)
 
 
 def _memory(
@@ -146,9 +144,7 @@ def build(
     generated = generate(board, config, beats=beats, clock_hz=clock_hz)
     text, phase = generated.text, generated.sdram_clock
     (folder / f"{TOP}.sv").write_text(text)
-    large = config.binary_macs > LARGE
-    options = Options(dsp_registers=True, free_constants=large)
-    netlist = synthesise(text, TOP, options, progress=progress("synthesis"))
+    netlist = synthesise(text, TOP, synthesis_options(config), progress=progress("synthesis"))
     check_size(board, netlist.resources)
     placed = place_and_route(
         netlist.json,
@@ -157,7 +153,7 @@ def build(
         folder,
         clock_hz=clock_hz,
         seed=seed,
-        density=DENSITY if large else None,
+        density=DENSITY if config.for_routing else None,
         progress=progress("place and route"),
     )
     bits = pack(placed.config, folder)

@@ -42,7 +42,6 @@ def test_every_hidden_program_has_a_remedy() -> None:
         "make": "install the system package make",
         "perl": "install the system package perl",
         "C++ compiler": "install the system package g++",
-        "simulator": "",
         "native nextpnr-ecp5": "NEXTPNR_ECP5=PATH",
         "openFPGALoader": "openfpgaloader",
         "Chromium": "chromium",

@@ -152,25 +152,27 @@ def test_a_simulated_board_ends_well(tmp_path: Path) -> None:
 
 
 HUNG_UP = """
-import time
+import fcntl, termios, time
 from hwflow import interruption, progress
 def work():
     with progress.ProgressConsole().status("at work"):
         time.sleep(30)
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 interruption.run(work)
 """
 
 
 def test_a_terminal_that_is_closed() -> None:
-    process, terminal = pty.fork()
-    if not process:  # its terminal is its output
-        os.execv(sys.executable, [sys.executable, "-c", HUNG_UP])
+    terminal, its = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", HUNG_UP], stdin=its, stdout=its, stderr=its, start_new_session=True
+    )
+    os.close(its)
     shown = b""
     while b"at work" not in shown:
         shown += os.read(terminal, 1000)
     os.close(terminal)
-    _, status = os.waitpid(process, 0)
-    assert os.waitstatus_to_exitcode(status) == 128 + signal.SIGHUP
+    assert process.wait(timeout=60) == 128 + signal.SIGHUP
 
 
 def test_a_signal_that_is_ignored_stays_so() -> None:

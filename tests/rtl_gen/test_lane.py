@@ -30,7 +30,7 @@ def test_drawn_elements_reach_saturation(bits: int) -> None:
     """The random elements above do exercise both sides of every clamp."""
     t, y8, y16 = set[bool](), set[bool](), set[bool]()
     for seed in range(12):
-        drawn = vector.draw(np.random.default_rng(seed), 120)
+        drawn = vector.draw(np.random.default_rng(seed), 120, 16)
         t |= set(drawn["want"].t_saturated.tolist())
         (y8 if drawn["layer"]["narrow"] else y16).update(drawn["want"].y_saturated.tolist())
     assert {18: t, 8: y8, 16: y16}[bits] == {False, True}

@@ -1,6 +1,7 @@
 """The resource model against synthesis: designs that no fit saw, and records that are not what they say."""
 
 import dataclasses
+import importlib.resources
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -11,10 +12,11 @@ import pytest
 import bench
 from hwflow.errors import FlowError
 from hwflow.explore.calibration import calibrate, compare, save_coefficients
-from hwflow.explore.features import COUNTER_CELLS, COUNTER_REGISTERS, UNITS
+from hwflow.explore.features import COUNTER_CELLS, COUNTER_LUTS, COUNTER_REGISTERS, UNITS
 from hwflow.explore.records import Cells, Record, load_record, load_records, save_record
 from hwflow.explore.resources import COEFFICIENTS, coefficients, estimate
 from rtl_gen.synthesis.carry_popcount import differences
+from rtl_gen.synthesis.ecp5 import Options, synthesise
 
 RECORDS = Path(bench.__file__).parent / "resources" / "records"
 BAR = 0.1
@@ -129,6 +131,18 @@ def test_cells_of_popcounts(width: int, stages: int) -> None:
     assert text.count("CCU2C #(") == COUNTER_CELLS[width, stages]
     if stages == 2:
         assert f"reg [{COUNTER_REGISTERS[width] - 1}:0]" in text
+
+
+@pytest.mark.parametrize("width", COUNTER_LUTS)
+def test_luts_of_popcounts(width: int) -> None:
+    bits = width.bit_length()
+    text = (importlib.resources.files("rtl_gen") / "differences.sv").read_text()
+    text += (
+        f"module top(input clk, input [{width - 1}:0] a, b, output [{bits - 1}:0] n);"
+        f" hwflow_differences #({width}, {bits}, 1) count(clk, a, b, n); endmodule\n"
+    )
+    made = synthesise(text, "top", Options(free_constants=True)).resources
+    assert (made.lut4, made.ff) == (COUNTER_LUTS[width], bits)
 
 
 def test_records_of_two_versions_of_yosys_are_not_mixed(folder: Path) -> None:
