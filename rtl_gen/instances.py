@@ -57,7 +57,7 @@ class RepeatedModule:
         """
         ports: dict[str, object] = {}
         for port, connection in connections.items():
-            value = Value.cast(connection)  # pyright: ignore[reportArgumentType]
+            value = Value.cast(connection)  # pyright: ignore[reportArgumentType]  refuses what is no value
             width = self.inputs.get(port, self.outputs.get(port))
             if width is None:
                 raise ValueError(
@@ -74,7 +74,7 @@ class RepeatedModule:
         if self.clocked:
             ports["i_clk"] = ClockSignal()
             ports["i_rst"] = ResetSignal(allow_reset_less=True)
-        return Instance(self.name, **ports)  # pyright: ignore[reportArgumentType]
+        return Instance(self.name, **ports)  # pyright: ignore[reportArgumentType]  its hint is of one argument
 
 
 def emitting() -> bool:

@@ -86,7 +86,7 @@ def processes(count: int) -> LocalCluster:
         n_workers=count,
         threads_per_worker=1,
         processes=True,
-        dashboard_address=None,  # pyright: ignore[reportArgumentType]
+        dashboard_address=None,  # pyright: ignore[reportArgumentType]  its type is inferred from the default
         silence_logs=logging.CRITICAL,
     )
 

@@ -51,13 +51,13 @@ class EngineOnRam(wiring.Component):
             {
                 "valid": In(1),
                 "byte": In(8),
-                "bytes": Out(stream.Signature(8)),  # pyright: ignore[reportArgumentType]
+                "bytes": Out(stream.Signature(8)),  # pyright: ignore[reportArgumentType]  inferred from the widths
                 "start": Out(1),
                 "schedule_address": Out(32),
                 "busy": In(1),
                 "done": In(1),
                 "error": In(1),
-                "results": In(stream.Signature(64)),  # pyright: ignore[reportArgumentType]
+                "results": In(stream.Signature(64)),  # pyright: ignore[reportArgumentType]  as above
                 "reset": Out(1),
                 "marker": Out(1),
                 "deaf": In(1),

@@ -136,7 +136,7 @@ def tensor_signature(lanes: int, channels: int) -> UnitBench:
     steps: list[tuple[int, int] | None] = [
         (slot, cg) for slot in range(0, pixels, lanes) for cg in range(groups)
     ]
-    rng.shuffle(steps)  # pyright: ignore[reportArgumentType]
+    rng.shuffle(steps)  # pyright: ignore[reportArgumentType]  any list will do
     steps = [step for found in steps for step in ([None, found] if rng.random() < 0.3 else [found])]
 
     async def bench(ctx: Any) -> None:

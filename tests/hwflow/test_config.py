@@ -104,7 +104,7 @@ def test_impossible_values_name_the_target() -> None:
 
 def test_a_key_that_is_no_text_is_refused() -> None:
     with pytest.raises(FlowError, match="unknown field 7"):
-        AcceleratorConfig.from_dict({**SMALL.to_dict(), 7: 1}, source="test")  # pyright: ignore
+        AcceleratorConfig.from_dict({**SMALL.to_dict(), 7: 1}, source="test")  # pyright: ignore[reportArgumentType]  what is tested
 
 
 def test_a_target_that_is_no_text_is_refused(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def interrupted(folder: Path, settings: TrainConfig = SETTINGS) -> None:
     """Trains one epoch, and is stopped."""
 
     def stop(*arguments: object) -> None:
-        save(*arguments)  # pyright: ignore[reportArgumentType]
+        save(*arguments)  # pyright: ignore[reportArgumentType]  passed on as they came
         raise KeyboardInterrupt
 
     save = loop.save_checkpoint
