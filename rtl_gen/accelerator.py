@@ -288,28 +288,30 @@ class Accelerator(wiring.Component):
         written: Value,
     ) -> None:
         """The end of a run by a fault: ERROR record, `done`, outstanding beats, reset of the units, end of `busy`."""
-        m.d.comb += arbiter.error.payload.eq(guard.record)
+        # From the failure on until the state is NONE again; not decoded, for all results' handshakes wait for it.
+        holding = Signal()
+        m.d.comb += [
+            arbiter.error.payload.eq(guard.record),
+            arbiter.hold.eq(guard.failed | holding),
+        ]
         with m.FSM(name="fault"):
             with m.State("NONE"), m.If(guard.failed):
-                m.d.comb += arbiter.hold.eq(1)
+                m.d.sync += holding.eq(1)
                 m.next = "SEND"
             with m.State("SEND"):
-                m.d.comb += [arbiter.hold.eq(1), arbiter.error.valid.eq(1)]
+                m.d.comb += arbiter.error.valid.eq(1)
                 with m.If(arbiter.error.ready):
                     m.next = "DONE"
             with m.State("DONE"):
-                m.d.comb += [arbiter.hold.eq(1), self.error.eq(1)]
+                m.d.comb += self.error.eq(1)
                 m.next = "DRAIN"
-            with m.State("DRAIN"):
-                m.d.comb += arbiter.hold.eq(1)
-                with m.If(guard.settled & written):
-                    m.next = "ABANDON"
+            with m.State("DRAIN"), m.If(guard.settled & written):
+                m.next = "ABANDON"
             with m.State("ABANDON"):
-                m.d.comb += [arbiter.hold.eq(1), abandon.eq(1)]
+                m.d.comb += abandon.eq(1)
                 m.next = "RESET"
-            with m.State("RESET"):
-                # The guard lets nothing out until the last unit has forgotten the run.
-                m.d.comb += arbiter.hold.eq(1)
-                with m.If(~resetting):
-                    m.d.comb += guard.clear.eq(1)
-                    m.next = "NONE"
+            # The guard lets nothing out until the last unit has forgotten the run.
+            with m.State("RESET"), m.If(~resetting):
+                m.d.comb += guard.clear.eq(1)
+                m.d.sync += holding.eq(0)
+                m.next = "NONE"

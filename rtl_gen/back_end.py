@@ -92,14 +92,15 @@ class BackEnd(wiring.Component):
 
         # A pixel group's fields by stage ----------------------------------------------------------
         valid = delayed(m, group.valid, MEAN_STAGE, "valid")
-        slot = delayed(m, group.slot, MEAN_STAGE, "slot")
+        slot = delayed(m, group.slot, MEAN_STAGE, "slot", reset_less=True)
         mask = delayed(m, group.mask & group.valid.replicate(pixels), MEAN_STAGE, "mask")
-        cg = delayed(m, group.cg, MEAN_STAGE, "cg")
-        last = delayed(m, group.last_of_group, lane.Y_STAGE, "last")
+        cg = delayed(m, group.cg, MEAN_STAGE, "cg", reset_less=True)
+        last = delayed(m, group.last_of_group, lane.Y_STAGE, "last", reset_less=True)
         last_columns = Signal(cols)
         m.d.sync += last_columns.eq(Cat(*(j < current.last_cols for j in range(cols))))
         last_group = registered(m, (current.groups - 1)[:GROUP_BITS], "last_group")
-        final_group = delayed(m, group.cg == last_group, lane.Y_STAGE, "final_group")
+        at_last = group.cg == last_group
+        final_group = delayed(m, at_last, lane.Y_STAGE, "final_group", reset_less=True)
 
         def columns(stage: int) -> Value:
             """The columns that hold a channel, from a register."""

@@ -129,8 +129,9 @@ class Residuals:
         streamed = self._long_stream(m, cg[0], position.cg, valid[0])
         results: list[Signal] = []
         for name, source, *_ in operands:
-            word = Signal(config.pixel_lanes * config.residual_word_bits, name=f"{name}_word")
-            chosen: Value = Const(0, len(word))
+            width = config.pixel_lanes * config.residual_word_bits
+            word = Signal(width, name=f"{name}_word", reset_less=True)
+            chosen: Value = Const(0, width)
             for which, memory in memories.items():
                 here = registered(
                     m,
@@ -144,7 +145,7 @@ class Residuals:
                     found = Mux(
                         streamed, narrowed(self._unit.long_data, config.residual_bits), found
                     )
-                chosen = chosen | (found & here.replicate(len(word)))
+                chosen = chosen | (found & here.replicate(width))
             m.d.sync += word.eq(chosen)
             results.append(word)
         return results[0], results[1]

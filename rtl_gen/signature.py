@@ -154,13 +154,14 @@ class Signature(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Index arithmetic, V/4 CRC units, a registered adder tree, the accumulator."""
         m = Module()
-        product = Signal(INDEX_BITS)
-        cg = Signal(GROUP_BITS)
+        # Without a reset the product's register can be the multiplier's.
+        product = Signal(INDEX_BITS, reset_less=True)
+        cg = Signal(GROUP_BITS, reset_less=True)
         m.d.sync += [product.eq(self.slot * self.messages), cg.eq(self.cg)]
         unit = instances.repeat(CrcUnit(), "hwflow_crc_unit") if instances.emitting() else None
         level: list[Signal] = []
         for pixel in range(self.pixels):
-            first = Signal(INDEX_BITS, name=f"first_{pixel}")
+            first = Signal(INDEX_BITS, name=f"first_{pixel}", reset_less=True)
             m.d.sync += first.eq(product + cg * self.units + self.messages * pixel)
             for column in range(self.units):
                 at = pixel * self.units + column

@@ -17,8 +17,11 @@ from typing import Any
 PRODUCT_BITS = 36
 CLOCK_ENABLES = 4
 """Clock enables that the multipliers of a DSP block share."""
-REGISTER = {"CEMUX": "CE", "CLKMUX": "CLK", "LSRMUX": "LSR", "REGSET": "RESET", "GSR": "DISABLED"}
+REGISTER = {"CLKMUX": "CLK", "LSRMUX": "LSR", "REGSET": "RESET", "GSR": "DISABLED"}
 """Parameters of the flip-flops that may move: they start at 0, as the multiplier's do. One that lacks is as here."""
+
+ALWAYS = "1"
+"""The clock enable of a register that has none."""
 
 Bit = int | str
 """A net, or a constant "0", "1", "x"."""
@@ -72,8 +75,13 @@ def _movable(cell: Mapping[str, Any]) -> bool:
         cell["type"] == "TRELLIS_FF"
         and all(parameters.get(name, value) == value for name, value in REGISTER.items())
         and connections.get("LSR", ["0"]) == ["0"]
-        and isinstance(connections.get("CE", ["1"])[0], int)
+        and parameters.get("CEMUX", "CE") in ("CE", "1")
     )
+
+
+def _enable(cell: Mapping[str, Any]) -> Bit:
+    unconditional = cell["parameters"].get("CEMUX", "CE") == "1"
+    return ALWAYS if unconditional else cell["connections"].get("CE", [ALWAYS])[0]
 
 
 def _packing(
@@ -90,8 +98,7 @@ def _packing(
         port: readers[bit] for port, bit in used.items() if loads[bit] == 1 and bit in readers
     }
     controls = {
-        (connections["CLK"][0], connections["CE"][0])
-        for connections in (cells[name]["connections"] for name in registers.values())
+        (cells[name]["connections"]["CLK"][0], _enable(cells[name])) for name in registers.values()
     }
     if len(registers) < len(used) or len(controls) != 1:
         return None
