@@ -42,13 +42,14 @@ class Command(Enum, shape=3):
 class Countdown:
     """Cycles until something is allowed: `after(n)` in cycle t makes it `over` from cycle t + n on.
 
-    Never shortens a wait that is under way.
+    Never shortens a wait that is under way. `over` is a register: every command waits for some of them.
     """
 
     def __init__(self, m: Module, most: int, name: str) -> None:
         self._m = m
         self._left = Signal(range(max(2, most)), name=name)
-        self.over = self._left == 0
+        self.over = Signal(init=1, name=f"{name}_over")
+        m.d.sync += self.over.eq(self._left <= 1)
         with m.If(~self.over):
             m.d.sync += self._left.eq(self._left - 1)
 
@@ -56,6 +57,8 @@ class Countdown:
         """To be called within an If of the module."""
         with self._m.If(self._left < cycles):
             self._m.d.sync += self._left.eq(cycles - 1)
+        if cycles > 1:
+            self._m.d.sync += self.over.eq(0)
 
 
 class SdramCommands(wiring.Component):
@@ -117,7 +120,7 @@ class SdramCommands(wiring.Component):
             issue.eq(
                 bursts.r_rdy
                 & bus.over
-                & Array(column.over for column in columns)[head.bank]
+                & Cat(column.over for column in columns).bit_select(head.bank, 1)
                 & (~head.write | turn.over)
             ),
             bursts.r_en.eq(issue),
@@ -156,22 +159,30 @@ class SdramCommands(wiring.Component):
         # After a reset that is no power-up rows may be open and time runs on for the chip: no pause, but for what waits.
         running = Signal(reset_less=True)
         settled = timing.power_up - max(longest_activate, longest_close) - timing.burst
-        quiet = Signal()
+        # Whether a burst may enter, but for what the test of its row finds: known a cycle ahead, as the memory's `ready`
+        # goes through the accelerator and back.
+        may_take, may_follow = Signal(), Signal()
+        m.d.sync += [may_take.eq(0), may_follow.eq(0)]
         m.d.comb += [
-            quiet.eq(~bursts.r_rdy & (bursts.level == 0) & closable.all()),
+            self.access.ready.eq(may_take | (may_follow & hit & bursts.w_rdy)),
             bursts.w_data.eq(current),
         ]
 
+        def go_on() -> None:
+            """Take the next burst in the next cycle."""
+            m.d.sync += may_take.eq(~self._next_due)
+            m.next = "TAKE"
+
         def take() -> None:
             """The next burst, unless a refresh is due."""
-            m.d.comb += self.access.ready.eq(~self._due)
+            m.d.sync += may_follow.eq(0)
             with m.If(self._due):
                 m.next = "CLOSE"
             with m.Elif(self.access.valid):
                 m.d.sync += current.eq(self.access.payload)
                 m.next = "TEST"
             with m.Else():
-                m.next = "TAKE"
+                go_on()
 
         with m.FSM():
             with m.State("POWER_UP"):
@@ -187,9 +198,11 @@ class SdramCommands(wiring.Component):
                         & (Array(rows)[current.bank] == current.row)
                     ),
                     is_open.eq(opened.bit_select(current.bank, 1)),
+                    may_follow.eq(~self._next_due),
                 ]
                 m.next = "OPEN"
             with m.State("OPEN"):
+                m.d.sync += may_follow.eq(~self._next_due)
                 with m.If(hit):
                     m.d.comb += bursts.w_en.eq(1)
                     with m.If(bursts.w_rdy):
@@ -211,7 +224,7 @@ class SdramCommands(wiring.Component):
                             closes[bank].after(timing.ras)
                             activates[bank].after(timing.rc)
                             m.d.sync += [rows[bank].eq(current.row), opened[bank].eq(1)]
-            with m.State("CLOSE"), m.If(quiet & activatable.all()):
+            with m.State("CLOSE"), m.If(closable.all() & activatable.all()):
                 self._send(m, Command.PRECHARGE, 0)
                 m.d.sync += [self.command.address.eq(ALL_BANKS), opened.eq(0)]
                 for activate in activates:
@@ -227,14 +240,14 @@ class SdramCommands(wiring.Component):
                         m.next = "MODE"
                 with m.Else():
                     m.d.comb += self._done.eq(1)
-                    m.next = "TAKE"
+                    go_on()
             with m.State("MODE"), m.If(activatable.all()):
                 self._send(m, Command.MODE, 0)
                 m.d.sync += [self.command.address.eq(timing.mode), self.started.eq(1)]
                 m.d.sync += running.eq(1)
                 for activate in activates:
                     activate.after(timing.mrd)
-                m.next = "TAKE"
+                go_on()
         return m
 
     def _elaborate_refresh(self, m: Module) -> None:
@@ -242,9 +255,14 @@ class SdramCommands(wiring.Component):
         interval = self._timing.refresh_interval
         clock = Signal(range(interval))
         owed = Signal(range(REFRESHES_OWED + 1))
-        self._due, self._done = Signal(), Signal()
+        self._due, self._next_due = Signal(), Signal()  # some are owed; will be in the next cycle
+        self._done = Signal()
         fell_due = Signal()
-        m.d.comb += [fell_due.eq(clock == interval - 1), self._due.eq(owed != 0)]
+        m.d.comb += [
+            fell_due.eq(clock == interval - 1),
+            self._next_due.eq(Mux(self._done & ~fell_due, owed > 1, self._due | fell_due)),
+        ]
+        m.d.sync += self._due.eq(self._next_due)
         with m.If(self.started):
             m.d.sync += clock.eq(Mux(fell_due, 0, clock + 1))
         with m.If(fell_due & ~self._done & (owed != REFRESHES_OWED)):
