@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
 from hwflow import isa
 from hwflow.config import AcceleratorConfig
 from hwflow.timing import BURST, MEMORY_PATIENCE, REQUESTS_AHEAD
 from rtl_gen.interfaces import MEMORY_REQUEST, PURPOSE, WRITE_STATE, MemoryPort
+from rtl_gen.registered_fifo import RegisteredFIFO
 
 ISSUED = data.StructLayout({"purpose": PURPOSE, "address": 32, "last": range(BURST)})
 """A request whose beats have not all come: beats 0..last."""
@@ -51,7 +51,7 @@ class MemoryGuard(wiring.Component):
         """The circuit."""
         m = Module()
         # Readable in the cycle after the write: a first beat may come as early as that.
-        m.submodules.issued = issued = SyncFIFO(width=ISSUED.size, depth=REQUESTS_AHEAD)
+        m.submodules.issued = issued = RegisteredFIFO(width=ISSUED.size, depth=REQUESTS_AHEAD)
         request, port = self.request, self.port
         offered, passing, taken = Signal(), Signal(), Signal()
         m.d.comb += [
