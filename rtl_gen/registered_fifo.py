@@ -1,10 +1,23 @@
-"""A queue whose flags are registers, for what goes on from there in the same cycle."""
+"""Queues whose flags are registers, for what goes on from there in the same cycle."""
 
 from __future__ import annotations
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
+
+from rtl_gen.delay import successor
+
+
+def _members(width: int) -> dict[str, wiring.Member]:
+    return {
+        "w_data": In(width),
+        "w_en": In(1),
+        "w_rdy": Out(1, init=1),
+        "r_data": Out(width),
+        "r_en": In(1),
+        "r_rdy": Out(1),
+    }
 
 
 class RegisteredFIFO(wiring.Component):
@@ -15,26 +28,15 @@ class RegisteredFIFO(wiring.Component):
 
     Args:
         width: bits of an entry.
-        depth: entries, a power of two of at least 2.
+        depth: entries, at least 2.
 
     Members: `w_data`, `w_en` In, ignored without `w_rdy` Out, a register; `r_data` Out, the oldest entry, valid with
     `r_rdy` Out, a register; `r_en` In removes it.
     """
 
     def __init__(self, *, width: int, depth: int) -> None:
-        if depth < 2 or depth & (depth - 1):
-            raise ValueError(f"depth {depth} must be a power of two of at least 2")
         self._width, self._depth = width, depth
-        super().__init__(
-            {
-                "w_data": In(width),
-                "w_en": In(1),
-                "w_rdy": Out(1, init=1),
-                "r_data": Out(width),
-                "r_en": In(1),
-                "r_rdy": Out(1),
-            }
-        )
+        super().__init__(_members(width))
 
     def elaborate(self, platform: object) -> Module:
         """The circuit."""
@@ -54,11 +56,42 @@ class RegisteredFIFO(wiring.Component):
         produce, consume = Signal(range(depth)), Signal(range(depth))
         m.d.comb += [write.addr.eq(produce), read.addr.eq(consume)]
         with m.If(push):
-            m.d.sync += produce.eq(produce + 1)
+            m.d.sync += produce.eq(successor(produce, depth))
         with m.If(pull):
-            m.d.sync += consume.eq(consume + 1)
+            m.d.sync += consume.eq(successor(consume, depth))
         with m.If(push & ~pull):
             m.d.sync += [level.eq(level + 1), self.r_rdy.eq(1), self.w_rdy.eq(level != depth - 1)]
         with m.Elif(pull & ~push):
             m.d.sync += [level.eq(level - 1), self.r_rdy.eq(level != 1), self.w_rdy.eq(1)]
+        return m
+
+
+class BufferedRegisteredFIFO(wiring.Component):
+    """The same with `r_data` in a register, readable two cycles after the write, as amaranth.lib.fifo.SyncFIFOBuffered.
+
+    Args:
+        width: bits of an entry.
+        depth: entries with the one in the register, at least 3.
+
+    Members: those of RegisteredFIFO.
+    """
+
+    def __init__(self, *, width: int, depth: int) -> None:
+        self._inner = RegisteredFIFO(width=width, depth=depth - 1)
+        super().__init__(_members(width))
+
+    def elaborate(self, platform: object) -> Module:
+        """The circuit."""
+        m = Module()
+        m.submodules.inner = inner = self._inner
+        oldest = Signal(len(self.r_data), reset_less=True)
+        m.d.comb += [
+            inner.w_data.eq(self.w_data),
+            inner.w_en.eq(self.w_en),
+            self.w_rdy.eq(inner.w_rdy),
+            inner.r_en.eq(~self.r_rdy | self.r_en),
+            self.r_data.eq(oldest),
+        ]
+        with m.If(inner.r_en):
+            m.d.sync += [oldest.eq(inner.r_data), self.r_rdy.eq(inner.r_rdy)]
         return m

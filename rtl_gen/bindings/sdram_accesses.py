@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from hwflow.sdram import SdramTiming
 from hwflow.timing import BURST
 from rtl_gen.bindings.sdram_layouts import BANK_BITS, access_layout, burst_column_bits
 from rtl_gen.interfaces import MEMORY_REQUEST
+from rtl_gen.registered_fifo import BufferedRegisteredFIFO
 
 WRITE_BATCH = 16
 """Beats to write that are gathered before they interrupt reads, and that reads wait for at most."""
@@ -47,8 +47,8 @@ class SdramAccesses(wiring.Component):
         """The circuit."""
         m = Module()
         timing = self._timing
-        m.submodules.addresses = addresses = SyncFIFOBuffered(width=32, depth=WRITES)
-        m.submodules.beats = beats = SyncFIFOBuffered(width=self._beat_bits, depth=WRITES)
+        m.submodules.addresses = addresses = BufferedRegisteredFIFO(width=32, depth=WRITES)
+        m.submodules.beats = beats = BufferedRegisteredFIFO(width=self._beat_bits, depth=WRITES)
         m.d.comb += [
             addresses.w_data.eq(self.write.payload.address),
             beats.w_data.eq(self.write.payload.data),
@@ -115,7 +115,10 @@ class SdramAccesses(wiring.Component):
 
         # Whose turn it is changes between beats.
         kept = Signal(range(WRITES + 1))
-        m.d.sync += kept.eq(kept + addresses.w_en - addresses.r_en)
+        with m.If(addresses.w_en & ~addresses.r_en):
+            m.d.sync += kept.eq(kept + 1)
+        with m.Elif(addresses.r_en & ~addresses.w_en):
+            m.d.sync += kept.eq(kept - 1)
         full, quiet = Signal(), Signal()
         m.d.comb += [
             full.eq(kept >= WRITE_BATCH),
