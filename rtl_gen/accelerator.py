@@ -289,12 +289,9 @@ class Accelerator(wiring.Component):
         written: Value,
     ) -> None:
         """The end of a run by a fault: ERROR record, `done`, outstanding beats, reset of the units, end of `busy`."""
-        # From the failure on until the state is NONE again; not decoded, for all results' handshakes wait for it.
+        # In every state but NONE; a register, for all results' handshakes wait for it.
         holding = Signal()
-        m.d.comb += [
-            arbiter.error.payload.eq(guard.record),
-            arbiter.hold.eq(guard.failed | holding),
-        ]
+        m.d.comb += [arbiter.error.payload.eq(guard.record), arbiter.hold.eq(holding)]
         with m.FSM(name="fault"):
             with m.State("NONE"), m.If(guard.failed):
                 m.d.sync += holding.eq(1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -85,16 +85,16 @@ class ChannelSums(wiring.Component):
         chosen = Signal(self.cols, reset_less=True)
         column_address = self.address[:column_bits]
         m.d.sync += chosen.eq(Cat(*(column_address == column for column in range(self.cols))))
-        found: Value = Const(0, SUM_BITS)
-        for column in range(self.cols):
-            here = chosen[column].replicate(SUM_BITS)
-            found = found | (memory.read_data.word_select(column, SUM_BITS) & here)
+        words = [memory.read_data.word_select(column, SUM_BITS) for column in range(self.cols)]
+        found = Signal(signed(SUM_BITS))
+        for bit in range(SUM_BITS):
+            m.d.comb += found[bit].eq((Cat(*(word[bit] for word in words)) & chosen).any())
         m.d.comb += [
             memory.write_enable.eq(valid & last),
             memory.write_address.eq(cg),
             memory.write_data.eq(finished),
             memory.read_enable.eq(1),
             memory.read_address.eq(self.address[column_bits:]),
-            self.data.eq(found.as_signed()),
+            self.data.eq(found),
         ]
         return m

@@ -40,8 +40,8 @@ class Packing:
 def pack_registers(module: dict[str, Any]) -> int:
     """Move flip-flops of a flat netlist (a module of Yosys's JSON) into its multipliers; how many multipliers took any.
 
-    A multiplier takes them when nothing but they reads its product, and when they have one clock enable and no reset. Where
-    there are more than `CLOCK_ENABLES` enables those of the most multipliers are taken, so that any may share a block.
+    A multiplier takes them when nothing but they reads its product, and when they have one clock enable, or none, and no
+    reset. That there is none counts as an enable, which is a constant. Where there are more than `CLOCK_ENABLES` enables those of the most multipliers are taken, so that any may share a block.
     """
     cells: Cells = module["cells"]
     loads: Counter[Bit] = Counter()
@@ -75,13 +75,18 @@ def _movable(cell: Mapping[str, Any]) -> bool:
         cell["type"] == "TRELLIS_FF"
         and all(parameters.get(name, value) == value for name, value in REGISTER.items())
         and connections.get("LSR", ["0"]) == ["0"]
-        and parameters.get("CEMUX", "CE") in ("CE", "1")
+        and _enabled(cell) in ("CE", "1")
     )
 
 
+def _enabled(cell: Mapping[str, Any]) -> str:
+    """CE where the clock enable is a net, 1 where there is none; other values invert it."""
+    # Yosys writes a string of digits with a space behind it, to tell it from a number.
+    return cell["parameters"].get("CEMUX", "CE").strip()
+
+
 def _enable(cell: Mapping[str, Any]) -> Bit:
-    unconditional = cell["parameters"].get("CEMUX", "CE") == "1"
-    return ALWAYS if unconditional else cell["connections"].get("CE", [ALWAYS])[0]
+    return ALWAYS if _enabled(cell) == "1" else cell["connections"].get("CE", [ALWAYS])[0]
 
 
 def _packing(
