@@ -41,7 +41,8 @@ def pack_registers(module: dict[str, Any]) -> int:
     """Move flip-flops of a flat netlist (a module of Yosys's JSON) into its multipliers; how many multipliers took any.
 
     A multiplier takes them when nothing but they reads its product, and when they have one clock enable, or none, and no
-    reset. That there is none counts as an enable, which is a constant. Where there are more than `CLOCK_ENABLES` enables those of the most multipliers are taken, so that any may share a block.
+    reset. (None is an enable, too: a constant.) Where there are more than `CLOCK_ENABLES` enables those of the most
+    multipliers are taken, so that any may share a block.
     """
     cells: Cells = module["cells"]
     loads: Counter[Bit] = Counter()
