@@ -102,22 +102,19 @@ class BackEnd(wiring.Component):
         at_last = group.cg == last_group
         final_group = delayed(m, at_last, lane.Y_STAGE, "final_group", reset_less=True)
 
-        def columns(stage: int) -> Value:
-            """The columns that hold a channel, from a register."""
-            before = Mux(final_group[stage - 1], last_columns, ~Const(0, cols))
-            return registered(m, before, f"columns_{stage}")
+        def columns_before(stage: int) -> Value:
+            """The columns that hold a channel, a cycle before `stage`: a register behind it serves all lanes."""
+            return Mux(final_group[stage - 1], last_columns, ~Const(0, cols))
 
-        def present(stage: int) -> Value:
-            """The elements that are stored: their pixel and their channel exist; from a register."""
-            before = Mux(final_group[stage - 1], last_columns, ~Const(0, cols))
-            pixel_masks = (mask[stage - 1][pixel].replicate(cols) for pixel in range(pixels))
-            return registered(
-                m, Cat(*(before & there for there in pixel_masks)), f"present_{stage}"
-            )
+        def present(stage: int) -> Signal:
+            """The elements that are stored: their pixel and their channel exist."""
+            columns, there = columns_before(stage), mask[stage - 1]
+            before = Cat(*(columns & there[pixel].replicate(cols) for pixel in range(pixels)))
+            return registered(m, before, f"present_{stage}")
 
         residuals = Residuals(config, self, Stages(valid, slot, mask, cg, last))
         shortcuts = residuals.shortcuts(m)
-        keep = columns(lane.KEEP_STAGE)
+        keep = registered(m, columns_before(lane.KEEP_STAGE), "keep")
         elements, t_saturated, y_saturated = vector_lanes(
             m, config, current, group.data, self.constants_write, valid, cg, keep, shortcuts
         )
