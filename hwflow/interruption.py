@@ -8,6 +8,7 @@ Signals that come while things are removed end processes only, so that the remov
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -86,6 +87,12 @@ def run(work: Callable[[], object]) -> None:
     try:
         try:
             work()
+        except OSError as error:
+            if not _hung_up(error):
+                raise
+            end_descendants()
+            _leave_terminal()
+            raise Interrupted(signal.SIGHUP) from None
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
     except Interrupted as error:
@@ -173,13 +180,26 @@ def _end(number: int, frame: FrameType | None = None) -> None:
 def _leave_terminal() -> None:
     """Output to a terminal that is gone goes nowhere from now on: displays end, and the status stays ours."""
     for stream in (1, 2):
-        try:
-            os.write(stream, b"")
-        except OSError:
+        if not _open(stream):
             with suppress(OSError):
                 null = os.open(os.devnull, os.O_WRONLY)
                 os.dup2(null, stream)
                 os.close(null)
+
+
+def _hung_up(error: OSError) -> bool:
+    """Whether it is output to a terminal that was closed: that can fail before the signal comes."""
+    if error.errno != errno.EIO or signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        return False
+    return not all(_open(stream) for stream in (1, 2))
+
+
+def _open(stream: int) -> bool:
+    try:
+        os.write(stream, b"")
+    except OSError:
+        return False
+    return True
 
 
 def _look(number: int, frame: FrameType | None) -> None:

@@ -126,17 +126,25 @@ class BoardCore(wiring.Component):
 
         # The accelerator is busy until the memory owes it nothing.
         owed = Signal(range(MOST_OWED))
+        owes = Signal()  # `owed` is not 0
         own, other = accelerator.memory, link.memory
         request, beat = memory.read.request, memory.read.data
         taken = own.request.valid & own.request.ready
         arrived = own.data.valid & own.data.ready
-        m.d.run += owed.eq(owed + Mux(taken, own.request.payload.beats, 0) - arrived)
-        m.d.comb += link.busy.eq(accelerator.busy | (owed != 0))
+        m.d.run += [
+            owed.eq(owed + Mux(taken, own.request.payload.beats, 0) - arrived),
+            owes.eq(taken | (owes & ~(arrived & (owed == 1)))),
+        ]
+        m.d.comb += link.busy.eq(accelerator.busy | owes)
+        # A register of its own for the memory, a cycle later: half of its wires go through what it chooses. Nobody
+        # misses that cycle: a frame's first request comes in its cycle 2, and then the link has none.
+        lent = Signal()
+        m.d.run += lent.eq(link.busy)
         m.d.comb += [
             own.data.payload.eq(beat.payload),
             other.data.payload.eq(beat.payload),
         ]
-        with m.If(link.busy):
+        with m.If(lent):
             m.d.comb += [
                 request.payload.eq(own.request.payload),
                 request.valid.eq(own.request.valid),
@@ -155,9 +163,9 @@ class BoardCore(wiring.Component):
         streams = [link.write]
         if self._config.long_words:
             streams.insert(0, accelerator.write)
-            m.d.comb += accelerator.written.eq(memory.written & link.busy)
-        m.d.comb += link.written.eq(memory.written & ~link.busy)
-        for stream, chosen in zip(streams, (link.busy, ~link.busy)[-len(streams) :], strict=True):
+            m.d.comb += accelerator.written.eq(memory.written & lent)
+        m.d.comb += link.written.eq(memory.written & ~lent)
+        for stream, chosen in zip(streams, (lent, ~lent)[-len(streams) :], strict=True):
             with m.If(chosen):
                 m.d.comb += [
                     memory.write.payload.eq(stream.payload),

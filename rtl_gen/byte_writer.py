@@ -39,7 +39,7 @@ class ByteWriter(wiring.Component):
         super().__init__(
             {
                 "beat": In(byte_writer_layout(config)),
-                "free": Out(range(BYTE_WRITER_BEATS + 1)),
+                "free": Out(range(BYTE_WRITER_BEATS + 1), init=BYTE_WRITER_BEATS),
                 "write": Out(bytes_write_layout(config)),
                 "stall": In(1),
                 "restart": In(1),
@@ -57,61 +57,79 @@ class ByteWriter(wiring.Component):
             data.StructLayout({"valid": 1, "first": 1, "base": ROW_BITS, "words": WORDS_BITS})
         )
         word_data = Signal(8 * config.cols)
-        layout = self.beat.shape()
+        layout = data.StructLayout({"beat": self.beat.shape(), "alone": 1, "pair": 1})
         m.submodules.fifo = fifo = SyncFIFOBuffered(width=layout.size, depth=BYTE_WRITER_BEATS)
-        head = data.View(layout, fifo.r_data)
-        ready = Signal()
+        entry, kept = data.View(layout, fifo.w_data), data.View(layout, fifo.r_data)
+        head = kept.beat
+        ready, take = Signal(), Signal()
+        kept_none = Signal(init=1)
         m.d.comb += [
-            fifo.w_data.eq(self.beat),
+            entry.beat.eq(self.beat),
+            entry.alone.eq(self.beat.words == 1),
+            entry.pair.eq(self.beat.words == 2),
             fifo.w_en.eq(self.beat.valid),
             ready.eq(fifo.r_rdy & ~self.stall),
             word.base.eq(head.base),
             word.words.eq(head.words),
-            self.free.eq(BYTE_WRITER_BEATS - fifo.level),
-            self.empty.eq(~self.beat.valid & (fifo.level == 0)),
+            take.eq(fifo.r_rdy & fifo.r_en),
+            self.empty.eq(~self.beat.valid & kept_none),
             self.idle.eq(self.empty & ~self.write.valid),
         ]
+        with m.If(self.beat.valid & ~take):
+            m.d.sync += [self.free.eq(self.free - 1), kept_none.eq(0)]
+        with m.Elif(take & ~self.beat.valid):
+            m.d.sync += [
+                self.free.eq(self.free + 1),
+                kept_none.eq(self.free == BYTE_WRITER_BEATS - 1),
+            ]
         if config.memory_bytes > config.cols:
             self._cut(m, head, ready, fifo.r_en, word, word_data)
         else:
             m.d.comb += fifo.r_en.eq(ready)
             self._join(m, head, ready, word, word_data)
 
-        index = Signal(WORDS_BITS)
-        bank = Signal(range(config.banks))
-        row = Signal(ROW_BITS)
+        # Of the next word, unless it is a tensor's first.
+        bank, row = Signal(range(config.banks)), Signal(ROW_BITS)
+        slot_row = Signal(ROW_BITS)  # of the first word of its slot
+        rest = Signal(WORDS_BITS)  # words that follow it in its slot
+        last = Signal()  # none does
+        here_bank, here_row, here_slot_row = Signal.like(bank), Signal.like(row), Signal.like(row)
+        here_last, next_last = Signal(), Signal()
         write = Signal(bytes_write_layout(config))
-        here_index, here_bank, here_row = (
-            Signal(WORDS_BITS),
-            Signal(range(config.banks)),
-            Signal(ROW_BITS),
-        )
         m.d.comb += [
-            here_index.eq(index),
-            here_bank.eq(bank),
-            here_row.eq(row),
+            here_bank.eq(Mux(word.first, 0, bank)),
+            here_row.eq(Mux(word.first, word.base, row)),
+            here_slot_row.eq(Mux(word.first, word.base, slot_row)),
+            here_last.eq(Mux(word.first, kept.alone, last)),
+            next_last.eq(Mux(word.first, kept.pair, rest == 1)),
             self.write.eq(write),
         ]
-        with m.If(word.first):
-            m.d.comb += [here_index.eq(0), here_bank.eq(0), here_row.eq(word.base)]
         m.d.sync += write.valid.eq(word.valid)
         with m.If(word.valid):
             m.d.sync += [
                 write.bank.eq(here_bank),
-                write.row.eq(here_row + here_index),
+                write.row.eq(here_row),
                 write.data.eq(word_data),
-                index.eq(here_index + 1),
                 bank.eq(here_bank),
-                row.eq(here_row),
+                slot_row.eq(here_slot_row),
             ]
-            with m.If(here_index == word.words - 1):
+            with m.If(here_last):
                 m.d.sync += [
-                    index.eq(0),
+                    rest.eq(word.words - 1),
+                    last.eq(kept.alone),
                     bank.eq(successor(here_bank, config.banks)),
+                    row.eq(here_slot_row),
                     self.slots.eq(self.slots + 1),
                 ]
                 with m.If(here_bank == config.banks - 1):
-                    m.d.sync += row.eq(here_row + word.words)
+                    next_row = here_slot_row + word.words
+                    m.d.sync += [slot_row.eq(next_row), row.eq(next_row)]
+            with m.Else():
+                m.d.sync += [
+                    rest.eq(Mux(word.first, word.words - 1, rest) - 1),
+                    last.eq(next_last),
+                    row.eq(here_row + 1),
+                ]
         with m.If(self.restart):
             m.d.sync += self.slots.eq(0)
         return m

@@ -1,10 +1,10 @@
-"""Small helpers of pipelines and rings: delayed values and counters that wrap."""
+"""Small helpers of pipelines and rings: delayed values and counters."""
 
 from __future__ import annotations
 
 import itertools
 
-from amaranth.hdl import Module, Mux, Signal, Value, ValueCastable
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, ValueCastable
 
 
 def delayed(m: Module, value: Value | ValueCastable, cycles: int, name: str) -> list[Signal]:
@@ -31,3 +31,8 @@ def successor(counter: Signal, count: int) -> Value:
     if count & (count - 1) == 0:
         return (counter + 1)[: len(counter)]
     return Mux(counter == count - 1, 0, (counter + 1)[: len(counter)])
+
+
+def change(up: Value, down: Value) -> Value:
+    """+1, 0 or -1 for a counter: of two bits, so that one adder counts both ways."""
+    return Cat(up ^ down, down & ~up).as_signed()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, Signal
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
@@ -15,12 +15,16 @@ from rtl_gen.interfaces import beat_write_layout
 
 INSTRUCTION_BITS = 8 * isa.INSTRUCTION_BYTES
 
+DESTINATION = data.StructLayout({"scalar": 1, "conv": 1, "end": 1})
+"""Where an instruction goes: to the scalar queue, which takes END, too; to the convolutions'; a LOAD to neither."""
+
 
 class InstructionQueue(wiring.Component):
     """Assembles beats to instructions and keeps up to `PREFETCHED` of them.
 
     Members: `claim` In reserves room for one instruction, whose `beats` beats then arrive on `write`; `room` Out: one
-    more may be claimed; `instruction` Out stream; `empty` Out: nothing claimed is left.
+    more may be claimed; `instruction` Out stream, with its `destination` Out, decoded when it is written; `empty` Out, a
+    register: nothing claimed is left.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -31,7 +35,8 @@ class InstructionQueue(wiring.Component):
                 "room": Out(1),
                 "write": In(beat_write_layout(config)),
                 "instruction": Out(stream.Signature(INSTRUCTION_BITS)),
-                "empty": Out(1),
+                "destination": Out(DESTINATION),
+                "empty": Out(1, init=1),
             }
         )
 
@@ -43,11 +48,16 @@ class InstructionQueue(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """The circuit."""
         m = Module()
-        m.submodules.fifo = fifo = SyncFIFOBuffered(width=INSTRUCTION_BITS, depth=PREFETCHED)
+        m.submodules.fifo = fifo = SyncFIFOBuffered(
+            width=INSTRUCTION_BITS + DESTINATION.size, depth=PREFETCHED
+        )
         claimed = Signal(range(PREFETCHED + 1))
         taken = self.instruction.valid & self.instruction.ready
-        m.d.sync += claimed.eq(claimed + self.claim - taken)
-        m.d.comb += [self.room.eq(claimed != PREFETCHED), self.empty.eq(claimed == 0)]
+        with m.If(self.claim & ~taken):
+            m.d.sync += [claimed.eq(claimed + 1), self.empty.eq(0)]
+        with m.Elif(taken & ~self.claim):
+            m.d.sync += [claimed.eq(claimed - 1), self.empty.eq(claimed == 1)]
+        m.d.comb += self.room.eq(claimed != PREFETCHED)
 
         beat = Signal(range(self.beats))
         earlier = Signal(INSTRUCTION_BITS - self._config.beat_bits)  # empty where a beat is one
@@ -57,10 +67,17 @@ class InstructionQueue(wiring.Component):
                 beat.eq(successor(beat, self.beats)),
                 earlier.eq(whole[self._config.beat_bits :]),
             ]
+        op = whole[:8]
+        destination = Signal(DESTINATION)
         m.d.comb += [
-            fifo.w_data.eq(whole),
+            destination.end.eq(op == isa.Op.END),
+            destination.scalar.eq(
+                destination.end | (op == isa.Op.MEAN) | (op == isa.Op.FC) | (op == isa.Op.AFFINE)
+            ),
+            destination.conv.eq(op == isa.Op.CONV),
+            fifo.w_data.eq(Cat(whole, destination)),
             fifo.w_en.eq(self.write.valid & (beat == self.beats - 1)),
-            self.instruction.payload.eq(fifo.r_data),
+            Cat(self.instruction.payload, self.destination).eq(fifo.r_data),
             self.instruction.valid.eq(fifo.r_rdy),
             fifo.r_en.eq(self.instruction.ready),
         ]

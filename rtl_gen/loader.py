@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
+from functools import reduce
+from operator import or_
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.enum import Enum
 from amaranth.lib.fifo import SyncFIFOBuffered
@@ -26,6 +29,8 @@ from rtl_gen.interfaces import (
     bytes_write_layout,
     fields_layout,
 )
+from rtl_gen.registered_fifo import RegisteredFIFO
+from rtl_gen.ring_room import RingRoom
 from rtl_gen.scalar_engine import byte_counts_layout
 
 LOAD = fields_layout(isa.FIELDS[isa.Op.LOAD])
@@ -54,12 +59,12 @@ ROUTE = data.StructLayout(
     {
         "kind": Kind,
         "first": 1,
-        "beats": range(BURST + 1),
+        "last": range(BURST),
         "base": ROW_BITS,
         "words": 8,
     }
 )
-"""What becomes of a request's beats."""
+"""What becomes of a request's beats 0..last."""
 
 
 def ring_room(config: AcceleratorConfig) -> dict[Kind, int]:
@@ -141,31 +146,36 @@ class Loader(wiring.Component):
         m.submodules.scalar_queue = self._scalar_queue = SyncFIFOBuffered(
             width=SCALAR_BITS, depth=SCALAR_QUEUE
         )
-        m.submodules.routes = self._routes = SyncFIFOBuffered(
-            width=ROUTE.size, depth=REQUESTS_AHEAD
-        )
+        m.submodules.routes = self._routes = RegisteredFIFO(width=ROUTE.size, depth=REQUESTS_AHEAD)
+        # No more is requested than is free.
+        self._rooms = {kind: RingRoom(most) for kind, most in self._room.items()}
+        for kind, room in self._rooms.items():
+            m.submodules[f"room_{kind.name.lower()}"] = room
 
         self._fetching = Signal()  # between start and END
         self._loading = Signal()  # a LOAD has requests left
         self._load = Signal(LOAD)
         self._first = Signal()
         self._image_begun = Signal()  # its LOAD has been dispatched in this frame
-        # No more is requested than is free.
-        self._outstanding = {
-            kind: Signal(range(most + 1), name=f"outstanding_{kind.name.lower()}")
-            for kind, most in self._room.items()
-        }
-        self._requested = Signal(ROUTE)  # what a request adds to them, in the cycle it is made
-        self._requested_valid = Signal()
+        # A request was made in the last cycle, and is on offer for the first time: for the LOAD, for an instruction. What
+        # counts it need not wait for the decision: the next one looks at the counts a cycle later.
+        self._burst_made, self._fetch_made = Signal(), Signal()
+        convs_none = Signal(init=1)
         self._elaborate_requests(m)
         self._elaborate_beats(m)
         self._elaborate_dispatch(m)
+        convs = self._conv_queue
+        with m.If(convs.w_en & convs.w_rdy):
+            m.d.sync += convs_none.eq(0)
+        with m.Elif(convs.r_en & convs.r_rdy):
+            m.d.sync += convs_none.eq(convs.level == 1)
         m.d.comb += self.idle.eq(
             ~self._fetching
             & ~self._loading
+            & ~self.request.valid
             & self._instructions.empty
-            & (self._conv_queue.level == 0)
-            & (Cat(*self._outstanding.values()) == 0)
+            & convs_none
+            & Cat(room.quiet for room in self._rooms.values()).all()
             & self._byte_writer.idle
         )
         return m
@@ -173,7 +183,8 @@ class Loader(wiring.Component):
     def _elaborate_requests(self, m: Module) -> None:
         """Instruction fetches and the bursts of the LOAD, through one request register."""
         load, instructions, routes = self._load, self._instructions, self._routes
-        frees = {
+        route = data.View(ROUTE, routes.w_data)
+        frees: dict[Kind, Value] = {
             Kind.WEIGHTS: self.weights_free,
             Kind.MACS: self.macs_free,
             Kind.CONSTANTS: self.constants_free,
@@ -183,83 +194,76 @@ class Loader(wiring.Component):
         if self._config.long_words:
             frees[Kind.LONG] = self.long_free
             due = load.after <= self.layers_done
-        rooms = []
+        rooms = self._rooms
         for kind, free in frees.items():
-            room = Signal(range(self._room[kind] + 1), name=f"room_{kind.name.lower()}")
-            # Beats that have just arrived are counted twice: in the outstanding ones, and as not free.
-            outstanding = self._outstanding[kind]
-            m.d.comb += room.eq(Mux(free > outstanding, (free - outstanding)[: len(room)], 0))
-            rooms.append(room)
-        idle_rings = [count == 0 for count in self._outstanding.values()]
+            m.d.comb += [
+                rooms[kind].free.eq(free),
+                rooms[kind].chosen.eq(load.ring == kind.value),
+                rooms[kind].claim.eq(self._burst_made & (load.ring == kind.value)),
+                rooms[kind].beats.eq(self.request.payload.beats),
+            ]
 
-        room = Signal(range(max(self._room.values()) + 1))
-        quiet = Signal()
-        want = Signal(range(BURST + 1))
-        size = Signal(range(BURST + 1))
-        enough = Signal()
+        # Of the LOAD's ring as of the last cycle: `load` rests for a cycle at least before a burst is chosen.
+        room, quiet = Signal(range(BURST + 1)), Signal()
+        want, want_all = Signal(range(BURST + 1)), Signal()
+        m.d.comb += room.eq(reduce(or_, (ring.room for ring in rooms.values())))
+        m.d.sync += [
+            quiet.eq(Cat(ring.chosen & ring.quiet for ring in rooms.values()).any()),
+            want.eq(Mux(load.beats > BURST, BURST, load.beats)),
+            want_all.eq(load.beats <= BURST),
+        ]
+        short = Signal()
+        m.d.comb += short.eq(room < want)
         address = Signal(32)
-        # `load` rests for a cycle at least before a burst is chosen.
-        m.d.sync += want.eq(Mux(load.beats > BURST, BURST, load.beats))
-        m.d.comb += [
-            size.eq(Mux(room < want, room, want)),
-            enough.eq((room >= want) | (quiet & (room != 0))),
-        ]
-        route, valid = self._requested, self._requested_valid
-        m.d.comb += [
-            routes.w_data.eq(route),
-            routes.w_en.eq(valid),
-            instructions.claim.eq(valid & (route.kind == Kind.SCHEDULE)),
-        ]
         request = self.request
+        m.d.comb += [
+            Value.cast(route.kind).eq(Mux(self._fetch_made, Kind.SCHEDULE.value, load.ring)),
+            route.first.eq(self._first),
+            route.last.eq(request.payload.beats - 1),
+            route.base.eq(load.base),
+            route.words.eq(load.words),
+            routes.w_en.eq(self._burst_made | self._fetch_made),
+            instructions.claim.eq(self._fetch_made),
+        ]
+        m.d.sync += [self._burst_made.eq(0), self._fetch_made.eq(0)]
         with m.If(self.start):
             m.d.sync += address.eq(self.schedule_address)
+        with m.Elif(self._fetch_made):
+            m.d.sync += address.eq(address + instructions.beats)
+        with m.If(self._burst_made):
+            m.d.sync += [
+                load.address.eq(load.address + request.payload.beats),
+                load.beats.eq(load.beats - request.payload.beats),
+                self._first.eq(0),
+            ]
         with m.FSM():
             with m.State("CHOOSE"):
-                m.d.sync += [
-                    room.eq(Array(rooms)[load.ring]),
-                    quiet.eq(Array(idle_rings)[load.ring]),
-                ]
                 with m.If(routes.w_rdy & self._fetching & instructions.room):
-                    m.d.comb += [
-                        route.kind.eq(Kind.SCHEDULE),
-                        route.beats.eq(instructions.beats),
-                        valid.eq(1),
-                    ]
                     m.d.sync += [
                         self.purpose.kind.eq(isa.INSTRUCTIONS),
                         self.purpose.layer.eq(0),
                         request.payload.address.eq(address),
                         request.payload.beats.eq(instructions.beats),
                         request.valid.eq(1),
-                        address.eq(address + instructions.beats),
+                        self._fetch_made.eq(1),
                     ]
                     m.next = "REQUEST"
                 with m.Elif(routes.w_rdy & self._loading & due):
                     m.next = "BURST"
             with m.State("BURST"):
                 m.next = "CHOOSE"
-                with m.If(enough):
-                    m.d.comb += [
-                        Value.cast(route.kind).eq(load.ring),
-                        route.first.eq(self._first),
-                        route.beats.eq(size),
-                        route.base.eq(load.base),
-                        route.words.eq(load.words),
-                        valid.eq(1),
-                    ]
+                with m.If(~short | (quiet & (room != 0))):
                     m.d.sync += [
                         self.purpose.kind.eq(load.ring),
                         self.purpose.layer.eq(load.layer),
                         request.payload.address.eq(load.address),
-                        request.payload.beats.eq(size),
+                        request.payload.beats.eq(Mux(short, room, want)),
                         request.valid.eq(1),
-                        load.address.eq(load.address + size),
-                        load.beats.eq(load.beats - size),
-                        self._first.eq(0),
+                        self._burst_made.eq(1),
                     ]
-                    with m.If(load.beats == size):
-                        m.d.sync += self._loading.eq(0)
                     m.next = "REQUEST"
+                with m.If(~short & want_all):
+                    m.d.sync += self._loading.eq(0)
             with m.State("REQUEST"), m.If(request.ready):
                 m.d.sync += request.valid.eq(0)
                 m.next = "CHOOSE"
@@ -270,7 +274,7 @@ class Loader(wiring.Component):
         route = data.View(ROUTE, routes.r_data)
         index = Signal(range(BURST))
         arrived = self.beat.valid & self.beat.ready
-        last = index == route.beats - 1
+        last = index == route.last
         m.d.comb += [self.beat.ready.eq(routes.r_rdy), routes.r_en.eq(arrived & last)]
         with m.If(arrived):
             m.d.sync += index.eq(Mux(last, 0, index + 1))
@@ -312,11 +316,10 @@ class Loader(wiring.Component):
             self.image_slots.eq(writer.slots),
         ]
         # Known a cycle ahead: the sequencer waits for it.
-        settled = Signal()
         m.d.sync += self.image_done.eq(
             self._image_begun
             & ~(self._loading & (self._load.ring == isa.Ring.BYTES))
-            & settled
+            & self._rooms[Kind.BYTES].settled
             & writer.empty
         )
         if self._config.long_words:
@@ -327,13 +330,8 @@ class Loader(wiring.Component):
 
         # A beat stays outstanding until the ring's free room is sure to show it.
         settle = timing.ring_free_latency()
-        requested = self._requested
-        for kind, outstanding in self._outstanding.items():
-            seen = delayed(m, at(kind), settle, f"seen_{kind.name.lower()}")[-1]
-            grant = self._requested_valid & (requested.kind == kind)
-            m.d.sync += outstanding.eq(outstanding + Mux(grant, requested.beats, 0) - seen)
-            if kind is Kind.BYTES:
-                m.d.comb += settled.eq((outstanding == 0) | ((outstanding == 1) & seen))
+        for kind, room in self._rooms.items():
+            m.d.comb += room.seen.eq(delayed(m, at(kind), settle, f"seen_{kind.name.lower()}")[-1])
 
         counts = self.byte_counts
         for kind, name in KIND_COUNTERS.items():
@@ -347,17 +345,14 @@ class Loader(wiring.Component):
         instruction = self._instructions.instruction
         conv_queue, scalar_queue = self._conv_queue, self._scalar_queue
         word = instruction.payload
-        op = word[:8]
+        destination = self._instructions.destination
         available = instruction.valid & self._fetching & ~self._loading
-        is_scalar = (
-            (op == isa.Op.MEAN) | (op == isa.Op.FC) | (op == isa.Op.AFFINE) | (op == isa.Op.END)
-        )
         taken = Signal()
         m.d.comb += [
             conv_queue.w_data.eq(word[: CONV.size]),
-            conv_queue.w_en.eq(available & (op == isa.Op.CONV)),
+            conv_queue.w_en.eq(available & destination.conv),
             scalar_queue.w_data.eq(word[:SCALAR_BITS]),
-            scalar_queue.w_en.eq(available & is_scalar),
+            scalar_queue.w_en.eq(available & destination.scalar),
             # Instructions prefetched beyond END are dropped.
             instruction.ready.eq(~self._fetching | taken),
             self.conv.payload.eq(conv_queue.r_data),
@@ -368,24 +363,23 @@ class Loader(wiring.Component):
             scalar_queue.r_en.eq(self.scalar.ready),
         ]
         with m.If(available):
-            with m.If(is_scalar):
+            with m.If(destination.scalar):
                 m.d.comb += taken.eq(scalar_queue.w_rdy)
-            with m.Elif(op == isa.Op.CONV):
+            with m.Elif(destination.conv):
                 m.d.comb += taken.eq(conv_queue.w_rdy)
             with m.Else():
                 m.d.comb += taken.eq(1)
-                m.d.sync += [
-                    self._load.eq(word[: LOAD.size]),
-                    self._loading.eq(1),
-                    self._first.eq(1),
-                ]
+                m.d.sync += self._loading.eq(1)
                 with m.If(data.View(LOAD, word[: LOAD.size]).ring == isa.Ring.BYTES):
                     m.d.sync += self._image_begun.eq(1)
+        # The oldest instruction, whatever it is, as long as there is no LOAD.
+        with m.If(~self._loading):
+            m.d.sync += [self._load.eq(word[: LOAD.size]), self._first.eq(1)]
 
         schedule = self.byte_counts["bytes_schedule"]
         with m.If(taken):
             m.d.sync += schedule.eq(schedule + isa.INSTRUCTION_BYTES)
-        with m.If(taken & (op == isa.Op.END)):
+        with m.If(taken & destination.end):
             m.d.sync += self._fetching.eq(0)
         with m.If(self.start):
             m.d.sync += [self._fetching.eq(1), self._image_begun.eq(0), schedule.eq(0)]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
 from hwflow import isa
 from hwflow.config import AcceleratorConfig
 from hwflow.timing import BURST, MEMORY_PATIENCE, REQUESTS_AHEAD
 from rtl_gen.interfaces import MEMORY_REQUEST, PURPOSE, WRITE_STATE, MemoryPort
+from rtl_gen.registered_fifo import RegisteredFIFO
 
-ISSUED = data.StructLayout({"purpose": PURPOSE, "address": 32, "beats": range(BURST + 1)})
-"""A request whose beats have not all come."""
+ISSUED = data.StructLayout({"purpose": PURPOSE, "address": 32, "last": range(BURST)})
+"""A request whose beats have not all come: beats 0..last."""
 
 
 class MemoryGuard(wiring.Component):
@@ -51,7 +51,7 @@ class MemoryGuard(wiring.Component):
         """The circuit."""
         m = Module()
         # Readable in the cycle after the write: a first beat may come as early as that.
-        m.submodules.issued = issued = SyncFIFO(width=ISSUED.size, depth=REQUESTS_AHEAD)
+        m.submodules.issued = issued = RegisteredFIFO(width=ISSUED.size, depth=REQUESTS_AHEAD)
         request, port = self.request, self.port
         offered, passing, taken = Signal(), Signal(), Signal()
         m.d.comb += [
@@ -70,28 +70,27 @@ class MemoryGuard(wiring.Component):
         m.d.comb += [
             entry.purpose.eq(self.purpose),
             entry.address.eq(request.payload.address),
-            entry.beats.eq(request.payload.beats),
+            entry.last.eq(request.payload.beats - 1),
             issued.w_en.eq(taken),
             issued.r_en.eq(arrived & last),
             self.beat.valid.eq(port.data.valid),
             self.beat.payload.eq(port.data.payload.data),
             port.data.ready.eq(self.beat.ready),
             arrived.eq(port.data.valid & port.data.ready),
-            last.eq(index == head.beats - 1),
+            last.eq(index == head.last),
             self.settled.eq(~issued.r_rdy & ~port.request.valid),
         ]
         with m.If(arrived):
             m.d.sync += index.eq(Mux(last, 0, index + 1))
 
         waited = Signal(range(self._patience))
-        overdue = Signal()
-        m.d.comb += overdue.eq(waited == self._patience - 1)
+        overdue = Signal()  # the last cycle of patience, known a cycle ahead
         write = self.write
         owes = ~self.settled | write.waiting
         with m.If(~owes | arrived | taken | write.moved | overdue):
-            m.d.sync += waited.eq(0)
+            m.d.sync += [waited.eq(0), overdue.eq(0)]
         with m.Else():
-            m.d.sync += waited.eq(waited + 1)
+            m.d.sync += [waited.eq(waited + 1), overdue.eq(waited == self._patience - 2)]
 
         # Beats come in order, so the one that is missing is the oldest request's next.
         purpose, address = Signal(PURPOSE), Signal(32)
@@ -109,17 +108,17 @@ class MemoryGuard(wiring.Component):
         fault = Mux(refused, isa.Fault.RESPONSE, isa.Fault.SILENCE)
         with m.If(self.clear):
             m.d.sync += self.failed.eq(0)
-        with m.Elif(~self.failed & (refused | overdue)):
-            m.d.sync += [
-                self.failed.eq(1),
-                self.record.eq(
-                    Cat(
-                        Const(isa.Record.ERROR, 8),
-                        purpose.layer,
-                        Cat(fault, Const(0, 4))[:4],
-                        purpose.kind,
-                        address,
-                    )
-                ),
-            ]
+        with m.Elif(refused | overdue):
+            m.d.sync += self.failed.eq(1)
+        # Written in every cycle without a fault: so many registers need not wait for what the memory says.
+        with m.If(~self.failed):
+            m.d.sync += self.record.eq(
+                Cat(
+                    Const(isa.Record.ERROR, 8),
+                    purpose.layer,
+                    Cat(fault, Const(0, 4))[:4],
+                    purpose.kind,
+                    address,
+                )
+            )
         return m

@@ -14,12 +14,15 @@ from pathlib import Path
 
 from hwflow.errors import FlowError
 from hwflow.files import write_atomically
-from rtl_gen.synthesis.ecp5 import FAMILY, Options, commands, synthesise
+from rtl_gen.synthesis.ecp5 import FAMILY, ROUTED_WIRE_PS, Options, commands, synthesise
 from rtl_gen.synthesis.resources import Resources
 from rtl_gen.synthesis.yosys import Progress, yosys_version
 from sim import runner
 
 CELLS = Path(__file__).parent / "cells"
+
+AS_ON_BOARDS = Options(wire_ps=ROUTED_WIRE_PS)
+"""Logic mapped as in a bitstream."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +49,12 @@ def netlist(
 ) -> Netlist:
     """The netlist of `text` with top module `top`, kept beside the models under a hash of all that it depends on.
 
+    options: how it is synthesised; None: as on boards.
+
     Raises:
         FlowError: Yosys is not installed, or does not accept the design.
     """
-    options = options or Options()
+    options = options or AS_ON_BOARDS
     recipe = json.dumps([yosys_version(), commands(top, options), asdict(options)])
     digest = hashlib.sha256(f"{recipe}\n{text}".encode()).hexdigest()[:20]
     kept = runner.cache_folder() / f"netlist-{top}-{digest}.json"

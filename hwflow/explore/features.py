@@ -27,8 +27,10 @@ COUNTER_CELLS = {
 """CCU2C of a popcount by its inputs and stages: rtl_gen/synthesis/carry_popcount.py."""
 COUNTER_REGISTERS = {16: 7, 32: 9, 64: 17, 128: 20}
 """Flip-flops half way through a popcount of two stages, from the same."""
-COUNTER_LUTS = {16: 32, 32: 76, 64: 165, 128: 344}
-"""LUT4 of a popcount of LUTs by its inputs, two for each carry cell in it: Yosys, of rtl_gen/differences.sv."""
+COUNTER_LUTS = {16: 41, 32: 82, 64: 172, 128: 354}
+LUT_COUNTER_REGISTERS = {16: 5, 32: 6, 64: 12, 128: 24}
+"""LUT4 of a popcount of LUTs by its inputs, two for each carry cell in it, and the flip-flops half way: Yosys, of
+rtl_gen/differences.sv with two stages."""
 
 
 CONTROL = "control"
@@ -101,7 +103,7 @@ class Quantities:
         inputs, two = config.popcount_width, config.popcount_stages == 2
         word = inputs + (0 if config.shared_features else 8 * cols)
         if config.for_routing:
-            half_way = inputs.bit_length() if two else 0
+            half_way = LUT_COUNTER_REGISTERS[inputs] if two else 0
             counter = COUNTER_LUTS[inputs]
         else:
             half_way = COUNTER_REGISTERS[inputs] if two else 0

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from hwflow.sdram import SdramTiming
 from hwflow.timing import BURST
 from rtl_gen.bindings.sdram_layouts import BANK_BITS, access_layout, burst_column_bits
 from rtl_gen.interfaces import MEMORY_REQUEST
+from rtl_gen.registered_fifo import BufferedRegisteredFIFO
 
 WRITE_BATCH = 16
 """Beats to write that are gathered before they interrupt reads, and that reads wait for at most."""
@@ -47,8 +47,8 @@ class SdramAccesses(wiring.Component):
         """The circuit."""
         m = Module()
         timing = self._timing
-        m.submodules.addresses = addresses = SyncFIFOBuffered(width=32, depth=WRITES)
-        m.submodules.beats = beats = SyncFIFOBuffered(width=self._beat_bits, depth=WRITES)
+        m.submodules.addresses = addresses = BufferedRegisteredFIFO(width=32, depth=WRITES)
+        m.submodules.beats = beats = BufferedRegisteredFIFO(width=self._beat_bits, depth=WRITES)
         m.d.comb += [
             addresses.w_data.eq(self.write.payload.address),
             beats.w_data.eq(self.write.payload.data),
@@ -59,15 +59,13 @@ class SdramAccesses(wiring.Component):
             beats.r_en.eq(self.data_take),
         ]
 
-        # The request under way.
+        # The request under way. `ready` leaves early in the cycle: it goes to the accelerator and comes back as a request.
         left = Signal(range(BURST + 1))
-        address = Signal(32)
+        address = Signal(32, reset_less=True)
         reading, last_read = Signal(), Signal()
+        one_left = Signal()  # `left` is 1
         request = self.request
-        m.d.comb += [
-            reading.eq(left != 0),
-            request.ready.eq(~reading | last_read),
-        ]
+        m.d.comb += request.ready.eq(~reading | last_read)
 
         # Bursts of a beat.
         part = Signal(range(max(2, timing.beat_bursts)))
@@ -96,19 +94,34 @@ class SdramAccesses(wiring.Component):
             given.eq(access.valid & access.ready),
             beat_given.eq(given & last),
             addresses.r_en.eq(beat_given & writing),
-            last_read.eq(beat_given & ~writing & (left == 1)),
+            last_read.eq(access.ready & last & ~writing & one_left),
         ]
         with m.If(given):
             m.d.sync += part.eq(Mux(last, 0, part + 1))
         with m.If(request.valid & request.ready):
-            m.d.sync += [address.eq(request.payload.address), left.eq(request.payload.beats)]
+            m.d.sync += [
+                address.eq(request.payload.address),
+                left.eq(request.payload.beats),
+                reading.eq(1),
+                one_left.eq(request.payload.beats == 1),
+            ]
         with m.Elif(beat_given & ~writing):
-            m.d.sync += [address.eq(address + 1), left.eq(left - 1)]
+            m.d.sync += [
+                address.eq(address + 1),
+                left.eq(left - 1),
+                reading.eq(~one_left),
+                one_left.eq(left == 2),
+            ]
 
         # Whose turn it is changes between beats.
+        kept = Signal(range(WRITES + 1))
+        with m.If(addresses.w_en & ~addresses.r_en):
+            m.d.sync += kept.eq(kept + 1)
+        with m.Elif(addresses.r_en & ~addresses.w_en):
+            m.d.sync += kept.eq(kept - 1)
         full, quiet = Signal(), Signal()
         m.d.comb += [
-            full.eq(addresses.level >= WRITE_BATCH),
+            full.eq(kept >= WRITE_BATCH),
             quiet.eq(~reading & ~request.valid),
         ]
         between = beat_given | (~access.valid & (part == 0))

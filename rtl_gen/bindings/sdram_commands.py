@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.enum import Enum
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from hwflow.sdram import INITIAL_REFRESHES, SdramTiming
@@ -15,6 +14,7 @@ from rtl_gen.bindings.sdram_layouts import (
     access_layout,
     burst_column_bits,
 )
+from rtl_gen.registered_fifo import BufferedRegisteredFIFO
 
 BANKS = 1 << BANK_BITS
 ALL_BANKS = 1 << 10
@@ -42,13 +42,14 @@ class Command(Enum, shape=3):
 class Countdown:
     """Cycles until something is allowed: `after(n)` in cycle t makes it `over` from cycle t + n on.
 
-    Never shortens a wait that is under way.
+    Never shortens a wait that is under way. `over` is a register: every command waits for some of them.
     """
 
     def __init__(self, m: Module, most: int, name: str) -> None:
         self._m = m
         self._left = Signal(range(max(2, most)), name=name)
-        self.over = self._left == 0
+        self.over = Signal(init=1, name=f"{name}_over")
+        m.d.sync += self.over.eq(self._left <= 1)
         with m.If(~self.over):
             m.d.sync += self._left.eq(self._left - 1)
 
@@ -56,6 +57,8 @@ class Countdown:
         """To be called within an If of the module."""
         with self._m.If(self._left < cycles):
             self._m.d.sync += self._left.eq(cycles - 1)
+        if cycles > 1:
+            self._m.d.sync += self.over.eq(0)
 
 
 class SdramCommands(wiring.Component):
@@ -89,10 +92,9 @@ class SdramCommands(wiring.Component):
         """The circuit."""
         m = Module()
         timing = self._timing
-        m.submodules.bursts = bursts = SyncFIFOBuffered(
+        m.submodules.bursts = bursts = BufferedRegisteredFIFO(
             width=access_layout(timing).size, depth=BURSTS_AHEAD
         )
-        m.d.sync += self.command.command.eq(Command.NOP)
         self._elaborate_refresh(m)
 
         # Waits.
@@ -108,7 +110,10 @@ class SdramCommands(wiring.Component):
         pushed = Signal(BANKS)
         popped = Signal(BANKS)
         for bank in range(BANKS):
-            m.d.sync += waiting[bank].eq(waiting[bank] + pushed[bank] - popped[bank])
+            with m.If(pushed[bank] & ~popped[bank]):
+                m.d.sync += waiting[bank].eq(waiting[bank] + 1)
+            with m.Elif(popped[bank] & ~pushed[bank]):
+                m.d.sync += waiting[bank].eq(waiting[bank] - 1)
 
         # The second place.
         head = data.View(access_layout(timing), bursts.r_data)
@@ -117,7 +122,7 @@ class SdramCommands(wiring.Component):
             issue.eq(
                 bursts.r_rdy
                 & bus.over
-                & Array(column.over for column in columns)[head.bank]
+                & Cat(column.over for column in columns).bit_select(head.bank, 1)
                 & (~head.write | turn.over)
             ),
             bursts.r_en.eq(issue),
@@ -127,10 +132,7 @@ class SdramCommands(wiring.Component):
             self.issued.first.eq(head.first),
             self.issued.last.eq(head.last),
         ]
-        low = timing.chip.column_bits - burst_column_bits(timing)
         with m.If(issue):
-            self._send(m, Mux(head.write, Command.WRITE, Command.READ), head.bank)
-            m.d.sync += self.command.address.eq(head.column << low)
             bus.after(timing.burst)
             with m.If(~head.write):
                 turn.after(timing.read_write)
@@ -151,29 +153,55 @@ class SdramCommands(wiring.Component):
             close.over & (count == 0) for close, count in zip(closes, waiting, strict=True)
         )
         activatable = Cat(activate.over for activate in activates)
+        may_shut, may_open = Signal(), Signal()
+        m.d.comb += [
+            may_shut.eq(closable.bit_select(current.bank, 1)),
+            may_open.eq(activatable.bit_select(current.bank, 1) & another.over),
+        ]
         refreshes = Signal(range(INITIAL_REFRESHES + 1), init=INITIAL_REFRESHES)
         power_up = Signal(range(timing.power_up + 1), init=timing.power_up)
         # After a reset that is no power-up rows may be open and time runs on for the chip: no pause, but for what waits.
         running = Signal(reset_less=True)
         settled = timing.power_up - max(longest_activate, longest_close) - timing.burst
-        quiet = Signal()
+        # Whether a burst may enter is known a cycle ahead, but for the queue's room: the memory's `ready` goes through the
+        # accelerator and back. In TAKE there is nothing to be put into the queue, and `hit` is 1.
+        may_enter, taking = Signal(), Signal()
+        m.d.sync += [may_enter.eq(0), taking.eq(0)]
         m.d.comb += [
-            quiet.eq(~bursts.r_rdy & (bursts.level == 0) & closable.all()),
+            self.access.ready.eq(may_enter & hit & (bursts.w_rdy | taking)),
             bursts.w_data.eq(current),
         ]
+        # What the first place sends if the second issues nothing.
+        first_command = Signal(Command, init=Command.NOP)
+        first_bank, first_address = Signal(BANK_BITS), Signal(timing.chip.row_bits)
+        low = timing.chip.column_bits - burst_column_bits(timing)
+        m.d.comb += first_bank.eq(current.bank)
+        m.d.sync += [
+            self.command.bank.eq(Mux(issue, head.bank, first_bank)),
+            self.command.address.eq(Mux(issue, head.column << low, first_address)),
+        ]
+        with m.If(issue):
+            m.d.sync += self.command.command.eq(Mux(head.write, Command.WRITE, Command.READ))
+        with m.Else():
+            m.d.sync += self.command.command.eq(first_command)
+
+        def go_on() -> None:
+            """Take the next burst in the next cycle."""
+            m.d.sync += [may_enter.eq(~self._next_due), taking.eq(1), hit.eq(1)]
+            m.next = "TAKE"
 
         def take() -> None:
             """The next burst, unless a refresh is due."""
-            m.d.comb += self.access.ready.eq(~self._due)
+            m.d.sync += may_enter.eq(0)
             with m.If(self._due):
                 m.next = "CLOSE"
             with m.Elif(self.access.valid):
                 m.d.sync += current.eq(self.access.payload)
                 m.next = "TEST"
             with m.Else():
-                m.next = "TAKE"
+                go_on()
 
-        with m.FSM():
+        with m.FSM() as fsm:
             with m.State("POWER_UP"):
                 m.d.sync += power_up.eq(power_up - 1)
                 with m.If((power_up == 0) | (running & (power_up == settled))):
@@ -187,38 +215,29 @@ class SdramCommands(wiring.Component):
                         & (Array(rows)[current.bank] == current.row)
                     ),
                     is_open.eq(opened.bit_select(current.bank, 1)),
+                    may_enter.eq(~self._next_due),
                 ]
                 m.next = "OPEN"
             with m.State("OPEN"):
+                m.d.sync += may_enter.eq(~self._next_due)
+                m.d.comb += first_address.eq(Mux(is_open, 0, current.row))
                 with m.If(hit):
                     m.d.comb += bursts.w_en.eq(1)
                     with m.If(bursts.w_rdy):
                         m.d.comb += pushed.eq(1 << current.bank)
                         take()
-                with m.Elif(is_open), m.If(closable.bit_select(current.bank, 1) & ~issue):
-                    self._send(m, Command.PRECHARGE, current.bank)
-                    m.d.sync += [self.command.address.eq(0), is_open.eq(0)]
-                    for bank in range(BANKS):
-                        with m.If(current.bank == bank):
-                            activates[bank].after(timing.rp)
-                with m.Elif(activatable.bit_select(current.bank, 1) & another.over & ~issue):
-                    self._send(m, Command.ACTIVATE, current.bank)
-                    m.d.sync += [self.command.address.eq(current.row), hit.eq(1)]
-                    another.after(timing.rrd)
-                    for bank in range(BANKS):
-                        with m.If(current.bank == bank):
-                            columns[bank].after(timing.rcd)
-                            closes[bank].after(timing.ras)
-                            activates[bank].after(timing.rc)
-                            m.d.sync += [rows[bank].eq(current.row), opened[bank].eq(1)]
-            with m.State("CLOSE"), m.If(quiet & activatable.all()):
-                self._send(m, Command.PRECHARGE, 0)
-                m.d.sync += [self.command.address.eq(ALL_BANKS), opened.eq(0)]
+                with m.Elif(is_open), m.If(may_shut):
+                    m.d.comb += first_command.eq(Command.PRECHARGE)
+                with m.Elif(may_open):
+                    m.d.comb += first_command.eq(Command.ACTIVATE)
+            with m.State("CLOSE"), m.If(closable.all() & activatable.all()):
+                m.d.comb += [first_command.eq(Command.PRECHARGE), first_address.eq(ALL_BANKS)]
+                m.d.sync += opened.eq(0)
                 for activate in activates:
                     activate.after(timing.rp)
                 m.next = "REFRESH"
             with m.State("REFRESH"), m.If(activatable.all()):
-                self._send(m, Command.REFRESH, 0)
+                m.d.comb += first_command.eq(Command.REFRESH)
                 for activate in activates:
                     activate.after(timing.rfc)
                 with m.If(refreshes != 0):
@@ -227,14 +246,38 @@ class SdramCommands(wiring.Component):
                         m.next = "MODE"
                 with m.Else():
                     m.d.comb += self._done.eq(1)
-                    m.next = "TAKE"
+                    go_on()
             with m.State("MODE"), m.If(activatable.all()):
-                self._send(m, Command.MODE, 0)
-                m.d.sync += [self.command.address.eq(timing.mode), self.started.eq(1)]
-                m.d.sync += running.eq(1)
+                m.d.comb += [
+                    first_command.eq(Command.MODE),
+                    first_bank.eq(0),
+                    first_address.eq(timing.mode),
+                ]
+                m.d.sync += [self.started.eq(1), running.eq(1)]
                 for activate in activates:
                     activate.after(timing.mrd)
-                m.next = "TAKE"
+                go_on()
+
+        # The row of `current` is closed or opened.
+        shuts, opens = Signal(), Signal()
+        may_send = fsm.ongoing("OPEN") & ~hit & ~issue
+        m.d.comb += [
+            shuts.eq(may_send & is_open & may_shut),
+            opens.eq(may_send & ~is_open & may_open),
+        ]
+        with m.If(shuts):
+            m.d.sync += is_open.eq(0)
+        with m.If(opens):
+            m.d.sync += hit.eq(1)
+            another.after(timing.rrd)
+        for bank in range(BANKS):
+            with m.If(shuts & (current.bank == bank)):
+                activates[bank].after(timing.rp)
+            with m.If(opens & (current.bank == bank)):
+                columns[bank].after(timing.rcd)
+                closes[bank].after(timing.ras)
+                activates[bank].after(timing.rc)
+                m.d.sync += [rows[bank].eq(current.row), opened[bank].eq(1)]
         return m
 
     def _elaborate_refresh(self, m: Module) -> None:
@@ -242,19 +285,17 @@ class SdramCommands(wiring.Component):
         interval = self._timing.refresh_interval
         clock = Signal(range(interval))
         owed = Signal(range(REFRESHES_OWED + 1))
-        self._due, self._done = Signal(), Signal()
+        self._due, self._next_due = Signal(), Signal()  # some are owed; will be in the next cycle
+        self._done = Signal()
         fell_due = Signal()
-        m.d.comb += [fell_due.eq(clock == interval - 1), self._due.eq(owed != 0)]
+        m.d.comb += [
+            fell_due.eq(clock == interval - 1),
+            self._next_due.eq(Mux(self._done & ~fell_due, owed > 1, self._due | fell_due)),
+        ]
+        m.d.sync += self._due.eq(self._next_due)
         with m.If(self.started):
             m.d.sync += clock.eq(Mux(fell_due, 0, clock + 1))
         with m.If(fell_due & ~self._done & (owed != REFRESHES_OWED)):
             m.d.sync += owed.eq(owed + 1)
         with m.Elif(self._done & ~fell_due & self._due):
             m.d.sync += owed.eq(owed - 1)
-
-    def _send(self, m: Module, command: Command | Value, bank: int | Value) -> None:
-        """Show a command on the pins in the next cycle."""
-        m.d.sync += [
-            Value.cast(self.command.command).eq(command),
-            self.command.bank.eq(bank),
-        ]

@@ -50,7 +50,7 @@ class SdramData(wiring.Component):
 
     def _elaborate_write(self, m: Module) -> None:
         issued, burst = self.issued, self._timing.burst
-        rest = Signal(len(self.beat) - 16)
+        rest = Signal(len(self.beat) - 16, reset_less=True)
         left = Signal(range(burst))
         word = Signal(16)
         m.d.comb += [
@@ -83,7 +83,7 @@ class SdramData(wiring.Component):
         first = delayed(m, began, timing.capture_latency, "first_word")[-1]
         left = Signal(range(timing.burst))
         index = Signal(range(timing.beat_words))
-        words = Signal(len(self.beat) - 16)
+        words = Signal(len(self.beat) - 16, reset_less=True)
         beyond = Signal()
         taken = Signal()
         m.d.comb += taken.eq(first[0] | (left != 0))

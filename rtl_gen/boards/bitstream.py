@@ -31,7 +31,7 @@ from rtl_gen.boards.sdram_clock import SdramClock
 from rtl_gen.boards.top import BoardTop
 from rtl_gen.instances import emit
 from rtl_gen.synthesis.carry_popcount import with_carry_cells
-from rtl_gen.synthesis.ecp5 import Options, Synthesis, synthesise
+from rtl_gen.synthesis.ecp5 import ROUTED_WIRE_PS, Options, Synthesis, synthesise
 from rtl_gen.synthesis.resources import DPR_BITS, DPR_LUTS, EBR_BITS, Resources
 from rtl_gen.synthesis.yosys import Progress
 
@@ -95,7 +95,7 @@ def generate(
 
 def synthesis_options(config: AcceleratorConfig) -> Options:
     """How a board's design is synthesised."""
-    return Options(dsp_registers=True, free_constants=config.for_routing)
+    return Options(dsp_registers=True, free_constants=config.for_routing, wire_ps=ROUTED_WIRE_PS)
 
 
 def _memory(

@@ -14,9 +14,12 @@ from rtl_gen.synthesis.dsp_registers import pack_registers
 from rtl_gen.synthesis.resources import Resources, cells_by_unit
 from rtl_gen.synthesis.yosys import LOG, Progress, run_yosys, yosys_version
 
-DESIGN, JSON, VERILOG = "design.sv", "netlist.json", "netlist.v"
+DESIGN, JSON, VERILOG, MAPPING = "design.sv", "netlist.json", "netlist.v", "mapping.abc"
 
 FAMILY = "ecp5"
+
+ROUTED_WIRE_PS = 1000
+"""`Options.wire_ps` for designs that are routed: about what a wire takes in one of 4,096 binary MACs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +34,8 @@ class Options:
         counts; the Verilog has them outside.
     free_constants: no input that is 0 needs routing where that can be had (rtl_gen/synthesis/constant_inputs.py), in the
         JSON and the counts; the Verilog is as it was.
+    wire_ps: what a wire between two LUTs is taken to cost when logic is mapped to them, ps, in two rounds of mapping;
+        None: one round with Yosys's 300 ps. Nearer to the truth, the slowest paths have fewer LUTs (docs/board.md).
     keep: patterns of modules whose hierarchy stays (Yosys selections, as `*pe*`): exact counts, no optimisation across.
     prepare: further Yosys commands, run when the design is read, before synthesis.
     """
@@ -39,6 +44,7 @@ class Options:
     no_rw_check: bool = False
     dsp_registers: bool = False
     free_constants: bool = False
+    wire_ps: int | None = None
     keep: tuple[str, ...] = ()
     prepare: tuple[str, ...] = ()
 
@@ -86,13 +92,33 @@ def commands(top: str, options: Options) -> list[str]:
         f"hierarchy -top {top}",
         *(f"setattr -mod -set keep_hierarchy 1 {pattern}" for pattern in options.keep),
         *options.prepare,
-        " ".join(["synth_ecp5", *switches, "-top", top]),
+        *_synthesis(" ".join(["synth_ecp5", *switches, "-top", top]), options),
         # Source locations hold paths of the machine: without them the same design gives the same bytes anywhere.
         "setattr -unset src -unset cell_src -unset module_src a:src a:cell_src a:module_src %u %u",
         "setattr -mod -unset src A:src",
         f"write_json {JSON}",
         f"write_verilog -noattr {VERILOG}",
     ]
+
+
+def _synthesis(command: str, options: Options) -> list[str]:
+    """`synth_ecp5`, its step `map_luts` (`help synth_lattice`) with `wire_ps` if that is given."""
+    if options.wire_ps is None:
+        return [command]
+    return [
+        f"{command} -run begin:map_luts",
+        "check -latchonly -assert",
+        "techmap -map +/lattice/latches_map.v",
+        f"abc9 -script {MAPPING}{'' if options.wide_luts else ' -maxlut 4'}",
+        "clean",
+        f"{command} -run map_cells:",
+    ]
+
+
+def mapping(wire_ps: int) -> str:
+    """What ABC does to map logic to LUTs: Yosys's own script for that, and again what it found, mapped anew."""
+    once = f"&dch -f -r; &if -W {wire_ps}; &mfs"
+    return f"&scorr; &sweep; &dc2; {once}; &st; {once}\n"
 
 
 def synthesise(
@@ -110,8 +136,10 @@ def synthesise(
     chosen = options or Options()
     with tempfile.TemporaryDirectory(prefix="hwflow-synthesis-") as name:
         folder = Path(name)
-        script = commands(top, chosen)
-        run_yosys(script, folder, inputs={DESIGN: text}, progress=progress)
+        inputs = {DESIGN: text}
+        if chosen.wire_ps is not None:
+            inputs[MAPPING] = mapping(chosen.wire_ps)
+        run_yosys(commands(top, chosen), folder, inputs=inputs, progress=progress)
         netlist = _without_library(json.loads((folder / JSON).read_bytes()))
         if chosen.dsp_registers:
             pack_registers(netlist["modules"][top])

@@ -77,9 +77,10 @@ def _bench(
     return UnitBench(dut, [bench])
 
 
-def binary_pe(seed: int = 3, stages: int = 1) -> UnitBench:
-    """The binary array's element, its popcount included."""
-    config = small_config(popcount_stages=stages)
+def binary_pe(seed: int = 3, stages: int = 1, width: int | None = None) -> UnitBench:
+    """The binary array's element, its popcount included. width: of that; None: as in `small_config`."""
+    widths = {} if width is None else {"popcount_width": width, "memory_bytes": width // 8}
+    config = small_config(popcount_stages=stages, **widths)
     names = {"act": config.popcount_width, "opposed": config.popcount_width, "add": 1}
 
     def agreeing(step: Step) -> int:

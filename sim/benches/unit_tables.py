@@ -37,7 +37,7 @@ Table = Mapping[str, Sequence[Callable[[], UnitBench]]]
 DATAPATH: Table = {
     "popcount": [arrays.popcount],
     "binary_pe": [partial(arrays.binary_pe, seed, 1) for seed in (3, 4)],
-    "binary_pe_two_stages": [partial(arrays.binary_pe, seed, 2) for seed in (3, 4)],
+    "binary_pe_two_stages": [partial(arrays.binary_pe, seed, 2, 128) for seed in (3, 4)],
     "mac_pe": [partial(arrays.mac_pe, seed) for seed in (3, 4)],
     "lane": [partial(vector.vector_lane, seed) for seed in range(4)],
     "lane_constants": [vector.lane_constants],

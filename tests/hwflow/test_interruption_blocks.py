@@ -162,10 +162,25 @@ interruption.run(work)
 """
 
 
-def test_a_terminal_that_is_closed() -> None:
+HUNG_UP_UNTOLD = """
+import fcntl, os, signal, termios, time
+from hwflow import interruption
+def work():
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    while True:
+        os.write(1, b"at work")
+        time.sleep(0.01)
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+interruption.run(work)
+"""
+"""The signal does not come before output fails."""
+
+
+@pytest.mark.parametrize("code", [HUNG_UP, HUNG_UP_UNTOLD], ids=["told", "untold"])
+def test_a_terminal_that_is_closed(code: str) -> None:
     terminal, its = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-c", HUNG_UP], stdin=its, stdout=its, stderr=its, start_new_session=True
+        [sys.executable, "-c", code], stdin=its, stdout=its, stderr=its, start_new_session=True
     )
     os.close(its)
     shown = b""

@@ -12,11 +12,17 @@ import pytest
 import bench
 from hwflow.errors import FlowError
 from hwflow.explore.calibration import calibrate, compare, save_coefficients
-from hwflow.explore.features import COUNTER_CELLS, COUNTER_LUTS, COUNTER_REGISTERS, UNITS
+from hwflow.explore.features import (
+    COUNTER_CELLS,
+    COUNTER_LUTS,
+    COUNTER_REGISTERS,
+    LUT_COUNTER_REGISTERS,
+    UNITS,
+)
 from hwflow.explore.records import Cells, Record, load_record, load_records, save_record
 from hwflow.explore.resources import COEFFICIENTS, coefficients, estimate
 from rtl_gen.synthesis.carry_popcount import differences
-from rtl_gen.synthesis.ecp5 import Options, synthesise
+from rtl_gen.synthesis.ecp5 import ROUTED_WIRE_PS, Options, synthesise
 
 RECORDS = Path(bench.__file__).parent / "resources" / "records"
 BAR = 0.1
@@ -141,8 +147,9 @@ def test_luts_of_popcounts(width: int) -> None:
         f"module top(input clk, input [{width - 1}:0] a, b, output [{bits - 1}:0] n);"
         f" hwflow_differences #({width}, {bits}, 1) count(clk, a, b, n); endmodule\n"
     )
-    made = synthesise(text, "top", Options(free_constants=True)).resources
-    assert (made.lut4, made.ff) == (COUNTER_LUTS[width], bits)
+    options = Options(free_constants=True, wire_ps=ROUTED_WIRE_PS)
+    made = synthesise(text, "top", options).resources
+    assert (made.luts, made.ff) == (COUNTER_LUTS[width], LUT_COUNTER_REGISTERS[width])
 
 
 def test_records_of_two_versions_of_yosys_are_not_mixed(folder: Path) -> None:
