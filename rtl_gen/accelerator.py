@@ -153,6 +153,7 @@ class Accelerator(wiring.Component):
             loader.constants_free.eq(constants.free),
             scalar.record.eq(constants.record),
             scalar.record_level.eq(constants.level),
+            scalar.record_there.eq(constants.some),
             constants.take.eq(scalar.record_take),
             constants.last.eq(scalar.record_last),
         ]

@@ -17,8 +17,9 @@ class ConstantRing(wiring.Component):
     """FIFO of `constant_words` records in a synchronous memory.
 
     Members: `write` one beat, always accepted (the loader keeps to `free`); `free` beats that may still be
-    written; `level` records that can be taken, 0 also hides a stale head; `record` the head while `level > 0`;
-    `take` removes the head, with `last` also the others of its beat; the next one is there in the following cycle.
+    written; `level` records that can be taken, 0 also hides a stale head; `some` is `level > 0`; `record` the head
+    while `some`; `take` removes the head, with `last` also the others of its beat; the next one is there in the
+    following cycle.
 
     A record counts in `level` `timing.constant_ring_latency()` cycles after its last beat's write.
     """
@@ -31,6 +32,7 @@ class ConstantRing(wiring.Component):
                 "write": In(beat_write_layout(config)),
                 "free": Out(range(beats + 1), init=beats),
                 "level": Out(range(config.constant_words + 1)),
+                "some": Out(1),
                 "record": Out(CONSTANT_RECORD),
                 "take": In(1),
                 "last": In(1),
@@ -80,9 +82,13 @@ class ConstantRing(wiring.Component):
         # A record written in this cycle is read one cycle later at the earliest, and seen one after that.
         written = Signal()
         taken = Mux(self.last, records - index, 1)
+        more = Mux(self.take, records - taken, records)
+        fewer = Mux(self.take, -taken, 0)
+        room = Mux(self.write.valid, beats - 1, beats)
         m.d.sync += [
             written.eq(written_now),
-            self.level.eq(self.level + Mux(written, records, 0) - Mux(self.take, taken, 0)),
-            self.free.eq(self.free + Mux(word_done, beats, 0) - self.write.valid),
+            self.level.eq(self.level + Mux(written, more, fewer)),
+            self.some.eq(written | (self.some & ~(self.take & (self.level == taken)))),
+            self.free.eq(self.free + Mux(word_done, room, Mux(self.write.valid, -1, 0))),
         ]
         return m

@@ -1,10 +1,10 @@
-"""Small helpers of pipelines and rings: delayed values and counters that wrap."""
+"""Small helpers of pipelines and rings: delayed values and counters."""
 
 from __future__ import annotations
 
 import itertools
 
-from amaranth.hdl import Module, Mux, Signal, Value, ValueCastable
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, ValueCastable
 
 
 def delayed(m: Module, value: Value | ValueCastable, cycles: int, name: str) -> list[Signal]:
@@ -19,8 +19,20 @@ def delayed(m: Module, value: Value | ValueCastable, cycles: int, name: str) -> 
     return stages
 
 
+def registered(m: Module, value: Value, name: str) -> Signal:
+    """`value` one cycle later, in a register of its own: for what is constant in a layer, decoded once, near its use."""
+    register = Signal.like(value, name=name)
+    m.d.sync += register.eq(value)
+    return register
+
+
 def successor(counter: Signal, count: int) -> Value:
     """The next value of a counter that runs over 0..count-1 and wraps; keeps the counter's width."""
     if count & (count - 1) == 0:
         return (counter + 1)[: len(counter)]
     return Mux(counter == count - 1, 0, (counter + 1)[: len(counter)])
+
+
+def change(up: Value, down: Value) -> Value:
+    """+1, 0 or -1 for a counter: of two bits, so that one adder counts both ways."""
+    return Cat(up ^ down, down & ~up).as_signed()

@@ -50,7 +50,9 @@ class FeatureMemory(wiring.Component):
         hold: Out: a store is about to be written.
         whole: In, with `store`, if `whole_stores`: the store's words are whole, chunk by chunk, and `cg` counts words;
             else every chunk of `data` holds the same and chunk cg is written.
-        busy: Out: a store is under way; when it falls, reads issued from then on see it.
+        busy: Out: a store is under way; when it falls, reads issued from then on see it. storing: In, while `busy` at
+            least: clock enable of a store's products. Where memories share it their products can be registers of the
+            multipliers (rtl_gen/synthesis/dsp_registers.py), of which few enables are allowed.
         bank_0, bank_1, ..: if `outside`, which leaves the periphery: the ports of a bank (rtl_gen/ram.py) that is elsewhere.
     """
 
@@ -91,6 +93,7 @@ class FeatureMemory(wiring.Component):
                     )
                 ),
                 "busy": Out(1),
+                "storing": In(1, init=1),
                 "hold": Out(1),
                 **(dict.fromkeys(self._bank_names(), In(bank)) if outside else {}),
             }
@@ -188,7 +191,9 @@ class FeatureMemory(wiring.Component):
             self.hold.eq(stages[0]),
         ]
 
-        q = Signal.like(quotient(store.slot, count))
+        q = Signal.like(quotient(store.slot, count), reset_less=True)
+        with m.If(self.storing):
+            m.d.sync += q.eq(quotient(store.slot, count))
         slot = Signal(SLOT_BITS)
         masks = [Signal(lanes, name=f"mask_{n}") for n in range(2)]
         values = [
@@ -200,7 +205,6 @@ class FeatureMemory(wiring.Component):
         whole = self.whole if self._whole else Const(0)
         with m.If(store.valid):
             m.d.sync += [
-                q.eq(quotient(store.slot, count)),
                 slot.eq(store.slot),
                 origin.eq(self.base + Mux(whole, store.cg, store.cg >> chunk_bits)),
                 wholes[0].eq(whole),
@@ -209,11 +213,17 @@ class FeatureMemory(wiring.Component):
                 groups[0].eq(store.cg),
             ]
         rem = Signal(range(count))
-        row = Signal(ROW_BITS)
+        # Row of the store is `origin_1`, or for the pixels of the next row `origin_2`, beyond `words` of q pixels.
+        beyond = Signal(ROW_BITS, reset_less=True)
+        origin_1, origin_2 = Signal(ROW_BITS), Signal(ROW_BITS)
+        with m.If(self.storing):
+            m.d.sync += beyond.eq(q * self.words)
         with m.If(stages[0]):
             m.d.sync += [
-                rem.eq(slot - q * count),
-                row.eq(origin + q * self.words),
+                # By the low bits, which are all of it: no product.
+                rem.eq((slot - q[: len(rem)] * count)[: len(rem)]),
+                origin_1.eq(origin),
+                origin_2.eq(origin + self.words),
                 masks[1].eq(masks[0]),
                 values[1].eq(values[0]),
                 groups[1].eq(groups[0]),
@@ -229,8 +239,8 @@ class FeatureMemory(wiring.Component):
             for lane in range(count)
         ]
         turned = rotated(m, pixels, back, "spread")
-        next_row = Signal(ROW_BITS)
-        m.d.comb += next_row.eq(row + self.words)
+        row, next_row = Signal(ROW_BITS), Signal(ROW_BITS)
+        m.d.comb += [row.eq(origin_1 + beyond), next_row.eq(origin_2 + beyond)]
         for index, bank in enumerate(banks):
             enable = Signal(chunks, name=f"write_en_{index}")
             address = Signal.like(bank.write_address, name=f"write_addr_{index}")

@@ -70,13 +70,15 @@ class Features(wiring.Component):
         config, conv = self._config, self.conv
         # Bits beyond the last channel read as 1; their weights are 0, so XNOR gives 0.
         mask = Signal(config.popcount_width)
-        m.d.sync += mask.eq(_from(m, conv.last_k, config.popcount_width))
+        last_k = Signal.like(conv.last_k)
+        m.d.sync += [last_k.eq(conv.last_k), mask.eq(_from(m, last_k, config.popcount_width))]
         memories = (self._shared if config.shared_features else self._apart)(m, mask)
         for memory in memories:
             m.d.comb += [
                 memory.read_addr.eq(self.addresses),
                 memory.rem.eq(self.rem),
                 memory.stride2.eq(conv.stride2),
+                memory.storing.eq(self.busy),
             ]
         m.d.comb += self.busy.eq(Cat(memory.busy for memory in memories).any())
         return m

@@ -77,8 +77,10 @@ class FrontEnd(wiring.Component):
         wiring.connect(m, wiring.flipped(self.instruction), sequencer.instruction)
         # Steps come some cycles after the set-up has begun; registers of their own are nearer to what they lead to.
         m.d.sync += conv.eq(sequencer.current)
+        mac = sequencer.current.mac
         m.d.comb += [
-            sequencer.coming.eq(Mux(conv.mac, mac_ring.coming >> 1, weight_ring.coming)),
+            sequencer.level.eq(Mux(mac, mac_ring.level, weight_ring.level)),
+            sequencer.arriving.eq(Mux(mac, mac_ring.arriving, weight_ring.arriving)),
             sequencer.scale_available.eq(self.scale_available),
             sequencer.image_slots.eq(self.image_slots),
             sequencer.image_done.eq(self.image_done),
@@ -107,13 +109,13 @@ class FrontEnd(wiring.Component):
             ]
         else:
             m.d.comb += sequencer.stream_ready.eq(1)
-        for ring, chosen in ((weight_ring, ~conv.mac), (mac_ring, conv.mac)):
+        for ring, chosen in ((weight_ring, ~mac), (mac_ring, mac)):
             m.d.comb += [
                 ring.words.eq(conv.weight_words),
                 ring.claim.eq(sequencer.claim & chosen),
                 ring.step.eq(sequencer.issue & chosen),
-                ring.tile_end.eq(sequencer.tile_end),
-                ring.group_end.eq(sequencer.group_end),
+                ring.tile_end.eq(sequencer.of_tile_end),
+                ring.group_end.eq(sequencer.of_group_end),
             ]
         # From here on a plain number n after a name is the cycle counted from the step's issue.
         steps = [
@@ -166,7 +168,7 @@ class FrontEnd(wiring.Component):
         m.submodules.drain = drain = GroupDrain(config)
         step = steps[1]
         channels = Signal(range(config.popcount_width + 1))
-        m.d.comb += channels.eq(Mux(step.last_word, conv.last_k, config.popcount_width))
+        m.d.sync += channels.eq(Mux(steps[0].last_word, conv.last_k, config.popcount_width))
         for row in range(config.rows):
             count = Signal(popcount_bits(config), name=f"count_{row}")
             with m.If(step.valid & ~conv.mac):
@@ -202,11 +204,13 @@ class FrontEnd(wiring.Component):
         cols, lanes = config.cols, config.pixel_lanes
         m.submodules.binary_array = binary = BinaryArray(config)
         m.submodules.mac_array = macs = MacArray(config)
-        step = steps[timing.ACTIVATIONS - 1]
+        step, step_next = steps[timing.ACTIVATIONS - 1], steps[timing.ACTIVATIONS - 2]
+        binary_step = Signal()
+        m.d.sync += binary_step.eq(step_next.valid & ~conv.mac)
         m.d.comb += [
             binary.act.eq(features.bits),
             binary.add.eq(unmasked),
-            binary.step.eq(step.valid & ~conv.mac),
+            binary.step.eq(binary_step),
             binary.last.eq(step.last),
             binary.collect.eq(drain.collect & ~conv.mac),
         ]
@@ -224,7 +228,6 @@ class FrontEnd(wiring.Component):
 
         vector = [data.View(self.matvec.shape(), s) for s in self._vector_stages(m)]
         request, request_next = vector[-1], vector[-2]
-        step_next = steps[timing.ACTIVATIONS - 2]
         lane_bits = (cols // config.mac_depth - 1).bit_length()
         m.d.comb += [
             macs.step.eq((step.valid & conv.mac) | request.valid),
@@ -312,8 +315,8 @@ class FrontEnd(wiring.Component):
         m.d.comb += [
             slots.conv.eq(self.current),
             slots.valid.eq(step.valid),
-            slots.last_word.eq(step.last_word),
-            slots.last_group.eq(step.last_group),
+            slots.last_word.eq(steps[0].last_word),
+            slots.last_group.eq(steps[0].last_group),
             slots.pixels.eq(sequencer.pixels),
             slots.unmasked.eq(sequencer.unmasked),
         ]

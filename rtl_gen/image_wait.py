@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -11,14 +11,16 @@ from rtl_gen.interfaces import SLOT_BITS
 
 
 class ImageWait(wiring.Component):
-    """Counts how far the last slot that the tile reads is beyond those written, so that asking costs no comparison.
+    """Compares the last slot that the tile reads, and those of the tiles that may follow, with how many are written.
 
     Members:
-        first: In, of the channel group's first tile: the last slot it reads, stable since `restart` is possible.
+        first: In, of the channel group's first tile: the last slot it reads, stable since `advance` is possible.
         tile_step, row_step: In, slots from a tile to the next, and from a row's first tile to that of the next row.
-        restart: In, the group's first tile is next; else advance: In, the next tile is, after a row's last one if `row_end`.
-        slots: In, how many are written: 0, or one more than in the cycle before, or as many.
-        here: Out: of the tile that is next, all is written.
+        of_group, of_row: In, early: the tile that follows is its channel group's, else its row's first.
+        advance: In, late: it is next.
+        needed: In: the layer reads the image; low before its first `advance`, so that nothing holds that up.
+        slots: In, how many are written: 0, or one more than in the cycle before, or as many. done: In: all are.
+        here: Out: of the tile that is next, all is written. It stays so until `advance`.
     """
 
     def __init__(self) -> None:
@@ -27,41 +29,48 @@ class ImageWait(wiring.Component):
                 "first": In(signed(READ_SLOT_BITS + 1)),
                 "tile_step": In(READ_SLOT_BITS),
                 "row_step": In(READ_SLOT_BITS),
-                "restart": In(1),
+                "of_group": In(1),
+                "of_row": In(1),
                 "advance": In(1),
-                "row_end": In(1),
+                "needed": In(1),
                 "slots": In(SLOT_BITS),
+                "done": In(1),
                 "here": Out(1),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
-        """All that may be next is computed at once; what happens chooses."""
+        """Every tile that may be next is compared; which one is chooses the outcome."""
         m = Module()
-        # By the slots written a cycle earlier: 0 or more while some are missing.
-        missing, missing_row = (
-            Signal(signed(READ_SLOT_BITS + 2), name=name) for name in ("missing", "missing_row")
+        last = Signal(signed(READ_SLOT_BITS + 2))  # slot that the tile reads, which is next now
+        after_tile, after_row = (
+            Signal.like(last, name=f"after_{name}") for name in ("tile", "row")
         )
-        # What was written since decides where exactly that is missing.
-        missing_one = Signal()
-        before = Signal()
-        more = Signal()
+        following = Signal.like(last)
+        m.d.comb += following.eq(
+            Mux(self.of_group, self.first, Mux(self.of_row, after_row, after_tile))
+        )
+        with m.If(self.advance):
+            m.d.sync += [last.eq(following), after_tile.eq(following + self.tile_step)]
+            with m.If(self.of_group | self.of_row):
+                m.d.sync += after_row.eq(following + self.row_step)
+
+        # By the slots written a cycle earlier: more than enough; all but one, which may have been written since.
+        enough, all_but_one = Signal(), Signal()
+        before, more = Signal(), Signal()
         m.d.sync += before.eq(self.slots[0])
         m.d.comb += [
             more.eq(before ^ self.slots[0]),
-            self.here.eq((missing < 0) | (missing_one & more)),
+            self.here.eq(enough | (all_but_one & more) | self.done),
         ]
-        candidates = (
-            (missing - more, missing_row - more),
-            (missing + self.tile_step - more, missing_row - more),
-            (missing_row + self.row_step - more, missing_row + self.row_step - more),
-            (self.first - self.slots, self.first - self.slots),
-        )
-        chosen = Signal(range(len(candidates)))
-        m.d.comb += chosen.eq(Mux(self.restart, 3, Mux(self.advance, Mux(self.row_end, 2, 1), 0)))
-        for index, (tile, row) in enumerate(candidates):
-            value = Signal.like(missing, name=f"missing_{index}")
-            m.d.comb += value.eq(tile)
-            with m.If(chosen == index):
-                m.d.sync += [missing.eq(value), missing_row.eq(row), missing_one.eq(value == 0)]
+        beyond: list[Value] = []
+        at: list[Value] = []
+        for tile in (last, self.first, after_row, after_tile):
+            beyond.append(self.slots > tile)
+            at.append(self.slots == tile)
+        for flag, (same, of_group, of_row, of_tile) in ((enough, beyond), (all_but_one, at)):
+            chosen = Mux(self.of_group, of_group, Mux(self.of_row, of_row, of_tile))
+            m.d.sync += flag.eq(Mux(self.advance, chosen, same))
+        with m.If(~self.needed):
+            m.d.sync += enough.eq(1)
         return m

@@ -23,7 +23,7 @@ class MacRing(wiring.Component):
 
     Members:
         write: In, a beat; free: Out, beats.
-        level: Out, half words not claimed or released; coming: Out, `level` and one that is complete.
+        level: Out, half words not claimed or released; arriving: Out, one more is complete in this cycle.
         words, claim, step, tile_end, group_end: In, as in `WeightRing`; slice n of a word serves step n mod R of a tile.
         matvec, narrow, release, word_offset: In: read the word `word_offset` after the read pointer; `release` it and
             all before.
@@ -40,7 +40,7 @@ class MacRing(wiring.Component):
                 "write": In(beat_write_layout(config)),
                 "free": Out(range(beats + 1), init=beats),
                 "level": Out(range(halves + 1)),
-                "coming": Out(range(halves + 2)),
+                "arriving": Out(1),
                 "words": In(16),
                 "claim": In(1),
                 "step": In(1),
@@ -59,11 +59,11 @@ class MacRing(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Two banks of one memory a beat, written one at a time, read together."""
         m = Module()
-        half_written = self._write_side(m)
-        self._read_side(m, half_written)
+        self._write_side(m)
+        self._read_side(m)
         return m
 
-    def _write_side(self, m: Module) -> Signal:
+    def _write_side(self, m: Module) -> None:
         config = self._config
         words, beats = config.mac_words, config.mac_half_beats
         parts = instances.copies(
@@ -72,11 +72,10 @@ class MacRing(wiring.Component):
         self._banks = (parts[:beats], parts[beats:])
         beat = Signal(range(beats))
         tail = Signal(range(2 * words))
-        half_written = Signal()
-        m.d.comb += half_written.eq(self.write.valid & (beat == beats - 1))
+        m.d.comb += self.arriving.eq(self.write.valid & (beat == beats - 1))
         with m.If(self.write.valid):
             m.d.sync += beat.eq(successor(beat, beats))
-        with m.If(half_written):
+        with m.If(self.arriving):
             m.d.sync += tail.eq(successor(tail, 2 * words))
         # Written a cycle late, and read no sooner than two cycles after `level` shows it.
         address = Signal(range(words))
@@ -92,9 +91,8 @@ class MacRing(wiring.Component):
                     unit.write_data.eq(beat_data),
                     unit.write_enable.eq(enable),
                 ]
-        return half_written
 
-    def _read_side(self, m: Module, half_written: Signal) -> None:
+    def _read_side(self, m: Module) -> None:
         config = self._config
         rows, halves = config.rows, 2 * config.mac_words
         head = Signal(range(halves))  # of the current step of a convolution
@@ -106,14 +104,13 @@ class MacRing(wiring.Component):
             new_word.eq(slice_index == rows - 1),
             after_head.eq(_further(head, 2, halves)),
         ]
+        again = self.tile_end & ~self.group_end
         with m.If(self.step):
             m.d.sync += slice_index.eq(Mux(self.tile_end | new_word, 0, slice_index + 1))
-            with m.If(self.group_end):
-                m.d.sync += [base.eq(after_head), head.eq(after_head)]
-            with m.Elif(self.tile_end):
-                m.d.sync += head.eq(base)
-            with m.Elif(new_word):
-                m.d.sync += head.eq(after_head)
+        with m.If(self.step & (self.tile_end | new_word)):
+            m.d.sync += head.eq(Mux(again, base, after_head))
+        with m.If(self.step & self.group_end):
+            m.d.sync += base.eq(after_head)
 
         target = Signal(range(halves))  # first half word of the matrix-vector step
         after_target = Signal(range(halves))
@@ -140,10 +137,9 @@ class MacRing(wiring.Component):
         self._read(m, conv[0], conv[1 : 1 + len(head)], vector_read, address)
         m.d.sync += [self.slice.eq(conv[1 + len(head) :]), self.word_narrow.eq(vector_narrow)]
 
-        claimed = Signal(range(halves + 1))
-        m.d.comb += claimed.eq(Mux(self.claim, self.words << 1, 0))
-        m.d.comb += self.coming.eq(self.level + half_written)
-        m.d.sync += self.level.eq(self.coming - claimed - released_halves)
+        held = self.level + self.arriving - released_halves
+        # `claim` is late: both differences are ready then.
+        m.d.sync += self.level.eq(Mux(self.claim, held - (self.words << 1), held))
         conv_done = delayed(m, self.step & self.group_end, timing.WEIGHT_RELEASE, "conv_done")[-1]
         vector_done = delayed(m, released_halves, 1, "vector_done")[-1]
         freed = Signal(range(halves + 1))
@@ -179,4 +175,6 @@ class MacRing(wiring.Component):
 def _further(place: Signal, distance: int | Signal, places: int) -> Signal:
     """`place + distance` in a ring of `places`; distance: at most `places`."""
     total = place + distance
+    if places & (places - 1) == 0:
+        return total[: len(place)]
     return Mux(total >= places, total - places, total)

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from hwflow import timing
 from hwflow.config import AcceleratorConfig
+from rtl_gen.delay import change
 from rtl_gen.interfaces import GROUP_BITS, SUM_BITS, matvec_layout, matvec_result_layout
 from rtl_gen.vector_memory import vector_words
 
@@ -25,7 +26,8 @@ class MatvecSource(wiring.Component):
 
     Members: `start` begins `groups` groups of `steps` steps, of 8-bit (`wide`) or 4-bit weights (all held until the next
     start); `read_word` to the vector memory, `read_data` from it; `matvec`, `level`, `result` the MAC array; `valid`,
-    `sum` the next output's sum; `take` removes it, `group_end` with it also drops the group's other sums.
+    `sum` the next output's sum; `take`, which means nothing while there is none, removes it, `group_end` with it also
+    drops the group's other sums.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -52,37 +54,50 @@ class MatvecSource(wiring.Component):
         """The circuit."""
         m = Module()
         finished = Signal()
-        m.d.comb += finished.eq(self.take & self.group_end)
+        m.d.comb += finished.eq(self.take & self.group_end & self.valid)
 
-        groups_left = Signal(GROUP_BITS)
+        # A group can begin as soon as the ring holds its words: all else is known a cycle ahead.
+        needed = Signal.like(self.level)
+        groups_left, more = Signal(GROUP_BITS), Signal()
         ahead = Signal(range(GROUPS_AHEAD + 1))
-        guard = Signal(range(timing.matvec_release_latency() + 1))
+        guard, guarded = Signal(range(timing.matvec_release_latency() + 1)), Signal()
         issuing = Signal()
-        step = Signal(STEP_BITS)
+        step, steps_left = Signal(STEP_BITS), Signal(STEP_BITS)
         last_step = Signal()
         begin = Signal()
         m.d.comb += [
-            begin.eq(
-                ~issuing
-                & (groups_left != 0)
-                & (ahead != GROUPS_AHEAD)
-                & (guard == 0)
-                & (self.level >= self.steps << self.wide)
-            ),
-            last_step.eq(step == self.steps - 1),
+            begin.eq(~issuing & more & (ahead != GROUPS_AHEAD) & ~guarded & (self.level >= needed)),
             self.read_word.eq(step),
         ]
-        m.d.sync += ahead.eq(ahead + begin - finished)
+        m.d.sync += [
+            needed.eq(self.steps << self.wide),
+            ahead.eq(ahead + change(begin, finished)),
+        ]
         with m.If(self.start):
-            m.d.sync += groups_left.eq(self.groups)
+            m.d.sync += [groups_left.eq(self.groups), more.eq(self.groups != 0)]
         with m.Elif(begin):
-            m.d.sync += [issuing.eq(1), groups_left.eq(groups_left - 1)]
-        with m.If(guard != 0):
-            m.d.sync += guard.eq(guard - 1)
+            m.d.sync += [
+                issuing.eq(1),
+                groups_left.eq(groups_left - 1),
+                more.eq(groups_left != 1),
+                steps_left.eq(self.steps),
+                last_step.eq(self.steps == 1),
+            ]
+        with m.If(guarded):
+            m.d.sync += [guard.eq(guard - 1), guarded.eq(guard != 1)]
         with m.If(issuing):
-            m.d.sync += step.eq(step + 1)
+            m.d.sync += [
+                step.eq(step + 1),
+                steps_left.eq(steps_left - 1),
+                last_step.eq(steps_left == 2),
+            ]
             with m.If(last_step):
-                m.d.sync += [issuing.eq(0), step.eq(0), guard.eq(timing.matvec_release_latency())]
+                m.d.sync += [
+                    issuing.eq(0),
+                    step.eq(0),
+                    guard.eq(timing.matvec_release_latency()),
+                    guarded.eq(1),
+                ]
 
         # The memory's read register holds the operands of the step issued in the cycle before.
         controls = {
@@ -111,6 +126,8 @@ class MatvecSource(wiring.Component):
         m.d.comb += self.sum.eq(current.word_select(column, SUM_BITS).as_signed())
         with m.If(self.take):
             m.d.sync += column.eq(Mux(self.group_end, 0, column + 1))
+        with m.If(self.start):
+            m.d.sync += column.eq(0)
         with m.If(finished):
             m.d.sync += self.valid.eq(0)
         with m.If(waiting_valid & (~self.valid | finished)):

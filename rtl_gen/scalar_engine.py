@@ -16,7 +16,6 @@ from rtl_gen.interfaces import (
     CONSTANT_RECORD,
     CONSTANTS_WRITE,
     COUNTER_BITS,
-    GROUP_BITS,
     RESULT_WORD,
     SCALAR_BITS,
     SCALAR_TAP,
@@ -28,15 +27,14 @@ from rtl_gen.interfaces import (
 from rtl_gen.logit_signature import LogitSignature
 from rtl_gen.matvec_source import MatvecSource
 from rtl_gen.records import header
+from rtl_gen.scalar_issue import COUNT_BITS, TOKEN_BITS, ScalarIssue
 from rtl_gen.scalar_results import ScalarResults
-from rtl_gen.scalar_unit import ScalarUnit
+from rtl_gen.scalar_unit import SHIFT_BITS, ScalarUnit
+from rtl_gen.token_counter import TokenCounter
 from rtl_gen.vector_memory import VectorMemory
 
 MEAN = fields_layout(isa.FIELDS[isa.Op.MEAN])
 FC = fields_layout(isa.FIELDS[isa.Op.FC])
-
-COUNT_BITS = 16
-TOKEN_BITS = GROUP_BITS + 1
 
 PAIR_FIELDS = ("pos", "neg", "bias_y", "bias_y_shift", "offset")
 VECTOR_FIELDS = ("alpha", "alpha_shift", "beta", "bias_x", "out_shift")
@@ -60,11 +58,11 @@ class ScalarEngine(wiring.Component):
     `timing.scalar_output_latency()` to a vector memory, the tap or the logits, `timing.scale_output_latency()`
     to `constants_write`. An instruction is over when its last output has arrived.
 
-    Members: `instruction` the scalar queue; `record`, `record_level`, `record_take`, `record_last` the constant ring's head;
-    `sums_address`, `sums_data`, `sum_token` the channel sums; `matvec`, `matvec_level`, `matvec_result` the MAC
-    array; `constants_write` to the vector lanes; `scale_available`, `scale_take` the scale tokens; `result` records;
-    `tap_scalar`; `restart` a frame begins; `cycle`, `byte_counts` for the records; `quiet` In: every CONV is over and
-    nothing is being loaded; `frame_done` pulses when the END record has left.
+    Members: `instruction` the scalar queue; `record`, `record_level`, `record_there`, `record_take`, `record_last` the
+    constant ring's head; `sums_address`, `sums_data`, `sum_token` the channel sums; `matvec`, `matvec_level`,
+    `matvec_result` the MAC array; `constants_write` to the vector lanes; `scale_available`, `scale_take` the scale tokens;
+    `result` records; `tap_scalar`; `restart` a frame begins; `cycle`, `byte_counts` for the records; `quiet` In: every
+    CONV is over and nothing is being loaded; `frame_done` pulses when the END record has left.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -74,6 +72,7 @@ class ScalarEngine(wiring.Component):
                 "instruction": In(stream.Signature(SCALAR_BITS)),
                 "record": In(CONSTANT_RECORD),
                 "record_level": In(range(config.constant_words + 1)),
+                "record_there": In(1),
                 "record_take": Out(1),
                 "record_last": Out(1),
                 "sums_address": Out(CHANNEL_BITS),
@@ -99,6 +98,7 @@ class ScalarEngine(wiring.Component):
         """The circuit."""
         m = Module()
         config = self._config
+        m.submodules.issue = self._issue = ScalarIssue(config)
         m.submodules.source = self._source = MatvecSource(config)
         m.submodules.unit = self._unit = ScalarUnit()
         m.submodules.affine = self._affine = AffineUnit()
@@ -107,107 +107,75 @@ class ScalarEngine(wiring.Component):
         m.submodules.signature = self._signature = LogitSignature()
         m.submodules.results = self._results = ScalarResults()
 
-        # The instruction under execution.
+        # The instruction under execution, decoded while it is taken.
         self._word = word = Signal(SCALAR_BITS)
-        self._op = word[:8]
         self._layer = word[8:24]
         self._mean = data.View(MEAN, word[: MEAN.size])
         self._fc = data.View(FC, word[: FC.size])
         self._is_mean, self._is_fc, self._is_affine = Signal(), Signal(), Signal()
+        self._is_end = Signal()
         self._to_hidden, self._to_scale, self._to_logits = Signal(), Signal(), Signal()
+        self._records = Signal()  # every output needs one
         self._count = Signal(COUNT_BITS)
         coming = self.instruction.payload
         op, fc = coming[:8], data.View(FC, coming[: FC.size])
+        mean = data.View(MEAN, coming[: MEAN.size])
         is_fc = op == isa.Op.FC
-        # Decoded while the instruction is taken, registered with it.
-        with m.If(self.instruction.valid & self.instruction.ready):
+        taken = self.instruction.valid & self.instruction.ready
+        self._starting = Signal()
+        m.d.sync += self._starting.eq(taken)
+        with m.If(taken):
             m.d.sync += [
+                word.eq(coming),
                 self._is_mean.eq(op == isa.Op.MEAN),
                 self._is_fc.eq(is_fc),
                 self._is_affine.eq(op == isa.Op.AFFINE),
+                self._is_end.eq(op == isa.Op.END),
                 self._to_hidden.eq(is_fc & (fc.dest == isa.FcDest.HIDDEN)),
                 self._to_scale.eq((op == isa.Op.AFFINE) | (is_fc & (fc.dest == isa.FcDest.SCALE))),
                 self._to_logits.eq(is_fc & (fc.dest == isa.FcDest.LOGITS)),
+                self._records.eq((op != isa.Op.MEAN) | mean.records),
                 # MEAN and AFFINE have `count` at the same place.
-                self._count.eq(Mux(is_fc, fc.outputs, data.View(MEAN, coming[: MEAN.size]).count)),
+                self._count.eq(Mux(is_fc, fc.outputs, mean.count)),
             ]
+            with m.If(op == isa.Op.END):
+                m.d.sync += self._count.eq(0)
 
-        self._issue, self._finished = Signal(), Signal()
-        self._promise = Signal()  # a group's scales will be written without a gap from here on
-        self._starting = Signal()
+        self._finished = Signal()
+        # A register of the engine's own: nothing counts in a frame's first cycle.
+        self._restart = Signal()
+        m.d.sync += self._restart.eq(self.restart)
         self._elaborate_issue(m)
+        self._elaborate_operands(m)
         self._elaborate_outputs(m)
         self._elaborate_control(m)
         return m
 
     def _elaborate_issue(self, m: Module) -> None:
         """Issue one output when its operand, its record and room for its result are there."""
-        config, source = self._config, self._source
-        self._running = Signal()
-        issued = Signal(COUNT_BITS)
-        # Outputs not yet issued; `more`: there are some, `last`: one.
-        left = Signal(COUNT_BITS)
-        more, last = Signal(), Signal()
-        column = Signal(range(config.cols))
-        sum_tokens = Signal(TOKEN_BITS)
-        take_token = Signal()
-        has_sum = (sum_tokens != 0) | (column != 0)
-        has_record = self.record_level != 0
-        records = Signal()
-        m.d.comb += [
-            records.eq(~self._is_mean | self._mean.records),
-            self._issue.eq(
-                self._running
-                & more
-                & (~self._is_mean | has_sum)
-                & (~records | has_record)
-                & (~self._is_fc | source.valid)
-                & (~self._to_logits | self._results.room)
-            ),
-            take_token.eq(self._issue & self._is_mean & (column == 0)),
-            self.record_take.eq(self._issue & records),
-            self.record_last.eq(last),
-            source.take.eq(self._issue & self._is_fc),
-            source.group_end.eq(last | (column == config.cols - 1)),
-            self.sums_address.eq(issued),
-        ]
-        with m.If(self._issue):
-            m.d.sync += [
-                issued.eq(issued + 1),
-                left.eq(left - 1),
-                more.eq(~last),
-                last.eq(left == 2),
-                column.eq(successor(column, config.cols)),
-            ]
-        with m.If(self._starting):
-            m.d.sync += [
-                issued.eq(0),
-                left.eq(self._count),
-                more.eq(self._count != 0),
-                last.eq(self._count == 1),
-                column.eq(0),
-            ]
-
-        # With records for the whole group there, nothing holds its outputs up any more: its scale is promised.
-        group_left, rest = Signal(COUNT_BITS), Signal(COUNT_BITS)
-        promised = Signal()
-        m.d.comb += [
-            group_left.eq(config.cols - column),
-            rest.eq(Mux(left < group_left, left, group_left)),
-            self._promise.eq(
-                self._issue & self._is_fc & self._to_scale & ~promised & (self.record_level >= rest)
-            ),
-        ]
-        with m.If(self._issue):
-            m.d.sync += promised.eq((promised | self._promise) & (rest != 1))
-        m.d.sync += sum_tokens.eq(sum_tokens + self.sum_token - take_token)
-        with m.If(self.restart):
-            m.d.sync += sum_tokens.eq(0)
-
-        # FC: where the operands come from and the MAC array's side.
+        config, source, issue = self._config, self._source, self._issue
         groups = (self._fc.outputs + (config.cols - 1)) >> (config.cols - 1).bit_length()
         operands = Mux(self._fc.hidden, self._b.read_data.as_value(), self._a.read_data.as_value())
         m.d.comb += [
+            issue.start.eq(self._starting),
+            issue.count.eq(self._count),
+            issue.sums.eq(self._is_mean),
+            issue.records.eq(self._records),
+            issue.products.eq(self._is_fc),
+            issue.logits.eq(self._to_logits),
+            issue.scales.eq(self._to_scale),
+            issue.sum_token.eq(self.sum_token),
+            issue.clear.eq(self._restart),
+            issue.record_level.eq(self.record_level),
+            issue.record_there.eq(self.record_there),
+            issue.product_there.eq(source.valid),
+            issue.room.eq(self._results.room),
+            self.record_take.eq(issue.take_record),
+            self.record_last.eq(issue.last),
+            self.sums_address.eq(issue.number),
+            # FC: where the operands come from and the MAC array's side.
+            source.take.eq(issue.issue),
+            source.group_end.eq(issue.group_end),
             source.start.eq(self._starting & self._is_fc),
             source.groups.eq(groups),
             source.steps.eq(self._fc.steps),
@@ -220,45 +188,81 @@ class ScalarEngine(wiring.Component):
             self.matvec.eq(source.matvec),
         ]
 
-        # The operands of the output issued in the cycle before.
-        valid = Signal()
+    def _elaborate_operands(self, m: Module) -> None:
+        """The operands of the output issued in the cycle before; what they are without one does not matter."""
+        source, unit, mean, fc = self._source, self._unit, self._mean, self._fc
+        self._issued = Signal()
         operand = Signal(signed(SUM_BITS))
-        record = Signal(CONSTANT_RECORD)
-        m.d.sync += valid.eq(self._issue)
-        with m.If(self._issue):
-            m.d.sync += [operand.eq(source.sum), record.eq(self.record)]
-        value, mean = self._unit.value, self._mean
+        self._record = record = Signal(CONSTANT_RECORD)
+        m.d.sync += [
+            self._issued.eq(self._issue.issue),
+            operand.eq(source.sum),
+            record.eq(self.record),
+        ]
+        # The instruction's own constants, in registers before its first output is issued.
+        acc_shift = Signal(SHIFT_BITS)
+        lo, hi = Signal.like(unit.lo), Signal.like(unit.hi)
+        m.d.sync += [
+            acc_shift.eq(Mux(self._is_mean, mean.acc_shift, fc.acc_shift)),
+            lo.eq(Mux(self._is_mean, mean.lo, fc.lo)),
+            hi.eq(Mux(self._is_mean, mean.hi, fc.hi)),
+        ]
+        with m.If(self._is_affine):
+            # Whatever goes in, 1.0 comes out.
+            m.d.sync += [lo.eq(SE_ONE), hi.eq(SE_ONE)]
+        # A register of the operands' own.
+        from_sums = Signal()
+        m.d.sync += from_sums.eq(self._is_mean)
+        value, records = unit.value, self._records
         m.d.comb += [
-            value.valid.eq(valid),
-            value.x.eq(Mux(self._is_mean, self.sums_data, operand)),
+            value.valid.eq(self._issued),
+            value.x.eq(Mux(from_sums, self.sums_data, operand)),
             value.alpha.eq(Mux(records, record.scalar_alpha, mean.alpha)),
             value.beta.eq(Mux(records, record.scalar_beta, mean.beta)),
             value.shift.eq(Mux(records, record.scalar_shift, mean.shift)),
-            self._unit.acc_shift.eq(Mux(self._is_mean, mean.acc_shift, self._fc.acc_shift)),
-            self._unit.lo.eq(Mux(self._is_mean, mean.lo, self._fc.lo)),
-            self._unit.hi.eq(Mux(self._is_mean, mean.hi, self._fc.hi)),
+            unit.acc_shift.eq(acc_shift),
+            unit.lo.eq(lo),
+            unit.hi.eq(hi),
         ]
-        self._record = record
 
     def _elaborate_outputs(self, m: Module) -> None:
         """Send results where the instruction wants them, and notice its last one."""
         config, unit, affine = self._config, self._unit, self._affine
         produced, written = Signal(COUNT_BITS), Signal(COUNT_BITS)
         column = Signal(range(config.cols))
-        m.d.comb += self._finished.eq(Mux(self._to_scale, written, produced) == self._count)
+        # Which of the two counts, and how many are still to come.
+        arrived, missing, last = Signal(), Signal(COUNT_BITS), Signal()
+        m.d.comb += arrived.eq(Mux(self._to_scale, affine.valid, unit.valid))
         with m.If(unit.valid):
             m.d.sync += produced.eq(produced + 1)
         with m.If(affine.valid):
             m.d.sync += [written.eq(written + 1), column.eq(successor(column, config.cols))]
+        with m.If(arrived):
+            m.d.sync += [missing.eq(missing - 1), last.eq(missing == 2), self._finished.eq(last)]
         with m.If(self._starting):
-            m.d.sync += [produced.eq(0), written.eq(0), column.eq(0)]
+            m.d.sync += [
+                produced.eq(0),
+                written.eq(0),
+                column.eq(0),
+                missing.eq(self._count),
+                last.eq(self._count == 1),
+                self._finished.eq(self._count == 0),
+            ]
 
+        # Where an output goes is known a cycle before it is there.
+        to_a, to_b, to_affine, logit = Signal(), Signal(), Signal(), Signal()
+        m.d.sync += [
+            to_a.eq(unit.coming & self._is_mean),
+            to_b.eq(unit.coming & self._to_hidden),
+            to_affine.eq(unit.coming & self._to_scale),
+            logit.eq(unit.coming & self._to_logits),
+        ]
         m.d.comb += [
             self._a.restart.eq(self._starting & self._is_mean),
-            self._a.write_valid.eq(unit.valid & self._is_mean),
+            self._a.write_valid.eq(to_a),
             self._a.write_data.eq(unit.result[:8]),
             self._b.restart.eq(self._starting & self._to_hidden),
-            self._b.write_valid.eq(unit.valid & self._to_hidden),
+            self._b.write_valid.eq(to_b),
             self._b.write_data.eq(unit.result[:8]),
         ]
 
@@ -268,8 +272,8 @@ class ScalarEngine(wiring.Component):
             m, VECTOR_FIELDS, timing.scalar_unit_latency() + timing.affine_unit_latency()
         )
         m.d.comb += [
-            affine.channel.valid.eq(unit.valid & self._to_scale),
-            affine.channel.s.eq(Mux(self._is_affine, SE_ONE, unit.result[:16])),
+            affine.channel.valid.eq(to_affine),
+            affine.channel.s.eq(unit.result[:16]),
         ]
         m.d.comb += [affine.channel[name].eq(pair[name]) for name in PAIR_FIELDS]
         write = self.constants_write
@@ -282,20 +286,20 @@ class ScalarEngine(wiring.Component):
         ]
         m.d.comb += [write[name].eq(vector[name]) for name in VECTOR_FIELDS]
 
-        scale_tokens = Signal(TOKEN_BITS)
-        group_written = affine.valid & ((column == config.cols - 1) | (written == self._count - 1))
-        new_token = Mux(self._is_affine, group_written, self._promise)
-        m.d.sync += scale_tokens.eq(scale_tokens + new_token - self.scale_take)
-        with m.If(self.restart):
-            m.d.sync += scale_tokens.eq(0)
-        m.d.comb += self.scale_available.eq(scale_tokens != 0)
+        m.submodules.scale_tokens = scale_tokens = TokenCounter(TOKEN_BITS)
+        group_written = affine.valid & ((column == config.cols - 1) | last)
+        m.d.comb += [
+            scale_tokens.give.eq(self._issue.promise | (self._is_affine & group_written)),
+            scale_tokens.take.eq(self.scale_take),
+            scale_tokens.clear.eq(self._restart),
+            self.scale_available.eq(scale_tokens.some),
+        ]
 
-        logit = unit.valid & self._to_logits
         self._last_logit = Signal(COUNTER_BITS)
         with m.If(logit):
             m.d.sync += self._last_logit.eq(self.cycle)
         m.d.comb += [
-            self._signature.restart.eq(self.restart),
+            self._signature.restart.eq(self._restart),
             self._signature.valid.eq(logit),
             self._signature.index.eq(produced),
             self._signature.logit.eq(unit.result),
@@ -330,60 +334,56 @@ class ScalarEngine(wiring.Component):
         config, results = self._config, self._results
         started = Signal(COUNTER_BITS)
         steps, slots, useful = Signal(COUNTER_BITS), Signal(COUNTER_BITS), Signal(COUNTER_BITS)
+        padding = Signal(COUNTER_BITS)
+        m.d.sync += padding.eq(slots - useful)
         with m.If(self.matvec.valid):
             m.d.sync += [steps.eq(steps + 1), slots.eq(slots + config.mac_lanes)]
-        with m.If(self._issue):
+        with m.If(self._issued):
             m.d.sync += useful.eq(useful + self._fc.inputs)
 
+        # What would be recorded in this cycle.
         record = results.record.payload
         scalar = {
             "start": started,
             "end": self.cycle,
             "steps": steps,
             "useful": useful,
-            "padding": slots - useful,
+            "padding": padding,
         }
         end = {
             "cycles": self._last_logit,
             **{name: self.byte_counts[name] for name in isa.END_COUNTERS[1:]},
         }
+        m.d.comb += [
+            record.header.eq(header(isa.Record.SCALAR, self._layer, wide=self._fc.wide)),
+            record.used.eq(len(isa.SCALAR_COUNTERS)),
+            *(record.counters[n].eq(scalar[name]) for n, name in enumerate(isa.SCALAR_COUNTERS)),
+        ]
+        with m.If(self._is_end):
+            m.d.comb += [
+                record.header.eq(header(isa.Record.END, 0, self._signature.total)),
+                record.used.eq(len(isa.END_COUNTERS)),
+                *(record.counters[n].eq(end[name]) for n, name in enumerate(isa.END_COUNTERS)),
+            ]
 
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.instruction.ready.eq(1)
                 m.d.sync += [steps.eq(0), slots.eq(0), useful.eq(0), started.eq(self.cycle)]
                 with m.If(self.instruction.valid):
-                    m.d.sync += self._word.eq(self.instruction.payload)
                     m.next = "START"
             with m.State("START"):
-                m.d.comb += self._starting.eq(1)
                 m.next = "RUN"
-                with m.If(self._op == isa.Op.END):
+                with m.If(self._is_end):
                     m.next = "END"
-            with m.State("RUN"):
-                m.d.comb += self._running.eq(1)
-                with m.If(self._finished & ~self._is_fc):
+            with m.State("RUN"), m.If(self._finished):
+                with m.If(~self._is_fc):
                     m.next = "IDLE"
-                with m.If(self._finished & self._is_fc & results.record.ready):
-                    m.d.comb += [
-                        record.header.eq(
-                            header(isa.Record.SCALAR, self._layer, wide=self._fc.wide)
-                        ),
-                        record.used.eq(len(isa.SCALAR_COUNTERS)),
-                        *(
-                            record.counters[n].eq(scalar[name])
-                            for n, name in enumerate(isa.SCALAR_COUNTERS)
-                        ),
-                        results.record.valid.eq(1),
-                    ]
+                with m.Elif(results.record.ready):
+                    m.d.comb += results.record.valid.eq(1)
                     m.next = "IDLE"
             with m.State("END"), m.If(self.quiet & results.record.ready):
-                m.d.comb += [
-                    record.header.eq(header(isa.Record.END, 0, self._signature.total)),
-                    record.used.eq(len(isa.END_COUNTERS)),
-                    *(record.counters[n].eq(end[name]) for n, name in enumerate(isa.END_COUNTERS)),
-                    results.record.valid.eq(1),
-                ]
+                m.d.comb += results.record.valid.eq(1)
                 m.next = "DRAIN"
             with m.State("DRAIN"), m.If(results.empty):
                 m.d.comb += self.frame_done.eq(1)

@@ -22,8 +22,8 @@ RECORD = record_layout(len(isa.END_COUNTERS))
 class ScalarResults(wiring.Component):
     """One FIFO for both; a record waits in front of it while a logit goes in.
 
-    Members: `logit` In, class and value, taken at once: issued only while `room`; `room` Out: a logit that is issued now
-    finds a place, and no record is under way; `record` In; `result` Out; `empty` Out: everything has left.
+    Members: `logit` In, class and value, taken at once: issued only while `room`; `room` Out: a logit that is issued in the
+    next cycle finds a place, and no record is under way; `record` In; `result` Out; `empty` Out: everything has left.
     """
 
     def __init__(self) -> None:
@@ -40,18 +40,23 @@ class ScalarResults(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """The circuit."""
         m = Module()
-        m.submodules.records = records = SyncFIFOBuffered(width=RECORD.size, depth=1)
         m.submodules.words = words = SyncFIFOBuffered(width=RESULT_WORD.size, depth=RESULT_WORDS)
         m.submodules.serialiser = serialiser = RecordSerialiser(len(isa.END_COUNTERS))
         logit = self.logit
         word = Signal(RESULT_WORD)
+        # The record under way, or while there is none what is offered: its bits do not wait for `valid`.
+        record = Signal(RECORD, reset_less=True)
+        vacant, taken = Signal(init=1), Signal()
+        with m.If(vacant):
+            m.d.sync += [record.eq(self.record.payload), vacant.eq(~self.record.valid)]
+        with m.Elif(taken):
+            m.d.sync += vacant.eq(1)
+        stored, sent = Signal(), Signal()
         m.d.comb += [
-            records.w_data.eq(self.record.payload),
-            records.w_en.eq(self.record.valid),
-            self.record.ready.eq(records.w_rdy),
-            serialiser.record.valid.eq(records.r_rdy),
-            serialiser.record.payload.eq(records.r_data),
-            records.r_en.eq(serialiser.record.ready),
+            self.record.ready.eq(vacant),
+            serialiser.record.valid.eq(~vacant),
+            serialiser.record.payload.eq(record),
+            taken.eq(serialiser.record.ready),
             serialiser.words.ready.eq(words.w_rdy & ~logit.valid),
             word.eq(serialiser.words.payload),
             words.w_data.eq(word),
@@ -59,15 +64,19 @@ class ScalarResults(wiring.Component):
             self.result.valid.eq(words.r_rdy),
             self.result.payload.eq(words.r_data),
             words.r_en.eq(self.result.ready),
-            self.empty.eq((records.level == 0) & (words.level == 0)),
+            stored.eq(words.w_en & words.w_rdy),
+            sent.eq(words.r_rdy & words.r_en),
         ]
+        drained = Signal(init=1)  # words.level is 0
+        m.d.sync += drained.eq(~stored & (drained | (sent & (words.level == 1))))
+        m.d.comb += self.empty.eq(vacant & drained)
         with m.If(logit.valid):
             value = header(isa.Record.LOGIT, logit.index, _extended(Value.cast(logit.value), 32))
             m.d.comb += [word.data.eq(value), word.last.eq(1)]
-        # Known a cycle late, in which one more word may have come.
-        room = Signal()
-        m.d.sync += room.eq(words.level < RESULT_WORDS - timing.scalar_output_latency() - 1)
-        m.d.comb += self.room.eq(room & (records.level == 0))
+        # The level is known a cycle late, in which one more word may have come. A record comes at an
+        # instruction's end: it is seen before the next logit.
+        room = words.level < RESULT_WORDS - timing.scalar_output_latency() - 1
+        m.d.comb += self.room.eq(room & (vacant | taken))
         return m
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -57,12 +57,13 @@ class Sequencer(wiring.Component):
         instruction: In stream; current: Out, the accepted one, stable until the next is accepted.
         reported: In: everybody has seen `done`; the next instruction may be accepted from the next cycle on.
         finished: In: everything issued has been written.
-        coming: In, words in the ring that serves `current`, with one that is written in this cycle.
+        level: In, words (half words with `mac`) in the ring that serves `current`; arriving: In: one more is written.
         scale_available: In.
         image_slots, image_done: In: slots of the image that are written, and whether all are.
         stream_ready: In: the streams to and from external memory are ready for the next tile. tile_claim: Out: it is issued.
         claim: Out: the first step of a group is issued (words claimed, scale token taken).
-        issue, tile_end, group_end: Out: a step is issued; it is its tile's, its group's last.
+        issue: Out: a step is issued. of_tile_end, of_group_end: Out, early: the step that is next is its tile's, its
+            group's last. tile_end, group_end: Out: it is issued.
         step: Out, the step of the previous cycle. pixels, unmasked: Out, its rows, one cycle later still.
         status: Out.
     """
@@ -75,7 +76,8 @@ class Sequencer(wiring.Component):
                 "current": Out(CONV),
                 "reported": In(1),
                 "finished": In(1),
-                "coming": In(17),
+                "level": In(17),
+                "arriving": In(1),
                 "scale_available": In(1),
                 "image_slots": In(SLOT_BITS),
                 "image_done": In(1),
@@ -83,6 +85,8 @@ class Sequencer(wiring.Component):
                 "tile_claim": Out(1),
                 "claim": Out(1),
                 "issue": Out(1),
+                "of_tile_end": Out(1),
+                "of_group_end": Out(1),
                 "tile_end": Out(1),
                 "group_end": Out(1),
                 "step": Out(STEP),
@@ -93,142 +97,126 @@ class Sequencer(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Control, then counters, then slots."""
+        """Control, then counters, then slots.
+
+        Whether a step is issued is known late in a cycle. It says when registers load, and which of two decisions that
+        are ready is the next cycle's; what they load depends only on where the counters are. The set-up ends as if a
+        group's last step were issued, so that nothing has to be told apart from the begin of another group.
+        """
         m = Module()
         conv = self.current
         m.submodules.coordinates = coordinates = RowCoordinates(self._config)
-        load = Signal()
-        restart = Signal()
-        last_word, last_x, last_y = Signal(), Signal(), Signal()
+        setup = Signal()
+        move = Signal()  # a step is issued, or the set-up ends
+        last_x, last_y = Signal(), Signal()
         last_tile, last_group = Signal(), Signal()
-        tile_start = Signal()
-        group_start = Signal()
         image_here = Signal()
-        self._control(m, load, tile_start, group_start, last_group, image_here)
+        m.d.comb += [
+            self.of_tile_end.eq(last_y),
+            self.of_group_end.eq(last_y & last_tile),
+            self.tile_end.eq(self.issue & last_y),
+            self.group_end.eq(self.issue & last_y & last_tile),
+        ]
+        first_step = self._control(m, setup, move, last_group, image_here)
 
         word = Signal(10)
         dx, dy = Signal(3), Signal(3)
-        tile = Signal(16)
         cg = Signal(GROUP_BITS)
-        # Whether each counter is at its last value is known from the cycle on in which it is.
-        words, kernel, tiles, groups = conv.words, conv.kernel, conv.tiles, conv.groups
-        last_dx, last_dy = Signal(), Signal()
-        for counter, count, at_last, step, wrap in (
-            (word, words, last_word, self.issue, last_word),
-            (dx, kernel, last_dx, self.issue & last_word, last_dx),
-            (dy, kernel, last_dy, self.issue & last_x, last_dy),
-            (tile, tiles, last_tile, self.issue & last_y, last_tile),
-            (cg, groups, last_group, self.group_end, Const(0)),
-        ):
+        # Whether each counter is at its last value is known from the cycle on in which it is; so is where they all are.
+        last_word, last_dx, last_dy = Signal(), Signal(), Signal()
+        counters = (
+            (word, conv.words, last_word, move, last_word),
+            (dx, conv.kernel, last_dx, move & last_word, last_dx),
+            (dy, conv.kernel, last_dy, move & last_x, last_dy),
+            (cg, conv.groups, last_group, move & self.of_group_end, Const(0)),
+        )
+        next_lasts: list[Value] = []
+        for counter, count, at_last, step, wrap in counters:
             one, two = Signal(name=f"one_{counter.name}"), Signal(name=f"before_{counter.name}")
             m.d.sync += one.eq(count == 1)
             last = Signal.like(counter, name=f"last_of_{counter.name}")
             m.d.sync += last.eq(count - 2)
             m.d.comb += two.eq(counter == last)
+            next_lasts.append(Mux(wrap, one, two))
             with m.If(step):
-                m.d.sync += [
-                    counter.eq(Mux(wrap, 0, counter + 1)),
-                    at_last.eq(Mux(wrap, one, two)),
-                ]
-            with m.If(load):
-                m.d.sync += [counter.eq(0), at_last.eq(one)]
-        m.d.comb += [
-            last_x.eq(last_word & last_dx),
-            last_y.eq(last_word & last_dx & last_dy),
-            self.tile_end.eq(self.issue & last_y),
-            self.group_end.eq(self.tile_end & last_tile),
-            restart.eq(load | self.group_end),
-        ]
-        with m.If(self.issue):
-            m.d.sync += [tile_start.eq(last_y), group_start.eq(last_y & last_tile)]
-        with m.If(load):
-            m.d.sync += [tile_start.eq(1), group_start.eq(1)]
+                m.d.sync += [counter.eq(Mux(wrap, 0, counter + 1)), at_last.eq(next_lasts[-1])]
+        next_word, next_dx, next_dy, _ = next_lasts
+        next_x = next_word & Mux(last_word, next_dx, last_dx)
+        with m.If(move):
+            m.d.sync += [last_x.eq(next_x), last_y.eq(next_x & Mux(last_x, next_dy, last_dy))]
+        # Nobody asks for a tile's number: what is left is counted, which compares with a constant.
+        tiles_left = Signal(16)
+        tiles_less, one_tile = Signal.like(tiles_left), Signal()
+        m.d.sync += [tiles_less.eq(conv.tiles - 1), one_tile.eq(conv.tiles == 1)]
+        with m.If(move & last_y):
+            m.d.sync += [
+                tiles_left.eq(Mux(last_tile, tiles_less, tiles_left - 1)),
+                last_tile.eq(Mux(last_tile, one_tile, tiles_left == 1)),
+            ]
+        with m.If(setup):
+            m.d.sync += Cat(last_word, last_dx, last_dy, last_x, last_y, last_tile).eq(~0)
+            m.d.sync += [cg.eq(~0), last_group.eq(0)]
 
         m.d.comb += [
             coordinates.conv.eq(conv),
-            coordinates.setup.eq(self.status.setup & ~load),
-            coordinates.restart.eq(restart),
-            coordinates.advance.eq(self.tile_end),
+            coordinates.setup.eq(setup),
+            coordinates.advance.eq(move & last_y),
+            coordinates.restart.eq(last_tile),
             coordinates.dx.eq(dx),
             coordinates.dy.eq(dy),
             self.pixels.eq(coordinates.pixels),
             self.unmasked.eq(coordinates.unmasked),
         ]
-        slot, out_slot = self._slots(m, restart, coordinates.row_end, last_x, dx, image_here)
+        tap_row = Signal(13)
+        with m.If(move & last_x):
+            m.d.sync += tap_row.eq(Mux(last_y, 0, tap_row + conv.in_w))
+        origin, out_slot = self._slots(
+            m, setup, move & last_y, last_tile, coordinates.row_end, image_here
+        )
         m.d.sync += [
             self.step.valid.eq(self.issue),
-            self.step.first.eq(tile_start),
+            self.step.first.eq(first_step),
             self.step.last.eq(last_y),
             self.step.last_word.eq(last_word),
             self.step.last_tile.eq(last_tile),
             self.step.last_group.eq(last_group),
             self.step.word.eq(word),
-            self.step.slot.eq(slot),
+            self.step.slot.eq(origin + tap_row + dx),
             self.step.cg.eq(cg),
             self.step.out_slot.eq(out_slot),
         ]
         return m
 
     def _control(
-        self,
-        m: Module,
-        load: Signal,
-        tile_start: Signal,
-        group_start: Signal,
-        last_group: Signal,
-        image_here: Signal,
-    ) -> None:
-        """States, stalls and the distance between tiles."""
+        self, m: Module, setup: Signal, move: Signal, last_group: Signal, image_here: Signal
+    ) -> Signal:
+        """States, stalls and the distance between tiles; whether the next step is its tile's first."""
         conv, status = self.current, self.status
         state = Signal(State)
+        running = Signal()
         row = Signal(range(self._config.rows))
+        last_row = Signal()
         wait = Signal(6)
-        waiting, intervals = Signal(), Signal()
-        # What the ring holds in the next cycle, without what a group that begins now claims.
-        weights = Signal()
-        m.d.sync += weights.eq(
-            Mux(
-                self.claim,
-                self.coming >= conv.weight_words << 1,
-                self.coming >= conv.weight_words,
-            )
-        )
-        m.d.comb += self.instruction.ready.eq(state == State.IDLE)
-        m.d.sync += [intervals.eq(conv.interval > 1), waiting.eq(wait > 1)]
-        with m.If(wait != 0):
-            m.d.sync += wait.eq(wait - 1)
+        tile_start, group_start = Signal(), Signal()
+        layer_end = self.of_group_end & last_group
+        m.d.comb += [
+            self.instruction.ready.eq(state == State.IDLE),
+            last_row.eq(setup & (row == self._config.rows - 1)),
+        ]
         with m.Switch(state):
             with m.Case(State.IDLE), m.If(self.instruction.valid):
-                m.d.sync += [state.eq(State.SETUP), conv.eq(self.instruction.payload), row.eq(0)]
+                m.d.sync += [conv.eq(self.instruction.payload), row.eq(0)]
+                m.d.sync += [state.eq(State.SETUP), setup.eq(1)]
             with m.Case(State.SETUP):
                 m.d.comb += [status.setup.eq(1), status.start.eq(row == 0)]
                 m.d.sync += row.eq(row + 1)
-                with m.If(row == self._config.rows - 1):
-                    m.d.sync += state.eq(State.LOAD)
+                with m.If(last_row):
+                    m.d.sync += [state.eq(State.LOAD), setup.eq(0)]
             with m.Case(State.LOAD):
-                m.d.comb += [status.setup.eq(1), load.eq(1)]
-                m.d.sync += state.eq(State.RUN)
-            with m.Case(State.RUN):
-                with m.If((group_start & ~weights) | (tile_start & ~image_here)):
-                    m.d.comb += status.stall_weights.eq(1)
-                with m.Elif(group_start & ~self.scale_available):
-                    m.d.comb += status.stall_scale.eq(1)
-                with m.Elif(tile_start & waiting):
-                    m.d.comb += status.stall_interval.eq(1)
-                with m.Elif(tile_start & ~self.stream_ready):
-                    m.d.comb += status.stall_stream.eq(1)
-                with m.Else():
-                    m.d.comb += [
-                        self.issue.eq(1),
-                        status.issue.eq(1),
-                        self.claim.eq(group_start),
-                        self.tile_claim.eq(tile_start),
-                    ]
-                    with m.If(tile_start):
-                        m.d.sync += wait.eq(Mux(conv.interval == 0, 0, conv.interval - 1))
-                        m.d.sync += waiting.eq(intervals)
-                with m.If(self.group_end & last_group):
-                    m.d.sync += state.eq(State.DRAIN)
+                m.d.comb += status.setup.eq(1)
+                m.d.sync += [state.eq(State.RUN), running.eq(1)]
+            with m.Case(State.RUN), m.If(move & layer_end):
+                m.d.sync += [state.eq(State.DRAIN), running.eq(0)]
             with m.Case(State.DRAIN):
                 m.d.comb += [status.drain.eq(1), status.done.eq(self.finished)]
                 with m.If(self.finished):
@@ -236,31 +224,111 @@ class Sequencer(wiring.Component):
             with m.Case(State.REPORT), m.If(self.reported):
                 m.d.sync += state.eq(State.IDLE)
 
+        # What holds a step up, of what is known a cycle ahead: after a step that is issued now, and after none.
+        enough, waited = self._ahead(m, move, wait, tile_start, group_start)
+        free, free_next, free_same = Signal(), Signal(), Signal()
+        m.d.comb += [
+            free_next.eq(
+                ~layer_end & ~(self.of_group_end & ~enough[1]) & ~(self.of_tile_end & ~waited[1])
+            ),
+            free_same.eq(
+                last_row | (running & ~(group_start & ~enough[0]) & ~(tile_start & ~waited[0]))
+            ),
+            move.eq(
+                free
+                & image_here
+                & (~group_start | self.scale_available)
+                & (~tile_start | self.stream_ready)
+            ),
+            self.issue.eq(move & running),
+            status.issue.eq(self.issue),
+            self.claim.eq(move & group_start),
+            self.tile_claim.eq(move & tile_start),
+        ]
+        m.d.sync += free.eq(Mux(move, free_next, free_same))
+        with m.If(move):
+            m.d.sync += [tile_start.eq(self.of_tile_end), group_start.eq(self.of_group_end)]
+        with m.If(setup):
+            m.d.sync += [tile_start.eq(0), group_start.eq(0)]
+
+        # Why no step is issued: the first reason counts.
+        weights, spaced = Signal(), Signal()
+        m.d.sync += [
+            weights.eq(Mux(move, enough[1], enough[0])),
+            spaced.eq(Mux(move, waited[1], waited[0])),
+        ]
+        with m.If(running):
+            with m.If((group_start & ~weights) | ~image_here):
+                m.d.comb += status.stall_weights.eq(1)
+            with m.Elif(group_start & ~self.scale_available):
+                m.d.comb += status.stall_scale.eq(1)
+            with m.Elif(tile_start & ~spaced):
+                m.d.comb += status.stall_interval.eq(1)
+            with m.Elif(tile_start & ~self.stream_ready):
+                m.d.comb += status.stall_stream.eq(1)
+        return tile_start
+
+    def _ahead(
+        self, m: Module, move: Signal, wait: Signal, tile_start: Signal, group_start: Signal
+    ) -> tuple[list[Signal], list[Signal]]:
+        """Of the next cycle, without and with a step issued in this one.
+
+        Whether the ring holds a group's words, without what a group that begins now claims; whether the last tile is
+        `interval` cycles ago.
+        """
+        conv = self.current
+        enough = [Signal(name=f"enough_{n}") for n in range(2)]
+        waited = [Signal(name=f"waited_{n}") for n in range(2)]
+        # Constants of the layer: words of one group and of two, and the same but for one that is being written.
+        holds: list[Signal] = []
+        for groups in range(2):
+            words = Signal(17 + groups, name=f"words_{groups}")
+            but_one = Signal.like(words, name=f"but_one_{groups}")
+            count = Mux(conv.mac, conv.weight_words << 1, conv.weight_words) << groups
+            m.d.sync += [words.eq(count), but_one.eq(count - 1)]
+            hold = Signal(name=f"hold_{groups}")
+            m.d.comb += hold.eq(Mux(self.arriving, self.level >= but_one, self.level >= words))
+            holds.append(hold)
+        one, several = holds
+        distance, back_to_back = Signal.like(wait), Signal()
+        m.d.sync += [
+            distance.eq(Mux(conv.interval == 0, 0, conv.interval - 1)),
+            back_to_back.eq(conv.interval <= 1),
+        ]
+        with m.If(move & tile_start):
+            m.d.sync += wait.eq(distance)
+        with m.Elif(wait != 0):
+            m.d.sync += wait.eq(wait - 1)
+        m.d.comb += [
+            enough[0].eq(one),
+            enough[1].eq(Mux(group_start, several, one)),
+            waited[0].eq(wait <= 1),
+            waited[1].eq(Mux(tile_start, back_to_back, wait <= 1)),
+        ]
+        return enough, waited
+
     def _slots(
         self,
         m: Module,
-        restart: Signal,
+        setup: Signal,
+        advance: Value,
+        of_group: Signal,
         row_end: Signal,
-        last_x: Signal,
-        dx: Signal,
         image_here: Signal,
     ) -> tuple[Signal, Signal]:
-        """Input slot (with offset) of the tile's first pixel at the current tap; output slot of that pixel."""
+        """Input slot (with offset) of the tile's first pixel at tap (0, 0); output slot of that pixel."""
         conv, rows = self.current, self._config.rows
-        origin = Signal(READ_SLOT_BITS)  # of the tile at tap (0, 0)
+        origin = Signal(READ_SLOT_BITS)
         row_origin = Signal(READ_SLOT_BITS)  # of the first tile of this output row
-        tap_row = Signal(13)
         out_slot = Signal(SLOT_BITS)
         out_row = Signal(SLOT_BITS)
         first_origin = Signal(READ_SLOT_BITS)
-        slot = Signal(READ_SLOT_BITS)
         padding = (
             Mux(conv.pad_top[0], conv.in_w, 0)
             + Mux(conv.pad_top[1], conv.in_w << 1, 0)
             + conv.pad_left
         )
         tile_step, row_step = Signal(READ_SLOT_BITS), Signal(READ_SLOT_BITS)
-        m.d.comb += slot.eq(origin + tap_row + dx)
         # Constants of the layer, known since the set-up.
         m.d.sync += [
             first_origin.eq(slot_offset(self._config.banks) - padding),
@@ -280,29 +348,26 @@ class Sequencer(wiring.Component):
             image.first.eq(first),
             image.tile_step.eq(tile_step),
             image.row_step.eq(row_step),
-            image.restart.eq(restart),
-            image.advance.eq(self.tile_end),
-            image.row_end.eq(conv.row_aligned & row_end),
+            image.of_group.eq(of_group),
+            image.of_row.eq(row_end),
+            image.advance.eq(advance),
+            image.needed.eq(conv.mac & ~setup),
             image.slots.eq(self.image_slots),
-            image_here.eq(self.image_done | ~conv.mac | image.here),
+            image.done.eq(self.image_done),
+            image_here.eq(image.here),
         ]
-        with m.If(self.issue & last_x):
-            m.d.sync += tap_row.eq(Mux(self.tile_end, 0, tap_row + conv.in_w))
-        with m.If(self.tile_end):
-            with m.If(conv.row_aligned & row_end):
-                next_row = row_origin + row_step
-                m.d.sync += [origin.eq(next_row), row_origin.eq(next_row)]
-                m.d.sync += [out_slot.eq(out_row + conv.out_w), out_row.eq(out_row + conv.out_w)]
-            with m.Else():
+        with m.If(advance):
+            with m.If(of_group):
                 m.d.sync += [
-                    origin.eq(origin + tile_step),
-                    out_slot.eq(out_slot + rows),
+                    origin.eq(first_origin),
+                    row_origin.eq(first_origin),
+                    out_slot.eq(0),
+                    out_row.eq(0),
                 ]
-        with m.If(restart):
-            m.d.sync += [
-                origin.eq(first_origin),
-                row_origin.eq(first_origin),
-                out_slot.eq(0),
-                out_row.eq(0),
-            ]
-        return slot, out_slot
+            with m.Elif(row_end):
+                next_row, next_out = row_origin + row_step, out_row + conv.out_w
+                m.d.sync += [origin.eq(next_row), row_origin.eq(next_row)]
+                m.d.sync += [out_slot.eq(next_out), out_row.eq(next_out)]
+            with m.Else():
+                m.d.sync += [origin.eq(origin + tile_step), out_slot.eq(out_slot + rows)]
+        return origin, out_slot

@@ -27,8 +27,8 @@ class SlotCounters(wiring.Component):
     For V pixels that exist, U of them unmasked, c columns and k channels in use, of R, C and K (Km with `mac`):
     pixel_padding = (R-V)*C*K, channel_padding = V*(C-c)*K, k_padding = V*c*(K-k), masked = (V-U)*c*k, useful = U*c*k.
 
-    Members: conv In, stable; valid, last_word, last_group, pixels, unmasked In, of a step; counts Out, `timing.SLOT_COUNT`
-    cycles later, all 0 without a step.
+    Members: conv In, stable; valid, pixels, unmasked In, of a step, last_word, last_group In, a cycle earlier; counts Out,
+    `timing.SLOT_COUNT` cycles after `valid`, all 0 without a step.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -46,18 +46,30 @@ class SlotCounters(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Count rows and the slots of a row; multiply."""
+        """Columns and channels in use; count rows and the slots of a row; multiply."""
         m = Module()
         config, conv = self._config, self.conv
         rows, cols = config.rows, config.cols
-        depth = Signal(range(config.popcount_width + 1))
         deep, shallow = config.popcount_width, config.mac_depth  # powers of two
-        channels = Signal.like(depth)
-        columns = Signal(range(cols + 1))
-        m.d.comb += [
+        channels, channels_missing = (Signal(range(deep + 1)) for _ in range(2))
+        columns, columns_missing = (Signal(range(cols + 1)) for _ in range(2))
+        # Constants of the layer: channels of a word that is its tap's last, and of any other.
+        depth, last, full = (Signal(range(deep + 1)) for _ in range(3))
+        mac = Signal()
+        one = conv.mac & conv.grouped
+        m.d.sync += [
             depth.eq(Mux(conv.mac, shallow, deep)),
-            channels.eq(Mux(conv.mac & conv.grouped, 1, Mux(self.last_word, conv.last_k, depth))),
-            columns.eq(Mux(self.last_group, conv.last_cols, cols)),
+            last.eq(Mux(one, 1, conv.last_k)),
+            full.eq(Mux(one, 1, Mux(conv.mac, shallow, deep))),
+            mac.eq(conv.mac),
+        ]
+        here_channels, here_columns = Mux(self.last_word, last, full), Signal.like(columns)
+        m.d.comb += here_columns.eq(Mux(self.last_group, conv.last_cols, cols))
+        m.d.sync += [
+            channels.eq(here_channels),
+            channels_missing.eq(depth - here_channels),
+            columns.eq(here_columns),
+            columns_missing.eq(cols - here_columns),
         ]
         slots = range(cols * config.popcount_width + 1)
         used, k_missing, c_missing = Signal(slots), Signal(slots), Signal(slots)
@@ -66,8 +78,8 @@ class SlotCounters(wiring.Component):
         m.d.sync += [
             valid.eq(self.valid),
             used.eq(_product(columns, channels)),
-            k_missing.eq(_product(columns, (depth - channels)[: len(depth)])),
-            c_missing.eq(Mux(conv.mac, (cols - columns) * shallow, (cols - columns) * deep)),
+            k_missing.eq(_product(columns, channels_missing)),
+            c_missing.eq(Mux(mac, columns_missing * shallow, columns_missing * deep)),
             existing.eq(_ones(self.pixels)),
             masked.eq(_ones(self.pixels & ~self.unmasked)),
             counted.eq(_ones(self.unmasked)),
@@ -81,7 +93,7 @@ class SlotCounters(wiring.Component):
                 self.counts.channel_padding.eq(_product(existing, c_missing)),
                 self.counts.pixel_padding.eq(
                     Mux(
-                        conv.mac,
+                        mac,
                         (rows - existing)[: len(existing)] * (shallow * cols),
                         (rows - existing)[: len(existing)] * (deep * cols),
                     )

@@ -17,9 +17,9 @@ class WeightRing(wiring.Component):
 
     Members:
         write: In, a beat, always accepted (the loader keeps to `free`); free: Out, beats that may still be written.
-        level: Out, whole words not yet claimed by a group; coming: Out, `level` and one that is complete in this cycle.
+        level: Out, whole words not yet claimed by a group; arriving: Out, one more is complete in this cycle.
         words: In, words of each group; claim: In, a group starts (takes `words` off `level`).
-        step, tile_end, group_end: In: a step is issued; it is the tile's, the group's last.
+        step: In, late: a step is issued; tile_end, group_end: In, early: the next to be is the tile's, the group's last.
         read_en, read_addr: Out, the step's word, `timing.WEIGHT_ADDRESS` cycles after `step`.
         write_en (C bits), write_addr, write_data: Out, to the array's columns.
     """
@@ -33,7 +33,7 @@ class WeightRing(wiring.Component):
                 "write": In(beat_write_layout(config)),
                 "free": Out(range(beats + 1), init=beats),
                 "level": Out(range(words + 1)),
-                "coming": Out(range(words + 2)),
+                "arriving": Out(1),
                 "words": In(16),
                 "claim": In(1),
                 "step": In(1),
@@ -54,10 +54,9 @@ class WeightRing(wiring.Component):
         words, beats = config.weight_words, config.weight_beats
         beat = Signal(range(beats))
         tail = Signal(range(words))
-        word_written = Signal()
         beat_columns = config.beat_bits // config.popcount_width
         m.d.comb += [
-            word_written.eq(self.write.valid & (beat == beats - 1)),
+            self.arriving.eq(self.write.valid & (beat == beats - 1)),
             self.write_en.eq(
                 Cat(
                     self.write.valid & (beat == column // beat_columns)
@@ -69,17 +68,19 @@ class WeightRing(wiring.Component):
         ]
         with m.If(self.write.valid):
             m.d.sync += beat.eq(successor(beat, beats))
-        with m.If(word_written):
+        with m.If(self.arriving):
             m.d.sync += tail.eq(successor(tail, words))
-        m.d.comb += self.coming.eq(self.level + word_written)
-        m.d.sync += self.level.eq(self.coming - Mux(self.claim, self.words, 0))
+        held = self.level + self.arriving
+        # `claim` is late: both differences are ready then.
+        m.d.sync += self.level.eq(Mux(self.claim, held - self.words, held))
 
         head = Signal(range(words))
         base = Signal(range(words))
+        again = self.tile_end & ~self.group_end
         with m.If(self.step):
-            m.d.sync += head.eq(Mux(self.tile_end & ~self.group_end, base, successor(head, words)))
-            with m.If(self.group_end):
-                m.d.sync += base.eq(successor(head, words))
+            m.d.sync += head.eq(Mux(again, base, successor(head, words)))
+        with m.If(self.step & self.group_end):
+            m.d.sync += base.eq(successor(head, words))
         read = delayed(m, Cat(self.step, head), timing.WEIGHT_ADDRESS, "read")[-1]
         m.d.comb += [self.read_en.eq(read[0]), self.read_addr.eq(read[1:])]
 

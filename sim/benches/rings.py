@@ -49,6 +49,7 @@ def constant_ring(memory_bytes: int) -> UnitBench:
 
     async def reader(ctx: Any) -> None:
         while len(taken) < len(wanted):
+            assert ctx.get(dut.some) == (ctx.get(dut.level) > 0)
             take = ctx.get(dut.level) > 0 and rng.random() < (0.2 if len(taken) < 60 else 0.9)
             ctx.set(dut.take, take)
             ctx.set(dut.last, wanted[len(taken)][1])

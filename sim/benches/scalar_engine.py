@@ -78,6 +78,7 @@ class Bench:
             if level < self.config.constant_words and level < len(waiting) and self.chance():
                 level += 1
             ctx.set(dut.record_level, level)
+            ctx.set(dut.record_there, level > 0)
             ctx.set(dut.record, {} if not level else _fields(waiting[0]))
             _, _, take = await ctx.tick().sample(dut.record_take)
             if take:
