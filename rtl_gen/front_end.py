@@ -109,11 +109,14 @@ class FrontEnd(wiring.Component):
             ]
         else:
             m.d.comb += sequencer.stream_ready.eq(1)
-        for ring, chosen in ((weight_ring, ~mac), (mac_ring, mac)):
+        for ring, chosen, issue in (
+            (weight_ring, ~mac, sequencer.issue_binary),
+            (mac_ring, mac, sequencer.issue_mac),
+        ):
             m.d.comb += [
                 ring.words.eq(conv.weight_words),
                 ring.claim.eq(sequencer.claim & chosen),
-                ring.step.eq(sequencer.issue & chosen),
+                ring.step.eq(issue),
                 ring.tile_end.eq(sequencer.of_tile_end),
                 ring.group_end.eq(sequencer.of_group_end),
             ]
@@ -301,7 +304,12 @@ class FrontEnd(wiring.Component):
         leaving = Signal()
         quiet = Signal(range(timing.SETTLE + 1))
         m.d.comb += leaving.eq(drain.valid & (drain.phase == config.row_groups - 1))
-        m.d.sync += flight.eq(flight + sequencer.tile_end - leaving)
+        # Counted a cycle late, long before it leaves.
+        tile_ended = Signal()
+        m.d.sync += [
+            tile_ended.eq(sequencer.tile_end),
+            flight.eq(flight + tile_ended - leaving),
+        ]
         with m.If(sequencer.issue | (flight != 0)):
             m.d.sync += quiet.eq(0)
         with m.Elif(quiet != timing.SETTLE):

@@ -62,8 +62,8 @@ class Sequencer(wiring.Component):
         image_slots, image_done: In: slots of the image that are written, and whether all are.
         stream_ready: In: the streams to and from external memory are ready for the next tile. tile_claim: Out: it is issued.
         claim: Out: the first step of a group is issued (words claimed, scale token taken).
-        issue: Out: a step is issued. of_tile_end, of_group_end: Out, early: the step that is next is its tile's, its
-            group's last. tile_end, group_end: Out: it is issued.
+        issue: Out: a step is issued; issue_binary, issue_mac: Out, for one of the arrays. of_tile_end, of_group_end: Out,
+            early: the step that is next is its tile's, its group's last. tile_end, group_end: Out: it is issued.
         step: Out, the step of the previous cycle. pixels, unmasked: Out, its rows, one cycle later still.
         status: Out.
     """
@@ -85,6 +85,8 @@ class Sequencer(wiring.Component):
                 "tile_claim": Out(1),
                 "claim": Out(1),
                 "issue": Out(1),
+                "issue_binary": Out(1),
+                "issue_mac": Out(1),
                 "of_tile_end": Out(1),
                 "of_group_end": Out(1),
                 "tile_end": Out(1),
@@ -113,11 +115,11 @@ class Sequencer(wiring.Component):
         image_here = Signal()
         m.d.comb += [
             self.of_tile_end.eq(last_y),
-            self.of_group_end.eq(last_y & last_tile),
             self.tile_end.eq(self.issue & last_y),
-            self.group_end.eq(self.issue & last_y & last_tile),
+            self.group_end.eq(self.issue & self.of_group_end),
         ]
-        first_step = self._control(m, setup, move, last_group, image_here)
+        of_line_end, of_layer_end = Signal(), Signal()  # as `of_tile_end`
+        first_step = self._control(m, setup, move, of_layer_end, image_here)
 
         word = Signal(10)
         dx, dy = Signal(3), Signal(3)
@@ -132,29 +134,46 @@ class Sequencer(wiring.Component):
         )
         next_lasts: list[Value] = []
         for counter, count, at_last, step, wrap in counters:
-            one, two = Signal(name=f"one_{counter.name}"), Signal(name=f"before_{counter.name}")
-            m.d.sync += one.eq(count == 1)
-            last = Signal.like(counter, name=f"last_of_{counter.name}")
-            m.d.sync += last.eq(count - 2)
-            m.d.comb += two.eq(counter == last)
-            next_lasts.append(Mux(wrap, one, two))
+            one, two, before = (
+                Signal(name=f"{n}_{counter.name}") for n in ("one", "two", "before")
+            )
+            third = Signal.like(counter, name=f"third_last_{counter.name}")
+            m.d.sync += [one.eq(count == 1), two.eq(count == 2), third.eq(count - 3)]
+            next_lasts.append(Mux(wrap, one, before))
             with m.If(step):
-                m.d.sync += [counter.eq(Mux(wrap, 0, counter + 1)), at_last.eq(next_lasts[-1])]
-        next_word, next_dx, next_dy, _ = next_lasts
-        next_x = next_word & Mux(last_word, next_dx, last_dx)
-        with m.If(move):
-            m.d.sync += [last_x.eq(next_x), last_y.eq(next_x & Mux(last_x, next_dy, last_dy))]
+                m.d.sync += [
+                    counter.eq(Mux(wrap, 0, counter + 1)),
+                    at_last.eq(next_lasts[-1]),
+                    before.eq(Mux(wrap, two, counter == third)),
+                ]
+            with m.If(setup):
+                m.d.sync += before.eq(one)
         # Nobody asks for a tile's number: what is left is counted, which compares with a constant.
         tiles_left = Signal(16)
         tiles_less, one_tile = Signal.like(tiles_left), Signal()
         m.d.sync += [tiles_less.eq(conv.tiles - 1), one_tile.eq(conv.tiles == 1)]
+        next_tile = Mux(last_tile, one_tile, tiles_left == 1)
         with m.If(move & last_y):
             m.d.sync += [
                 tiles_left.eq(Mux(last_tile, tiles_less, tiles_left - 1)),
-                last_tile.eq(Mux(last_tile, one_tile, tiles_left == 1)),
+                last_tile.eq(next_tile),
+            ]
+        next_word, next_dx, next_dy, next_cg = next_lasts
+        next_x = next_word & Mux(last_word, next_dx, last_dx)
+        next_y = next_x & Mux(last_x, next_dy, last_dy)
+        next_end = next_y & Mux(last_y, next_tile, last_tile)
+        next_line = next_y & Mux(last_y, coordinates.next_row_end, coordinates.row_end)
+        with m.If(move):
+            m.d.sync += [
+                last_x.eq(next_x),
+                last_y.eq(next_y),
+                of_line_end.eq(next_end | next_line),
+                self.of_group_end.eq(next_end),
+                of_layer_end.eq(next_end & Mux(self.of_group_end, next_cg, last_group)),
             ]
         with m.If(setup):
             m.d.sync += Cat(last_word, last_dx, last_dy, last_x, last_y, last_tile).eq(~0)
+            m.d.sync += [of_line_end.eq(1), self.of_group_end.eq(1), of_layer_end.eq(0)]
             m.d.sync += [cg.eq(~0), last_group.eq(0)]
 
         m.d.comb += [
@@ -171,7 +190,11 @@ class Sequencer(wiring.Component):
         with m.If(move & last_x):
             m.d.sync += tap_row.eq(Mux(last_y, 0, tap_row + conv.in_w))
         origin, out_slot = self._slots(
-            m, setup, move & last_y, last_tile, coordinates.row_end, image_here
+            m,
+            setup,
+            (move & last_y, move & of_line_end),
+            (coordinates.row_end, last_tile),
+            image_here,
         )
         m.d.sync += [
             self.step.valid.eq(self.issue),
@@ -188,17 +211,16 @@ class Sequencer(wiring.Component):
         return m
 
     def _control(
-        self, m: Module, setup: Signal, move: Signal, last_group: Signal, image_here: Signal
+        self, m: Module, setup: Signal, move: Signal, of_layer_end: Signal, image_here: Signal
     ) -> Signal:
         """States, stalls and the distance between tiles; whether the next step is its tile's first."""
         conv, status = self.current, self.status
         state = Signal(State)
-        running = Signal()
+        running, running_binary, running_mac = Signal(), Signal(), Signal()
         row = Signal(range(self._config.rows))
         last_row = Signal()
         wait = Signal(6)
         tile_start, group_start = Signal(), Signal()
-        layer_end = self.of_group_end & last_group
         m.d.comb += [
             self.instruction.ready.eq(state == State.IDLE),
             last_row.eq(setup & (row == self._config.rows - 1)),
@@ -215,8 +237,10 @@ class Sequencer(wiring.Component):
             with m.Case(State.LOAD):
                 m.d.comb += status.setup.eq(1)
                 m.d.sync += [state.eq(State.RUN), running.eq(1)]
-            with m.Case(State.RUN), m.If(move & layer_end):
-                m.d.sync += [state.eq(State.DRAIN), running.eq(0)]
+                m.d.sync += [running_binary.eq(~conv.mac), running_mac.eq(conv.mac)]
+            with m.Case(State.RUN), m.If(move & of_layer_end):
+                m.d.sync += state.eq(State.DRAIN)
+                m.d.sync += Cat(running, running_binary, running_mac).eq(0)
             with m.Case(State.DRAIN):
                 m.d.comb += [status.drain.eq(1), status.done.eq(self.finished)]
                 with m.If(self.finished):
@@ -229,7 +253,7 @@ class Sequencer(wiring.Component):
         free, free_next, free_same = Signal(), Signal(), Signal()
         m.d.comb += [
             free_next.eq(
-                ~layer_end & ~(self.of_group_end & ~enough[1]) & ~(self.of_tile_end & ~waited[1])
+                ~of_layer_end & ~(self.of_group_end & ~enough[1]) & ~(self.of_tile_end & ~waited[1])
             ),
             free_same.eq(
                 last_row | (running & ~(group_start & ~enough[0]) & ~(tile_start & ~waited[0]))
@@ -241,6 +265,8 @@ class Sequencer(wiring.Component):
                 & (~tile_start | self.stream_ready)
             ),
             self.issue.eq(move & running),
+            self.issue_binary.eq(move & running_binary),
+            self.issue_mac.eq(move & running_mac),
             status.issue.eq(self.issue),
             self.claim.eq(move & group_start),
             self.tile_claim.eq(move & tile_start),
@@ -311,13 +337,16 @@ class Sequencer(wiring.Component):
         self,
         m: Module,
         setup: Signal,
-        advance: Value,
-        of_group: Signal,
-        row_end: Signal,
+        ends: tuple[Value, Value],
+        early: tuple[Signal, Signal],
         image_here: Signal,
     ) -> tuple[Signal, Signal]:
-        """Input slot (with offset) of the tile's first pixel at tap (0, 0); output slot of that pixel."""
+        """Input slot (with offset) of the tile's first pixel at tap (0, 0); output slot of that pixel.
+
+        ends: the last step of a tile, of a line of tiles is issued. early: the next to be ends its output row, its group.
+        """
         conv, rows = self.current, self._config.rows
+        (advance, line_end), (row_end, of_group) = ends, early
         origin = Signal(READ_SLOT_BITS)
         row_origin = Signal(READ_SLOT_BITS)  # of the first tile of this output row
         out_slot = Signal(SLOT_BITS)
@@ -351,23 +380,26 @@ class Sequencer(wiring.Component):
             image.of_group.eq(of_group),
             image.of_row.eq(row_end),
             image.advance.eq(advance),
+            image.line_end.eq(line_end),
             image.needed.eq(conv.mac & ~setup),
             image.slots.eq(self.image_slots),
             image.done.eq(self.image_done),
             image_here.eq(image.here),
         ]
+        line, out_line = (
+            Signal.like(origin),
+            Signal.like(out_slot),
+        )  # where the line of tiles begins that follows
+        m.d.comb += [
+            line.eq(Mux(of_group, first_origin, row_origin + row_step)),
+            out_line.eq(Mux(of_group, 0, out_row + conv.out_w)),
+        ]
+        new_line = of_group | row_end
         with m.If(advance):
-            with m.If(of_group):
-                m.d.sync += [
-                    origin.eq(first_origin),
-                    row_origin.eq(first_origin),
-                    out_slot.eq(0),
-                    out_row.eq(0),
-                ]
-            with m.Elif(row_end):
-                next_row, next_out = row_origin + row_step, out_row + conv.out_w
-                m.d.sync += [origin.eq(next_row), row_origin.eq(next_row)]
-                m.d.sync += [out_slot.eq(next_out), out_row.eq(next_out)]
-            with m.Else():
-                m.d.sync += [origin.eq(origin + tile_step), out_slot.eq(out_slot + rows)]
+            m.d.sync += [
+                origin.eq(Mux(new_line, line, origin + tile_step)),
+                out_slot.eq(Mux(new_line, out_line, out_slot + rows)),
+            ]
+        with m.If(line_end):
+            m.d.sync += [row_origin.eq(line), out_row.eq(out_line)]
         return origin, out_slot
