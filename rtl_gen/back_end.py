@@ -17,7 +17,7 @@ from hwflow.numerics import STORED_BITS
 from hwflow.signature import GROUP
 from rtl_gen import channel_mean, instances, lane
 from rtl_gen.channel_sums import ChannelSums
-from rtl_gen.delay import delayed
+from rtl_gen.delay import delayed, registered
 from rtl_gen.interfaces import (
     CHANNEL_BITS,
     CONSTANTS_WRITE,
@@ -98,31 +98,39 @@ class BackEnd(wiring.Component):
         last = delayed(m, group.last_of_group, lane.Y_STAGE, "last")
         last_columns = Signal(cols)
         m.d.sync += last_columns.eq(Cat(*(j < current.last_cols for j in range(cols))))
-        final_group = delayed(m, group.cg + 1 == current.groups, lane.Y_STAGE, "final_group")
+        last_group = registered(m, (current.groups - 1)[:GROUP_BITS], "last_group")
+        final_group = delayed(m, group.cg == last_group, lane.Y_STAGE, "final_group")
 
-        def columns(stage: int, name: str) -> Signal:
-            """The columns that hold a channel."""
-            found = Signal(cols, name=name)
-            m.d.comb += found.eq(Mux(final_group[stage], last_columns, ~0))
-            return found
+        def columns(stage: int) -> Value:
+            """The columns that hold a channel, from a register."""
+            before = Mux(final_group[stage - 1], last_columns, ~Const(0, cols))
+            return registered(m, before, f"columns_{stage}")
+
+        def present(stage: int) -> Value:
+            """The elements that are stored: their pixel and their channel exist; from a register."""
+            before = Mux(final_group[stage - 1], last_columns, ~Const(0, cols))
+            pixel_masks = (mask[stage - 1][pixel].replicate(cols) for pixel in range(pixels))
+            return registered(
+                m, Cat(*(before & there for there in pixel_masks)), f"present_{stage}"
+            )
 
         residuals = Residuals(config, self, Stages(valid, slot, mask, cg, last))
         shortcuts = residuals.shortcuts(m)
-        keep = columns(lane.KEEP_STAGE, "keep_columns")
+        keep = columns(lane.KEEP_STAGE)
         elements, t_saturated, y_saturated = vector_lanes(
             m, config, current, group.data, self.constants_write, valid, cg, keep, shortcuts
         )
 
-        # Counted only where an element is stored: its pixel and its channel exist.
+        y = lane.Y_STAGE
+        stored = {stage: present(stage) for stage in (lane.T_STAGE, y)}
+        # Counted only where an element is stored.
         for flags, stage, counter, name in (
             (t_saturated, lane.T_STAGE, self.saturated_t, "t"),
             (y_saturated, lane.Y_STAGE, self.saturated_y, "y"),
         ):
-            where = columns(stage, f"{name}_columns").replicate(pixels)
-            stored = Cat(*(mask[stage][pixel].replicate(cols) for pixel in range(pixels)))
             m.submodules[f"{name}_count"] = count = Popcount(config.vector_lanes)
             counted = Signal.like(count.n, name=f"{name}_counted")
-            m.d.comb += count.a.eq(flags & where & stored)
+            m.d.comb += count.a.eq(flags & stored[stage])
             m.d.sync += counted.eq(count.n)
             with m.If(self.layer_start):
                 m.d.sync += counter.eq(0)
@@ -130,17 +138,16 @@ class BackEnd(wiring.Component):
                 m.d.sync += counter.eq(counter + counted)
 
         # Consumers of stored elements ---------------------------------------------------------------
-        y = lane.Y_STAGE
         means = self._means(m, elements)
-        pool = self._pool(m, valid[y], mask[y], elements)
+        pool = self._pool(m, valid[y - Pool.AHEAD], mask[y - Pool.AHEAD], elements)
         residuals.write(m, elements, means, pool)
         for store, enable in (
-            (self.bits_store, current.bits_en),
-            (self.bytes_store, current.store == Store.BYTES),
+            (self.bits_store, registered(m, current.bits_en, "stores_bits")),
+            (self.bytes_store, registered(m, current.store == Store.BYTES, "stores_bytes")),
             (self.tap_store, Const(1)),
         ):
             m.d.comb += [
-                store.valid.eq(valid[y] & enable),
+                store.valid.eq(registered(m, valid[y - 1] & enable, "store_valid")),
                 store.slot.eq(slot[y]),
                 store.mask.eq(mask[y]),
                 store.cg.eq(cg[y]),
@@ -188,21 +195,16 @@ class BackEnd(wiring.Component):
             (current.groups - 1)[:GROUP_BITS] * (cols // GROUP)
             + ((current.last_cols + (GROUP - 1)) >> (GROUP - 1).bit_length())
         )
-        present = columns(y, "message_columns")
-        exist = Cat(
-            *(
-                mask[y][pixel] & present[GROUP * j]
-                for pixel in range(pixels)
-                for j in range(cols // GROUP)
-            )
-        )
         m.d.comb += [
             signature.clear.eq(self.layer_start),
             signature.messages.eq(groups_of_four),
             signature.slot.eq(slot[y - Signature.AHEAD]),
             signature.cg.eq(cg[y - Signature.AHEAD]),
             Value.cast(signature.elements).eq(widened(elements, config.residual_bits)),
-            signature.exist.eq(exist),
+            # A message exists where its first channel does.
+            signature.exist.eq(
+                Cat(*(stored[y][at] for at in range(0, config.vector_lanes, GROUP)))
+            ),
             self.layer_signature.eq(signature.value),
         ]
         self._idle(m)
@@ -229,20 +231,22 @@ class BackEnd(wiring.Component):
         return beside, stored
 
     def _pool(self, m: Module, valid: Signal, mask: Signal, elements: Signal) -> Pool:
-        """The pool unit, fed by layers with `pool_en`."""
+        """The pool unit, fed by layers with `pool_en`; valid, mask: `Pool.AHEAD` cycles before the elements."""
         current = self.current
         pool = Pool(self.config)
         # Only layers that pool clock it: they end, and the next one begins, with nothing in it.
-        m.submodules.pool_unit = EnableInserter(current.pool_en)(pool)
+        pooling, clear = Signal(), Signal()
+        m.d.sync += [pooling.eq(current.pool_en), clear.eq(self.layer_start)]
+        m.submodules.pool_unit = EnableInserter(pooling)(pool)
         m.d.comb += [
-            pool.clear.eq(self.layer_start),
+            pool.clear.eq(clear),
             pool.width.eq(current.out_w),
             pool.height.eq(current.out_h),
             pool.top.eq(current.pool_top),
             pool.left.eq(current.pool_left),
             pool.groups.eq(current.groups),
             pool.row_aligned.eq(current.row_aligned),
-            pool.valid.eq(valid & current.pool_en),
+            pool.valid.eq(valid),
             pool.mask.eq(mask),
             Value.cast(pool.elements).eq(elements),
             self.tap_pool.valid.eq(pool.mean_mask[0]),

@@ -19,6 +19,13 @@ def delayed(m: Module, value: Value | ValueCastable, cycles: int, name: str) -> 
     return stages
 
 
+def registered(m: Module, value: Value, name: str) -> Signal:
+    """`value` one cycle later, in a register of its own: for what is constant in a layer, decoded once, near its use."""
+    register = Signal.like(value, name=name)
+    m.d.sync += register.eq(value)
+    return register
+
+
 def successor(counter: Signal, count: int) -> Value:
     """The next value of a counter that runs over 0..count-1 and wraps; keeps the counter's width."""
     if count & (count - 1) == 0:

@@ -54,11 +54,14 @@ class Pool(wiring.Component):
     Ports:
         clear: starts a layer. width, height of the tensor; top, left: padding; groups: of the pooled tensor.
         row_aligned: every row starts a new group; else only the tensor does.
-        valid, mask, elements: the pixel groups of channel group 0 in slot order, then those of group 1, ...
+        valid, mask: the pixel groups of channel group 0 in slot order, then those of group 1, ...
             Pixels fill the lanes from lane 0 on; a group with a few only ends a row.
-        mean_mask, means: `timing.pool_unit_latency` later the pooled pixels slot, slot + 1, ... of channel
+        elements: theirs, `AHEAD` cycles later, when it is known where they lie.
+        mean_mask, means: `timing.pool_unit_latency` after the elements the pooled pixels slot, slot + 1, ... of channel
             group cg, from lane 0 on; row: row - base in the pool memory of the first one.
     """
+
+    AHEAD = 1
 
     clear: Signal
     width: Signal
@@ -116,7 +119,9 @@ class Pool(wiring.Component):
             position.valid.eq(self.valid),
             position.mask.eq(self.mask),
         ]
-        first_y, odd_y, closed, emit_y, final, taken = (
+        # Element n belongs to stage n: the position's flags are there with the elements, in stage 0.
+        taken = delayed(m, self.valid & self.mask[0], self.AHEAD + 1, "taken")[self.AHEAD :]
+        first_y, odd_y, closed, emit_y, final = (
             delayed(m, value, 1, name)[1]
             for value, name in (
                 (position.first_y, "first_y"),
@@ -124,18 +129,17 @@ class Pool(wiring.Component):
                 (position.closed, "closed"),
                 (position.emit_y, "emit_y"),
                 (position.final, "final"),
-                (self.valid & self.mask[0], "taken"),
             )
         )
         emitted = Signal(self.lanes)
         m.d.comb += emitted.eq(closed & emit_y)
 
         pitch = self._pitch(m)
-        threes = self._across(m, position)
+        threes = self._across(m, position, taken[0])
         if self.lanes == 1:
             before, kept = self._line(m, pitch, threes, position.closed, closed)
         else:
-            before, kept = self._line(m, pitch, threes, self.valid & self.mask[0], taken)
+            before, kept = self._line(m, pitch, threes, *taken)
         totals: list[Signal] = []
         for at, three in enumerate(threes):
             lane = at // self.cols
@@ -158,7 +162,7 @@ class Pool(wiring.Component):
         self._addresses(m, count, final)
         return m
 
-    def _across(self, m: Module, position: PoolPosition) -> list[Signal]:
+    def _across(self, m: Module, position: PoolPosition, taken: Value) -> list[Signal]:
         """Each pixel's sum of a window's row so far, one cycle later.
 
         With a middle pixel the window holds two, with one that closes it the pair before and itself. What
@@ -184,7 +188,7 @@ class Pool(wiring.Component):
                 three = Signal(signed(self.bits + 2), name=f"three_{at}")
                 m.d.sync += three.eq(across)
                 threes.append(three)
-            with m.If(self.valid & self.mask[0]):
+            with m.If(taken):
                 m.d.sync += carry.eq(Mux(position.odd_x[-1], across, pixel))
         return [
             threes[c * self.lanes + lane] for lane in range(self.lanes) for c in range(self.cols)
@@ -228,9 +232,8 @@ class Pool(wiring.Component):
         above in the same group is an even row, of which the sums along x are kept.
         """
         place, place_next = Signal(range(self.depth)), Signal(range(self.depth))
-        m.d.sync += place_next.eq(place)
-        with m.If(advance):
-            m.d.sync += place.eq(place + 1)
+        following = (place + advance)[: len(place)]
+        m.d.sync += [place.eq(following), place_next.eq(place)]
         kept = [Signal(self.six_bits, name=f"kept_{at}") for at in range(len(threes))]
         word = self.cols * self.six_bits
         banks: list[Value] = []
@@ -241,8 +244,10 @@ class Pool(wiring.Component):
             write = memory.write_port()
             read = memory.read_port(transparent_for=(write,))
             lane = slice(bank * self.cols, (bank + 1) * self.cols)
+            above_place = Signal.like(place, name=f"above_place_{bank}")
+            m.d.sync += above_place.eq(following - pitch.places[bank])
             m.d.comb += [
-                read.addr.eq(place - pitch.places[bank]),
+                read.addr.eq(above_place),
                 read.en.eq(1),
                 write.addr.eq(place_next),
                 write.data.eq(Cat(*kept[lane])),

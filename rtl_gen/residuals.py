@@ -12,9 +12,9 @@ from hwflow.config import AcceleratorConfig
 from hwflow.isa import Residual, Store
 from rtl_gen import channel_mean, lane
 from rtl_gen.channel_align import ChannelAlign, RepeatPosition
-from rtl_gen.delay import delayed
+from rtl_gen.delay import delayed, registered
 from rtl_gen.head_memory import HeadMemory
-from rtl_gen.interfaces import GROUP_BITS, ROW_BITS
+from rtl_gen.interfaces import ROW_BITS
 from rtl_gen.pool import Pool
 from rtl_gen.residual_memory import ResidualMemory
 from rtl_gen.stored_elements import narrowed, widened
@@ -51,12 +51,13 @@ class Residuals:
     def _first_row(
         self, m: Module, name: str, slot: Value, cg: Value, groups: Value, base: Value
     ) -> Signal:
-        """First row: base + (slot // G)*groups + cg, two cycles after slot and cg."""
-        product = Signal(ROW_BITS, name=f"{name}_product")
-        group = Signal(GROUP_BITS, name=f"{name}_group")
-        row = Signal(ROW_BITS, name=f"{name}_row")
+        """First row: base + (slot // G)*groups + cg, two cycles after slot and cg; groups and base: in registers."""
+        # Without a reset the product's register can be the multiplier's.
+        product = Signal(ROW_BITS, name=f"{name}_product", reset_less=True)
+        start = Signal(ROW_BITS, name=f"{name}_start", reset_less=True)
+        row = Signal(ROW_BITS, name=f"{name}_row", reset_less=True)
         high = slot[(self.config.pixel_lanes - 1).bit_length() :]
-        m.d.sync += [product.eq(high * groups), group.eq(cg), row.eq(base + product + group)]
+        m.d.sync += [product.eq(high * groups), start.eq(base + cg), row.eq(product + start)]
         return row
 
     def _bank(self, slot: Value) -> Value:
@@ -84,7 +85,11 @@ class Residuals:
                 name,
                 slot[0],
                 word_group,
-                Mux(source == Residual.MAIN, current.main_pitch, groups),
+                registered(
+                    m,
+                    Mux(source == Residual.MAIN, current.main_pitch, groups),
+                    f"{name}_pitch",
+                ),
                 base,
             )
             for name, source, groups, base, word_group in operands
@@ -98,17 +103,19 @@ class Residuals:
         }
         read_stage = ROW_AHEAD
         for which, memory in memories.items():
-            m.submodules[which.name.lower()] = memory
-            for_r = Signal(name=f"{which.name.lower()}_for_r")
+            name = which.name.lower()
+            m.submodules[name] = memory
+            wanted = (current.r_src == which) | (current.r1_src == which)
+            for_r = registered(m, current.r_src == which, f"{name}_for_r")
+            groups = Mux(current.r_src == which, current.r_groups, current.r1_groups)
+            step = current.main_pitch if which is Residual.MAIN else groups
+            enable = registered(
+                m, valid[read_stage - 1] & registered(m, wanted, f"{name}_wanted"), f"{name}_read"
+            )
             m.d.comb += [
-                for_r.eq(current.r_src == which),
-                memory.read_enable.eq(valid[read_stage] & (for_r | (current.r1_src == which))),
+                memory.read_enable.eq(enable),
                 memory.read_row.eq(Mux(for_r, rows[0], rows[1])),
-                memory.read_step.eq(
-                    current.main_pitch
-                    if which is Residual.MAIN
-                    else Mux(for_r, current.r_groups, current.r1_groups)
-                ),
+                memory.read_step.eq(registered(m, step, f"{name}_read_step")),
             ]
             if config.pixel_lanes > 1:
                 m.d.comb += memory.read_bank.eq(self._bank(slot[read_stage]))
@@ -118,22 +125,26 @@ class Residuals:
         if config.head_rows:
             aligned = self._aligned(m, position, memories[Residual.POOL])
 
-        has_r = Signal()
-        m.d.sync += has_r.eq(cg[read_stage] < current.r_groups)
-        exists = {"r": has_r, "r1": Const(1)}
+        exists = {"r": cg[read_stage] < current.r_groups, "r1": Const(1)}
         streamed = self._long_stream(m, cg[0], position.cg, valid[0])
         results: list[Signal] = []
         for name, source, *_ in operands:
             word = Signal(config.pixel_lanes * config.residual_word_bits, name=f"{name}_word")
             chosen: Value = Const(0, len(word))
             for which, memory in memories.items():
+                here = registered(
+                    m,
+                    exists[name]
+                    & registered(m, source == which, f"{name}_in_{which.name.lower()}"),
+                    f"{name}_from_{which.name.lower()}",
+                )
                 repeats = name == "r1" and which == Residual.POOL
                 found: Value = aligned if repeats else memory.read_data
                 if config.long_words and which == Residual.MAIN:
                     found = Mux(
                         streamed, narrowed(self._unit.long_data, config.residual_bits), found
                     )
-                chosen = Mux(exists[name] & (source == which), found, chosen)
+                chosen = chosen | (found & here.replicate(len(word)))
             m.d.sync += word.eq(chosen)
             results.append(word)
         return results[0], results[1]
@@ -181,8 +192,9 @@ class Residuals:
         current, config, y = self.current, self.config, lane.Y_STAGE
         slot, mask, cg = self._group.slot, self._group.mask, self._group.cg
         main, side, pooled = (self._memories[which] for which in Residual if which)
-        averaged = Signal()
-        m.d.sync += averaged.eq(current.store == Store.MEANS)
+        # What is constant in a layer is decoded once; what is not is chosen a cycle before the memories take it.
+        averaged = registered(m, current.store == Store.MEANS, "averaged")
+        unpooled = registered(m, current.store == Store.POOL, "unpooled")
 
         def stored(stages: list[Signal], ahead: int) -> Value:
             """A pixel group's field `ahead` cycles before the write of what is stored."""
@@ -191,8 +203,8 @@ class Residuals:
         store_row = self._first_row(
             m,
             "store",
-            stored(slot, ROW_AHEAD),
-            stored(cg, ROW_AHEAD) >> current.store_shift,
+            registered(m, stored(slot, ROW_AHEAD + 1), "store_slot"),
+            registered(m, stored(cg, ROW_AHEAD + 1) >> current.store_shift, "store_group"),
             current.store_pitch,
             current.store_base,
         )
@@ -201,7 +213,7 @@ class Residuals:
             m,
             "mean",
             slot[at],
-            cg[at] >> current.mean_shift,
+            registered(m, cg[at - 1] >> current.mean_shift, "mean_group"),
             current.mean_groups,
             current.mean_base,
         )
@@ -214,71 +226,58 @@ class Residuals:
                 heads.write_data.eq(Value.cast(pool.means)),
                 heads.columns.eq(current.last_cols),
             ]
-        inside = Const(1)
+        inside: Value = Const(1)
         if config.long_words:
-            inside = Signal(name="inside")
-            m.d.sync += inside.eq(cg[y - 1] < current.store_pitch)
+            inside = registered(m, cg[y - 2] < current.store_pitch, "inside")
+            spills = registered(m, current.store == Store.MAIN, "spills")
             m.d.comb += [
                 self._unit.spill_store.valid.eq(
-                    self._group.valid[y] & (current.store == Store.MAIN) & ~inside
+                    registered(m, self._group.valid[y - 1] & spills & ~inside, "spilled")
                 ),
                 self._unit.spill_store.data.eq(widened(elements, config.residual_bits)),
             ]
-        for memory, store, means_here in (
+        for memory, store, takes_means in (
             (main, Store.MAIN, current.mean_en & current.mean_main),
             (side, Store.SIDE, current.mean_en & ~current.mean_main),
         ):
-            with m.If(means_here):
-                m.d.comb += [
-                    memory.write_mask.eq(mask[MEAN_STAGE]),
-                    memory.write_row.eq(mean_row),
-                    memory.write_step.eq(current.mean_groups),
-                    memory.write_lanes.eq(
-                        channel_mean.mean_lanes(cg[MEAN_STAGE], current.mean_shift, config.cols)
-                    ),
-                    memory.write_data.eq(means[0]),
-                ]
-            with m.Else():
-                m.d.comb += [
-                    memory.write_mask.eq(
-                        Mux(
-                            (current.store == store) & (inside if memory is main else 1), mask[y], 0
-                        )
-                    ),
-                    memory.write_row.eq(store_row),
-                    memory.write_step.eq(current.store_pitch),
-                    memory.write_lanes.eq(~0),
-                    memory.write_data.eq(elements),
-                ]
+            name = store.name.lower()
+            takes_store = registered(m, current.store == store, f"{name}_takes_store")
+            means_here = registered(m, takes_means, f"{name}_takes_means")
+            step = Mux(takes_means, current.mean_groups, current.store_pitch)
+            late = means_here | averaged if store is Store.MAIN else means_here
+            write_mask = Mux(
+                late,
+                mask[MEAN_STAGE - 1],
+                Mux(takes_store & (inside if memory is main else 1), mask[y - 1], 0),
+            )
+            cg_next = cg[MEAN_STAGE - 1]
+            lanes = Mux(
+                means_here,
+                channel_mean.mean_lanes(cg_next, current.mean_shift, config.cols),
+                ~Const(0, config.cols),
+            )
+            word = Mux(means_here, means[0], elements)
             if store is Store.MAIN:
-                with m.If(averaged):
-                    m.d.comb += [
-                        memory.write_mask.eq(mask[MEAN_STAGE]),
-                        memory.write_lanes.eq(
-                            channel_mean.mean_lanes(
-                                cg[MEAN_STAGE], current.store_shift, config.cols
-                            )
-                        ),
-                        memory.write_data.eq(means[1]),
-                    ]
+                shift = current.store_shift
+                lanes = Mux(averaged, channel_mean.mean_lanes(cg_next, shift, config.cols), lanes)
+                word = Mux(averaged, means[1], word)
+            m.d.comb += [
+                memory.write_mask.eq(registered(m, write_mask, f"{name}_mask")),
+                memory.write_row.eq(Mux(means_here, mean_row, store_row)),
+                memory.write_step.eq(registered(m, step, f"{name}_write_step")),
+                memory.write_lanes.eq(registered(m, lanes, f"{name}_lanes")),
+                memory.write_data.eq(word),
+            ]
             if config.pixel_lanes > 1:
-                late = means_here | averaged if store is Store.MAIN else means_here
-                banks = (self._bank(slot[MEAN_STAGE]), self._bank(slot[y]))
-                m.d.comb += memory.write_bank.eq(Mux(late, *banks))
-        with m.If(current.store == Store.POOL):
-            m.d.comb += [
-                pooled.write_mask.eq(mask[y]),
-                pooled.write_row.eq(store_row),
-                pooled.write_step.eq(current.store_pitch),
-                pooled.write_data.eq(elements),
-            ]
-        with m.Else():
-            m.d.comb += [
-                pooled.write_mask.eq(pool.mean_mask),
-                pooled.write_row.eq(current.pool_base + pool.row),
-                pooled.write_step.eq(current.groups),
-                pooled.write_data.eq(Value.cast(pool.means)),
-            ]
+                banks = (self._bank(slot[MEAN_STAGE - 1]), self._bank(slot[y - 1]))
+                m.d.comb += memory.write_bank.eq(registered(m, Mux(late, *banks), f"{name}_bank"))
+        step = Mux(current.store == Store.POOL, current.store_pitch, current.groups)
+        m.d.comb += [
+            pooled.write_mask.eq(Mux(unpooled, mask[y], pool.mean_mask)),
+            pooled.write_row.eq(Mux(unpooled, store_row, current.pool_base + pool.row)),
+            pooled.write_step.eq(registered(m, step, "pool_write_step")),
+            pooled.write_data.eq(Mux(unpooled, elements, Value.cast(pool.means))),
+        ]
         if config.pixel_lanes > 1:
             banks = (self._bank(slot[y]), self._bank(pool.slot))
-            m.d.comb += pooled.write_bank.eq(Mux(current.store == Store.POOL, *banks))
+            m.d.comb += pooled.write_bank.eq(Mux(unpooled, *banks))

@@ -8,6 +8,7 @@ from amaranth.lib import data
 from hwflow.config import AcceleratorConfig
 from hwflow.isa import Store
 from rtl_gen import instances, lane
+from rtl_gen.delay import registered
 from rtl_gen.interfaces import GROUP_BITS
 from rtl_gen.lane_constants import LaneConstants
 
@@ -56,6 +57,7 @@ def vector_lanes(
         ),
     ]
     constants_module = instances.repeat(LaneConstants(config), "hwflow_lane_constants")
+    narrow = registered(m, current.store == Store.BYTES, "narrow")
     lane_module = instances.repeat(lane.Lane(bits), "hwflow_lane")
     elements = Signal(config.vector_lanes * bits)
     t_saturated, y_saturated = Signal(config.vector_lanes), Signal(config.vector_lanes)
@@ -91,7 +93,7 @@ def vector_lanes(
                 r1=shortcuts[1].word_select(at, bits),
                 r1_shift=current.r1_shift,
                 keep=keep[column],
-                narrow=current.store == Store.BYTES,
+                narrow=narrow,
                 t_saturated=t_saturated[at],
                 y=elements.word_select(at, bits),
                 y_saturated=y_saturated[at],

@@ -46,6 +46,17 @@ def pool(seed: int, bits: int = 16) -> UnitBench:
     got: list[tuple[int, int, int, list[int]]] = []
 
     async def bench(ctx: Any) -> None:
+        held = [0] * (lanes * cols)
+
+        async def tick(valid: int, mask: int, words: list[int]) -> None:
+            """A pixel group; its elements follow a cycle later."""
+            nonlocal held
+            ctx.set(unit.valid, valid)
+            ctx.set(unit.mask, mask)
+            ctx.set(unit.elements, held)
+            await ctx.tick()
+            held = words
+
         for (height, width), row_aligned, tensor in layers:
             fields = {
                 "width": width,
@@ -63,16 +74,12 @@ def pool(seed: int, bits: int = 16) -> UnitBench:
             for one in tensor:
                 for group in _pixel_groups(one, config.rows, lanes, row_aligned):
                     while chance.random() < 0.3:
-                        ctx.set(unit.valid, 0)
-                        await ctx.tick()
+                        await tick(0, 0, rng.integers(low, high, lanes * cols).tolist())
                     words = rng.integers(low, high, lanes * cols, endpoint=True)
                     words[: group.size] = group.reshape(-1)
-                    ctx.set(unit.valid, 1)
-                    ctx.set(unit.mask, (1 << len(group)) - 1)
-                    ctx.set(unit.elements, words.tolist())
-                    await ctx.tick()
-            ctx.set(unit.valid, 0)
-            await ctx.tick().repeat(timing.pool_unit_latency(config))
+                    await tick(1, (1 << len(group)) - 1, words.tolist())
+            for _ in range(unit.AHEAD + timing.pool_unit_latency(config)):
+                await tick(0, 0, held)
 
     async def watch(ctx: Any) -> None:
         while len(got) < len(want):

@@ -72,23 +72,31 @@ def test_pool(height: int, width: int, row_aligned: bool, lanes: int, gap: float
         fields = {"width": width, "height": height, "top": top, "left": left, "groups": groups}
         for field, value in {**fields, "row_aligned": int(row_aligned)}.items():
             ctx.set(getattr(unit, field), value)
+        held = [0] * (lanes * COLS)
+
+        async def tick(valid: int, mask: int, words: list[int]) -> None:
+            """A pixel group; its elements follow a cycle later."""
+            nonlocal held
+            ctx.set(unit.valid, valid)
+            ctx.set(unit.mask, mask)
+            ctx.set(unit.elements, held)
+            await ctx.tick()
+            held = words
+
         for layer in tensors:
             ctx.set(unit.clear, 1)
             await ctx.tick()
             ctx.set(unit.clear, 0)
             for tensor in layer:
                 for group in pixel_groups(tensor, 8, lanes, row_aligned=row_aligned):
-                    while chance.random() < gap:
-                        ctx.set(unit.valid, 0)
-                        await ctx.tick()
-                    ctx.set(unit.valid, 1)
-                    ctx.set(unit.mask, (1 << len(group)) - 1)
                     noise = rng.integers(-(1 << 15), 1 << 15, lanes * COLS)
-                    noise[: group.size] = group.reshape(-1)
-                    ctx.set(unit.elements, noise.tolist())
-                    await ctx.tick()
-            ctx.set(unit.valid, 0)
-            await ctx.tick().repeat(timing.pool_unit_latency(config(lanes)))
+                    while chance.random() < gap:
+                        await tick(0, 0, noise.tolist())
+                    words = noise.copy()
+                    words[: group.size] = group.reshape(-1)
+                    await tick(1, (1 << len(group)) - 1, words.tolist())
+            for _ in range(pool.Pool.AHEAD + timing.pool_unit_latency(config(lanes))):
+                await tick(0, 0, [0] * (lanes * COLS))
 
     async def watch(ctx: Any) -> None:
         while len(got) < len(want):
@@ -137,7 +145,7 @@ def test_saturates() -> None:
         ctx.set(unit.elements[1], -32768)
         await ctx.tick().repeat(9)
         ctx.set(unit.valid, 0)
-        await ctx.tick().repeat(timing.pool_unit_latency(config(1)) - 1)
+        await ctx.tick().repeat(unit.AHEAD + timing.pool_unit_latency(config(1)) - 1)
         assert ctx.get(unit.mean_mask)
         assert (ctx.get(unit.means[0]), ctx.get(unit.means[1])) == (32767, -32768)
 
