@@ -79,7 +79,7 @@ class MacRing(wiring.Component):
             m.d.sync += tail.eq(successor(tail, 2 * words))
         # Written a cycle late, and read no sooner than two cycles after `level` shows it.
         address = Signal(range(words))
-        beat_data = Signal(config.beat_bits)
+        beat_data = Signal(config.beat_bits, reset_less=True)
         with m.If(self.write.valid):
             m.d.sync += [address.eq(tail >> 1), beat_data.eq(self.write.data)]
         for bank, units in enumerate(self._banks):

@@ -20,8 +20,8 @@ class RowCoordinates(wiring.Component):
         conv: In, stable.
         setup: In, high for R cycles: the first tile's coordinates are computed, a row a cycle.
         restart: In, early: the first tile is next. advance: In, late: the next tile is; what that loads is known without it.
-        row_end: Out: the tile after this one starts a new output row (row-aligned tiles), unless `restart`; next_row_end: Out:
-            the one after that will.
+        row_end: Out: the tile after this one starts a new output row (row-aligned tiles), unless `restart`.
+        next_row_end: Out: the one after that does, unless it is a first one.
         dy, dx: In, the tap. pixels, unmasked: Out, R bits each, `timing.ROW_TEST` cycles after dy, dx:
             the pixel exists; its tap is inside the input as well.
     """
@@ -106,8 +106,8 @@ class RowCoordinates(wiring.Component):
                 ]
 
             # Modulo four times what they may be: below 0 is far beyond the input.
-            in_x = Signal(COORDINATE_BITS + 2, name=f"in_x_{i}")
-            in_y = Signal(COORDINATE_BITS + 2, name=f"in_y_{i}")
+            in_x = Signal(COORDINATE_BITS + 2, name=f"in_x_{i}", reset_less=True)
+            in_y = Signal(COORDINATE_BITS + 2, name=f"in_y_{i}", reset_less=True)
             valid = Signal(name=f"valid_{i}")
             m.d.sync += [
                 valid.eq((x < conv.out_w) & (y < conv.out_h)),

@@ -8,10 +8,10 @@ from amaranth.lib.wiring import In, Out
 
 from hwflow import isa
 from hwflow.config import AcceleratorConfig
-from rtl_gen.bank_division import READ_SLOT_BITS, slot_offset
-from rtl_gen.image_wait import ImageWait
+from rtl_gen.bank_division import READ_SLOT_BITS
 from rtl_gen.interfaces import CONV, GROUP_BITS, SLOT_BITS
 from rtl_gen.row_coordinates import RowCoordinates
+from rtl_gen.tile_slots import TileSlots
 
 STEP = data.StructLayout(
     {
@@ -59,7 +59,8 @@ class Sequencer(wiring.Component):
         finished: In: everything issued has been written.
         level: In, words (half words with `mac`) in the ring that serves `current`; arriving: In: one more is written.
         scale_available: In.
-        image_slots, image_done: In: slots of the image that are written, and whether all are.
+        image_slots, image_grown, image_done: In: slots of the image that are written, whether that is one more than in the
+            cycle before, whether all are.
         stream_ready: In: the streams to and from external memory are ready for the next tile. tile_claim: Out: it is issued.
         claim: Out: the first step of a group is issued (words claimed, scale token taken).
         issue: Out: a step is issued; issue_binary, issue_mac: Out, for one of the arrays. of_tile_end, of_group_end: Out,
@@ -80,6 +81,7 @@ class Sequencer(wiring.Component):
                 "arriving": In(1),
                 "scale_available": In(1),
                 "image_slots": In(SLOT_BITS),
+                "image_grown": In(1),
                 "image_done": In(1),
                 "stream_ready": In(1),
                 "tile_claim": Out(1),
@@ -189,13 +191,19 @@ class Sequencer(wiring.Component):
         tap_row = Signal(13)
         with m.If(move & last_x):
             m.d.sync += tap_row.eq(Mux(last_y, 0, tap_row + conv.in_w))
-        origin, out_slot = self._slots(
-            m,
-            setup,
-            (move & last_y, move & of_line_end),
-            (coordinates.row_end, last_tile),
-            image_here,
-        )
+        m.submodules.slots = slots = TileSlots(self._config)
+        m.d.comb += [
+            slots.conv.eq(conv),
+            slots.of_group.eq(last_tile),
+            slots.of_row.eq(coordinates.row_end),
+            slots.advance.eq(move & last_y),
+            slots.line_end.eq(move & of_line_end),
+            slots.needed.eq(conv.mac & ~setup),
+            slots.image_slots.eq(self.image_slots),
+            slots.image_grown.eq(self.image_grown),
+            slots.image_done.eq(self.image_done),
+            image_here.eq(slots.image_here),
+        ]
         m.d.sync += [
             self.step.valid.eq(self.issue),
             self.step.first.eq(first_step),
@@ -204,9 +212,9 @@ class Sequencer(wiring.Component):
             self.step.last_tile.eq(last_tile),
             self.step.last_group.eq(last_group),
             self.step.word.eq(word),
-            self.step.slot.eq(origin + tap_row + dx),
+            self.step.slot.eq(slots.origin + tap_row + dx),
             self.step.cg.eq(cg),
-            self.step.out_slot.eq(out_slot),
+            self.step.out_slot.eq(slots.out_slot),
         ]
         return m
 
@@ -332,74 +340,3 @@ class Sequencer(wiring.Component):
             waited[1].eq(Mux(tile_start, back_to_back, wait <= 1)),
         ]
         return enough, waited
-
-    def _slots(
-        self,
-        m: Module,
-        setup: Signal,
-        ends: tuple[Value, Value],
-        early: tuple[Signal, Signal],
-        image_here: Signal,
-    ) -> tuple[Signal, Signal]:
-        """Input slot (with offset) of the tile's first pixel at tap (0, 0); output slot of that pixel.
-
-        ends: the last step of a tile, of a line of tiles is issued. early: the next to be ends its output row, its group.
-        """
-        conv, rows = self.current, self._config.rows
-        (advance, line_end), (row_end, of_group) = ends, early
-        origin = Signal(READ_SLOT_BITS)
-        row_origin = Signal(READ_SLOT_BITS)  # of the first tile of this output row
-        out_slot = Signal(SLOT_BITS)
-        out_row = Signal(SLOT_BITS)
-        first_origin = Signal(READ_SLOT_BITS)
-        padding = (
-            Mux(conv.pad_top[0], conv.in_w, 0)
-            + Mux(conv.pad_top[1], conv.in_w << 1, 0)
-            + conv.pad_left
-        )
-        tile_step, row_step = Signal(READ_SLOT_BITS), Signal(READ_SLOT_BITS)
-        # Constants of the layer, known since the set-up.
-        m.d.sync += [
-            first_origin.eq(slot_offset(self._config.banks) - padding),
-            tile_step.eq(Mux(conv.stride2, 2 * rows, rows)),
-            row_step.eq(Mux(conv.stride2, conv.in_w << 1, conv.in_w)),
-        ]
-        # While the image is being written, a tile waits for the last slot it reads.
-        across, down = Signal(range(2 * rows)), Signal(READ_SLOT_BITS)
-        m.d.sync += [
-            across.eq(Mux(conv.stride2, 2 * (rows - 1), rows - 1)),
-            down.eq((conv.kernel - 1) * (conv.in_w + 1)),
-        ]
-        m.submodules.image = image = ImageWait()
-        first = Signal.like(image.first)
-        m.d.sync += first.eq(first_origin + across + down - slot_offset(self._config.banks))
-        m.d.comb += [
-            image.first.eq(first),
-            image.tile_step.eq(tile_step),
-            image.row_step.eq(row_step),
-            image.of_group.eq(of_group),
-            image.of_row.eq(row_end),
-            image.advance.eq(advance),
-            image.line_end.eq(line_end),
-            image.needed.eq(conv.mac & ~setup),
-            image.slots.eq(self.image_slots),
-            image.done.eq(self.image_done),
-            image_here.eq(image.here),
-        ]
-        line, out_line = (
-            Signal.like(origin),
-            Signal.like(out_slot),
-        )  # where the line of tiles begins that follows
-        m.d.comb += [
-            line.eq(Mux(of_group, first_origin, row_origin + row_step)),
-            out_line.eq(Mux(of_group, 0, out_row + conv.out_w)),
-        ]
-        new_line = of_group | row_end
-        with m.If(advance):
-            m.d.sync += [
-                origin.eq(Mux(new_line, line, origin + tile_step)),
-                out_slot.eq(Mux(new_line, out_line, out_slot + rows)),
-            ]
-        with m.If(line_end):
-            m.d.sync += [row_origin.eq(line), out_row.eq(out_line)]
-        return origin, out_slot
