@@ -137,9 +137,12 @@ class MacRing(wiring.Component):
         self._read(m, conv[0], conv[1 : 1 + len(head)], vector_read, address)
         m.d.sync += [self.slice.eq(conv[1 + len(head) :]), self.word_narrow.eq(vector_narrow)]
 
-        held = self.level + self.arriving - released_halves
-        # `claim` is late: both differences are ready then.
-        m.d.sync += self.level.eq(Mux(self.claim, held - (self.words << 1), held))
+        # A group is claimed when no product's words are left, so never with a release. `claim` is late: what both make of
+        # the level is ready then. -(n + 1) is ~n, without a carry.
+        offset = (~self.word_offset)[: len(self.level)]
+        less = Mux(released, Mux(self.narrow, offset, offset << 1), 0)
+        held = self.level + self.arriving
+        m.d.sync += self.level.eq(Mux(self.claim, held - (self.words << 1), held + less))
         conv_done = delayed(m, self.step & self.group_end, timing.WEIGHT_RELEASE, "conv_done")[-1]
         vector_done = delayed(m, released_halves, 1, "vector_done")[-1]
         freed = Signal(range(halves + 1))
