@@ -232,20 +232,20 @@ class Accelerator(wiring.Component):
         One net would reset tens of thousands of registers and be the slowest of all. The registers form a chain, and a
         reset lasts longer than the chain is long: all units are in reset together before the first leaves it.
         """
-        left = Signal(range(RESET_CYCLES), init=RESET_CYCLES - 1)
+        left, counting = Signal(range(RESET_CYCLES), init=RESET_CYCLES - 1), Signal(init=1)
         with m.If(abandon):
-            m.d.sync += left.eq(RESET_CYCLES - 1)
-        with m.Elif(left != 0):
-            m.d.sync += left.eq(left - 1)
+            m.d.sync += [left.eq(RESET_CYCLES - 1), counting.eq(1)]
+        with m.Elif(counting):
+            m.d.sync += [left.eq(left - 1), counting.eq(left != 1)]
         chain: list[Signal] = []
         domains = {name: f"core_{name}" for name in names}
         for name, domain in domains.items():
             reset = Signal(name=f"reset_{name}", init=1)
-            m.d.sync += reset.eq(chain[-1] if chain else left != 0)
+            m.d.sync += reset.eq(chain[-1] if chain else counting)
             m.domains += ClockDomain(domain, local=True)
             m.d.comb += [ClockSignal(domain).eq(ClockSignal()), ResetSignal(domain).eq(reset)]
             chain.append(reset)
-        m.d.sync += resetting.eq(abandon | (left != 0) | Cat(chain).any())
+        m.d.sync += resetting.eq(abandon | counting | Cat(chain).any())
         return domains
 
     def _streams(
@@ -292,28 +292,28 @@ class Accelerator(wiring.Component):
         written: Value,
     ) -> None:
         """The end of a run by a fault: ERROR record, `done`, outstanding beats, reset of the units, end of `busy`."""
-        m.d.comb += arbiter.error.payload.eq(guard.record)
+        m.d.comb += [
+            arbiter.error.payload.eq(guard.record),
+            # From the fault to the end of the reset, in which the guard forgets it.
+            arbiter.hold.eq(guard.failed),
+        ]
+        m.d.sync += abandon.eq(0)
         with m.FSM(name="fault"):
             with m.State("NONE"), m.If(guard.failed):
-                m.d.comb += arbiter.hold.eq(1)
                 m.next = "SEND"
             with m.State("SEND"):
-                m.d.comb += [arbiter.hold.eq(1), arbiter.error.valid.eq(1)]
+                m.d.comb += arbiter.error.valid.eq(1)
                 with m.If(arbiter.error.ready):
                     m.next = "DONE"
             with m.State("DONE"):
-                m.d.comb += [arbiter.hold.eq(1), self.error.eq(1)]
+                m.d.comb += self.error.eq(1)
                 m.next = "DRAIN"
-            with m.State("DRAIN"):
-                m.d.comb += arbiter.hold.eq(1)
-                with m.If(guard.settled & written):
-                    m.next = "ABANDON"
+            with m.State("DRAIN"), m.If(guard.settled & written):
+                m.d.sync += abandon.eq(1)
+                m.next = "ABANDON"
             with m.State("ABANDON"):
-                m.d.comb += [arbiter.hold.eq(1), abandon.eq(1)]
                 m.next = "RESET"
-            with m.State("RESET"):
+            with m.State("RESET"), m.If(~resetting):
                 # The guard lets nothing out until the last unit has forgotten the run.
-                m.d.comb += arbiter.hold.eq(1)
-                with m.If(~resetting):
-                    m.d.comb += guard.clear.eq(1)
-                    m.next = "NONE"
+                m.d.comb += guard.clear.eq(1)
+                m.next = "NONE"

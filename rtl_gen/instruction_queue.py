@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from hwflow import isa
@@ -12,6 +11,7 @@ from hwflow.config import AcceleratorConfig
 from hwflow.timing import PREFETCHED
 from rtl_gen.delay import successor
 from rtl_gen.interfaces import beat_write_layout
+from rtl_gen.registered_fifo import BufferedRegisteredFIFO
 
 INSTRUCTION_BITS = 8 * isa.INSTRUCTION_BYTES
 
@@ -48,7 +48,7 @@ class InstructionQueue(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """The circuit."""
         m = Module()
-        m.submodules.fifo = fifo = SyncFIFOBuffered(
+        m.submodules.fifo = fifo = BufferedRegisteredFIFO(
             width=INSTRUCTION_BITS + DESTINATION.size, depth=PREFETCHED
         )
         claimed = Signal(range(PREFETCHED + 1))

@@ -8,7 +8,6 @@ from operator import or_
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.enum import Enum
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from hwflow import isa, timing
@@ -29,7 +28,7 @@ from rtl_gen.interfaces import (
     bytes_write_layout,
     fields_layout,
 )
-from rtl_gen.registered_fifo import RegisteredFIFO
+from rtl_gen.registered_fifo import BufferedRegisteredFIFO, RegisteredFIFO
 from rtl_gen.ring_room import RingRoom
 from rtl_gen.scalar_engine import byte_counts_layout
 
@@ -142,10 +141,10 @@ class Loader(wiring.Component):
         m = Module()
         m.submodules.instructions = self._instructions = InstructionQueue(self._config)
         m.submodules.byte_writer = self._byte_writer = ByteWriter(self._config)
-        m.submodules.conv_queue = self._conv_queue = SyncFIFOBuffered(
+        m.submodules.conv_queue = self._conv_queue = BufferedRegisteredFIFO(
             width=CONV.size, depth=CONV_QUEUE
         )
-        m.submodules.scalar_queue = self._scalar_queue = SyncFIFOBuffered(
+        m.submodules.scalar_queue = self._scalar_queue = BufferedRegisteredFIFO(
             width=SCALAR_BITS, depth=SCALAR_QUEUE
         )
         m.submodules.routes = self._routes = RegisteredFIFO(width=ROUTE.size, depth=REQUESTS_AHEAD)
@@ -156,21 +155,25 @@ class Loader(wiring.Component):
 
         self._fetching = Signal()  # between start and END
         self._loading = Signal()  # a LOAD has requests left
+        self._following = Signal(
+            init=1
+        )  # none has: a register of its own for the many that follow the oldest instruction
         self._load = Signal(LOAD)
         self._first = Signal()
         self._image_begun = Signal()  # its LOAD has been dispatched in this frame
         # A request was made in the last cycle, and is on offer for the first time: for the LOAD, for an instruction. What
         # counts it need not wait for the decision: the next one looks at the counts a cycle later.
         self._burst_made, self._fetch_made = Signal(), Signal()
-        convs_none = Signal(init=1)
+        convs, convs_none = Signal(range(CONV_QUEUE + 1)), Signal(init=1)
         self._elaborate_requests(m)
         self._elaborate_beats(m)
         self._elaborate_dispatch(m)
-        convs = self._conv_queue
-        with m.If(convs.w_en & convs.w_rdy):
-            m.d.sync += convs_none.eq(0)
-        with m.Elif(convs.r_en & convs.r_rdy):
-            m.d.sync += convs_none.eq(convs.level == 1)
+        queue = self._conv_queue
+        added, removed = queue.w_en & queue.w_rdy, queue.r_en & queue.r_rdy
+        with m.If(added & ~removed):
+            m.d.sync += [convs.eq(convs + 1), convs_none.eq(0)]
+        with m.Elif(removed & ~added):
+            m.d.sync += [convs.eq(convs - 1), convs_none.eq(convs == 1)]
         m.d.comb += self.idle.eq(
             ~self._fetching
             & ~self._loading
@@ -238,34 +241,33 @@ class Loader(wiring.Component):
                 load.beats.eq(load.beats - request.payload.beats),
                 self._first.eq(0),
             ]
+        # Payload and purpose mean something only once a request is valid; which one it is does not wait for whether.
         with m.FSM():
             with m.State("CHOOSE"):
+                m.d.sync += [
+                    self.purpose.kind.eq(isa.INSTRUCTIONS),
+                    self.purpose.layer.eq(0),
+                    request.payload.address.eq(address),
+                    request.payload.beats.eq(instructions.beats),
+                ]
                 with m.If(routes.w_rdy & self._fetching & instructions.room):
-                    m.d.sync += [
-                        self.purpose.kind.eq(isa.INSTRUCTIONS),
-                        self.purpose.layer.eq(0),
-                        request.payload.address.eq(address),
-                        request.payload.beats.eq(instructions.beats),
-                        request.valid.eq(1),
-                        self._fetch_made.eq(1),
-                    ]
+                    m.d.sync += [request.valid.eq(1), self._fetch_made.eq(1)]
                     m.next = "REQUEST"
                 with m.Elif(routes.w_rdy & self._loading & due):
                     m.next = "BURST"
             with m.State("BURST"):
                 m.next = "CHOOSE"
+                m.d.sync += [
+                    self.purpose.kind.eq(load.ring),
+                    self.purpose.layer.eq(load.layer),
+                    request.payload.address.eq(load.address),
+                    request.payload.beats.eq(Mux(short, room, want)),
+                ]
                 with m.If(~short | (quiet & (room != 0))):
-                    m.d.sync += [
-                        self.purpose.kind.eq(load.ring),
-                        self.purpose.layer.eq(load.layer),
-                        request.payload.address.eq(load.address),
-                        request.payload.beats.eq(Mux(short, room, want)),
-                        request.valid.eq(1),
-                        self._burst_made.eq(1),
-                    ]
+                    m.d.sync += [request.valid.eq(1), self._burst_made.eq(1)]
                     m.next = "REQUEST"
                 with m.If(~short & want_all):
-                    m.d.sync += self._loading.eq(0)
+                    m.d.sync += [self._loading.eq(0), self._following.eq(1)]
             with m.State("REQUEST"), m.If(request.ready):
                 m.d.sync += request.valid.eq(0)
                 m.next = "CHOOSE"
@@ -372,15 +374,19 @@ class Loader(wiring.Component):
                 m.d.comb += taken.eq(conv_queue.w_rdy)
             with m.Else():
                 m.d.comb += taken.eq(1)
-                m.d.sync += self._loading.eq(1)
+                m.d.sync += [self._loading.eq(1), self._following.eq(0)]
                 with m.If(data.View(LOAD, word[: LOAD.size]).ring == isa.Ring.BYTES):
                     m.d.sync += self._image_begun.eq(1)
         # The oldest instruction, whatever it is, as long as there is no LOAD.
-        with m.If(~self._loading):
+        with m.If(self._following):
             m.d.sync += [self._load.eq(word[: LOAD.size]), self._first.eq(1)]
 
         schedule = self.byte_counts["bytes_schedule"]
-        with m.If(taken):
+        dispatched = (
+            Signal()
+        )  # in the last cycle: nobody looks at the count before END has gone through its queue
+        m.d.sync += dispatched.eq(taken)
+        with m.If(dispatched):
             m.d.sync += schedule.eq(schedule + isa.INSTRUCTION_BYTES)
         with m.If(taken & destination.end):
             m.d.sync += self._fetching.eq(0)

@@ -106,12 +106,14 @@ class MemoryGuard(wiring.Component):
             m.d.comb += [purpose.eq(self.purpose), address.eq(request.payload.address)]
         refused = arrived & port.data.payload.error
         fault = Mux(refused, isa.Fault.RESPONSE, isa.Fault.SILENCE)
+        # The record is written in every cycle without a fault: so many registers need not wait for what the memory says,
+        # nor load `failed`, which all that is sent to the host waits for.
+        writing = Signal(init=1)
         with m.If(self.clear):
-            m.d.sync += self.failed.eq(0)
+            m.d.sync += [self.failed.eq(0), writing.eq(1)]
         with m.Elif(refused | overdue):
-            m.d.sync += self.failed.eq(1)
-        # Written in every cycle without a fault: so many registers need not wait for what the memory says.
-        with m.If(~self.failed):
+            m.d.sync += [self.failed.eq(1), writing.eq(0)]
+        with m.If(writing):
             m.d.sync += self.record.eq(
                 Cat(
                     Const(isa.Record.ERROR, 8),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -59,10 +59,13 @@ class RegisteredFIFO(wiring.Component):
             m.d.sync += produce.eq(successor(produce, depth))
         with m.If(pull):
             m.d.sync += consume.eq(successor(consume, depth))
-        with m.If(push & ~pull):
-            m.d.sync += [level.eq(level + 1), self.r_rdy.eq(1), self.w_rdy.eq(level != depth - 1)]
-        with m.Elif(pull & ~push):
-            m.d.sync += [level.eq(level - 1), self.r_rdy.eq(level != 1), self.w_rdy.eq(1)]
+        # `w_en` and `r_en` come late in the cycle: they choose, and nothing is computed from them.
+        with m.If(push ^ pull):
+            m.d.sync += [
+                level.eq(Mux(pull, level - 1, level + 1)),
+                self.r_rdy.eq(~pull | (level != 1)),
+                self.w_rdy.eq(pull | (level != depth - 1)),
+            ]
         return m
 
 

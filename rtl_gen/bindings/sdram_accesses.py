@@ -93,7 +93,7 @@ class SdramAccesses(wiring.Component):
             access.payload.last.eq(last),
             given.eq(access.valid & access.ready),
             beat_given.eq(given & last),
-            addresses.r_en.eq(beat_given & writing),
+            addresses.r_en.eq(access.ready & last & writing),
             last_read.eq(access.ready & last & ~writing & one_left),
         ]
         with m.If(given):
@@ -115,10 +115,9 @@ class SdramAccesses(wiring.Component):
 
         # Whose turn it is changes between beats.
         kept = Signal(range(WRITES + 1))
-        with m.If(addresses.w_en & ~addresses.r_en):
-            m.d.sync += kept.eq(kept + 1)
-        with m.Elif(addresses.r_en & ~addresses.w_en):
-            m.d.sync += kept.eq(kept - 1)
+        gone = addresses.r_en & addresses.r_rdy
+        with m.If(addresses.w_en ^ gone):
+            m.d.sync += kept.eq(Mux(gone, kept - 1, kept + 1))
         full, quiet = Signal(), Signal()
         m.d.comb += [
             full.eq(kept >= WRITE_BATCH),

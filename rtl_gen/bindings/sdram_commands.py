@@ -93,7 +93,7 @@ class SdramCommands(wiring.Component):
         m = Module()
         timing = self._timing
         m.submodules.bursts = bursts = BufferedRegisteredFIFO(
-            width=access_layout(timing).size, depth=BURSTS_AHEAD
+            width=access_layout(timing).size + 1, depth=BURSTS_AHEAD
         )
         self._elaborate_refresh(m)
 
@@ -116,9 +116,10 @@ class SdramCommands(wiring.Component):
                 m.d.sync += waiting[bank].eq(waiting[bank] - 1)
 
         # The second place.
-        head = data.View(access_layout(timing), bursts.r_data)
+        head, head_begins = Signal(access_layout(timing)), Signal()
         issue = Signal()
         m.d.comb += [
+            Cat(head, head_begins).eq(bursts.r_data),
             issue.eq(
                 bursts.r_rdy
                 & bus.over
@@ -129,7 +130,7 @@ class SdramCommands(wiring.Component):
             self.issued.read.eq(issue & ~head.write),
             self.issued.write.eq(issue & head.write),
             self.issued.beyond.eq(head.beyond),
-            self.issued.first.eq(head.first),
+            self.issued.begin.eq(issue & head_begins),
             self.issued.last.eq(head.last),
         ]
         with m.If(issue):
@@ -169,7 +170,7 @@ class SdramCommands(wiring.Component):
         m.d.sync += [may_enter.eq(0), taking.eq(0)]
         m.d.comb += [
             self.access.ready.eq(may_enter & hit & (bursts.w_rdy | taking)),
-            bursts.w_data.eq(current),
+            bursts.w_data.eq(Cat(current, current.write & current.first)),
         ]
         # What the first place sends if the second issues nothing.
         first_command = Signal(Command, init=Command.NOP)

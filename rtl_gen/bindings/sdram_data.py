@@ -54,7 +54,7 @@ class SdramData(wiring.Component):
         left = Signal(range(burst))
         word = Signal(16)
         m.d.comb += [
-            self.beat_take.eq(issued.write & issued.first),
+            self.beat_take.eq(issued.begin),
             word.eq(Mux(self.beat_take, self.beat[:16], rest[:16])),
         ]
         m.d.sync += self.written.eq(issued.write & issued.last & ~issued.beyond)

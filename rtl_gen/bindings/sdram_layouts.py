@@ -33,8 +33,8 @@ def access_layout(timing: SdramTiming) -> data.StructLayout:
     )
 
 
-ISSUED = data.StructLayout({"read": 1, "write": 1, "beyond": 1, "first": 1, "last": 1})
-"""In the cycle in which a READ or WRITE is chosen; the pins show it in the next."""
+ISSUED = data.StructLayout({"read": 1, "write": 1, "begin": 1, "beyond": 1, "last": 1})
+"""In the cycle in which a READ or WRITE is chosen; the pins show it in the next. `begin`: a WRITE that begins a beat."""
 
 
 class SdramPins(wiring.Signature):

@@ -10,7 +10,6 @@ from hwflow.config import AcceleratorConfig
 from hwflow.host.protocol import (
     ANSWER,
     HELLO_BYTES,
-    REQUESTS,
     TALLY_FIELDS,
     WORD_BYTES,
     Flag,
@@ -19,21 +18,17 @@ from hwflow.host.protocol import (
     fields_bytes,
 )
 from hwflow.timing import MEMORY_PATIENCE
+from rtl_gen.link.checks import ADDRESS_BYTES, ARGUMENT_BYTES, RequestChecks, argument
 from rtl_gen.link.frames import LENGTH_BITS, FrameDecoder, FrameEncoder
 from rtl_gen.link.members import accelerator_members
 from rtl_gen.link.mover import MemoryMover, Move
 from rtl_gen.link.parameters import LinkConfig, capability_words, versions
 from rtl_gen.link.repeat import Repeater
-from rtl_gen.link.request_range import request_range
 from rtl_gen.link.results import ResultKeeper
 from rtl_gen.ram import Ram
 
-ARGUMENT_BYTES = max(fields_bytes(fields) for fields in REQUESTS.values())
-ADDRESS_BYTES = fields_bytes(REQUESTS[Kind.WRITE])
 WORD_BITS = 8 * WORD_BYTES
 RESET_CYCLES = 16
-ONCE = (Kind.WRITE, Kind.RUN, Kind.RESET)
-"""Requests that a repetition does not carry out again; the others only read."""
 
 STATE = data.StructLayout({"status": 8, "flags": 8, "words": 16, "run": 32})
 """protocol.STATE."""
@@ -74,33 +69,29 @@ class CommandEngine(wiring.Component):
         self._word = Signal(range(link.buffer_words + 1))  # of the buffer: next to send
         self._encoder = FrameEncoder()
         self._decoder = FrameDecoder(ADDRESS_BYTES + link.data_bytes)
+        self._checks = RequestChecks(config, link)
         self._buffer = Ram(WORD_BITS, link.buffer_words)
         self._keeper = ResultKeeper(link.buffer_words)
         self._repeater = Repeater()
-        self._running = self._repeater.running
+        self._busy, self._occupied = Signal(), Signal()  # accelerator; or a RUN is not over
         self._mover = MemoryMover(config, link.buffer_words, patience=patience)
         self._storing, self._moving = Signal(), Signal()
         self._resetting = Signal(range(RESET_CYCLES))
         self._keep = Signal(8)
         self._state, self._shift = Signal(STATE), Signal(WORD_BITS)
         self._words = Signal(LENGTH_BITS)  # that follow the state
-        self._size = Signal(LENGTH_BITS)  # of a WRITE's data, bytes
+        self._index, self._complete = Signal(LENGTH_BITS), Signal()  # of these sent; all are
+        self._following = Signal(WORD_BITS)
         self._meant = Signal()  # the memory's CRC is the one of RUN
 
     def _argument(self, kind: Kind, name: str) -> Value:
-        """A number of a request's payload, whose last byte lies highest."""
-        fields = REQUESTS[kind]
-        at = ARGUMENT_BYTES - fields_bytes(fields)
-        for field, size in fields:
-            if field == name:
-                return self._arguments[8 * at : 8 * (at + size)]
-            at += size
-        raise KeyError(name)
+        return argument(self._arguments, kind, name)
 
     def elaborate(self, platform: object) -> Module:
         """The circuit."""
         m = Module()
         m.submodules.decoder = decoder = self._decoder
+        m.submodules.checks = self._checks
         m.submodules.encoder = self._encoder
         m.submodules.buffer = self._buffer
         m.submodules.keeper = self._keeper
@@ -113,11 +104,10 @@ class CommandEngine(wiring.Component):
             m.d.sync += self._results_done.eq(1)
         self._elaborate_payload(m)
         self._elaborate_ports(m)
-        self._range = request_range(
-            m, self._config, self._link, self._decoder.kind, self._argument, self._size
-        )
         # The CRC is there before the state in which this is looked at.
         m.d.sync += self._meant.eq(self._mover.crc == self._argument(Kind.RUN, "crc"))
+        self._elaborate_following(m)
+        m.d.sync += self.reset.eq(0)
         with m.FSM(name="engine") as engine:
             m.d.comb += self.active.eq(~engine.ongoing("IDLE"))
             self._elaborate_dispatch(m)
@@ -128,42 +118,49 @@ class CommandEngine(wiring.Component):
 
     def _elaborate_payload(self, m: Module) -> None:
         """A request's numbers go to a register, a WRITE's data to the buffer unless a run may be writing there."""
-        decoder, buffer, keeper = self._decoder, self._buffer, self._keeper
-        gathered = Signal(WORD_BITS - 8)
+        decoder, buffer, keeper, mover = self._decoder, self._buffer, self._keeper, self._mover
+        gathered, gathering = Signal(WORD_BITS), Signal(range(WORD_BYTES))
+        place, complete = Signal(range(self._link.buffer_words)), Signal()
         is_data = Signal()
-        m.d.comb += [
-            is_data.eq((decoder.kind == Kind.WRITE) & (decoder.index >= ADDRESS_BYTES)),
-            buffer.write_address.eq(keeper.address),
-            buffer.write_data.eq(keeper.data),
-            buffer.write_enable.eq(keeper.write),
-        ]
-        with m.If(self._mover.write_enable):
-            m.d.comb += [
-                buffer.write_enable.eq(1),
-                buffer.write_address.eq(self._mover.write_address),
-                buffer.write_data.eq(self._mover.write_data),
-            ]
+        m.d.comb += is_data.eq(self._checks.is_kind(Kind.WRITE) & (decoder.index >= ADDRESS_BYTES))
+        m.d.sync += complete.eq(0)
         with m.If(decoder.payload):
             with m.If(is_data):
-                m.d.sync += gathered.eq(Cat(gathered[8:], decoder.data))
-                at = Signal(LENGTH_BITS)
-                m.d.comb += at.eq(decoder.index - ADDRESS_BYTES)
-                with m.If(self._storing & (at[:3] == WORD_BYTES - 1)):
-                    m.d.comb += [
-                        buffer.write_enable.eq(1),
-                        buffer.write_address.eq(at[3:]),
-                        buffer.write_data.eq(Cat(gathered, decoder.data)),
-                    ]
-                    m.d.sync += self._results_done.eq(0)
+                m.d.sync += [
+                    gathered.eq(Cat(gathered[8:], decoder.data)),
+                    gathering.eq(gathering + 1),
+                    complete.eq(self._storing & (gathering == WORD_BYTES - 1)),
+                ]
             with m.Else():
                 m.d.sync += self._arguments.eq(Cat(self._arguments[8:], decoder.data))
             with m.If(decoder.index == 0):
-                m.d.sync += self._storing.eq(~self._running & ~self.busy)
+                m.d.sync += [self._storing.eq(~self._occupied), place.eq(0), gathering.eq(0)]
+        with m.If(complete):
+            m.d.sync += [place.eq(place + 1), self._results_done.eq(0)]
+        # The buffer's port of writing is a register: results, beats from the memory, or data for it.
+        m.d.sync += [
+            buffer.write_enable.eq(keeper.write | mover.write_enable | complete),
+            buffer.write_address.eq(
+                Mux(complete, place, Mux(mover.write_enable, mover.write_address, keeper.address))
+            ),
+            buffer.write_data.eq(
+                Mux(complete, gathered, Mux(mover.write_enable, mover.write_data, keeper.data))
+            ),
+        ]
 
     def _elaborate_ports(self, m: Module) -> None:
         """What does not depend on the request."""
+        decoder, checks = self._decoder, self._checks
         m.d.comb += [
-            self._size.eq(self._decoder.length - ADDRESS_BYTES),
+            *(
+                getattr(checks, name).eq(getattr(decoder, name))
+                for name in ("kind", "sequence", "length", "crc")
+            ),
+            checks.arguments.eq(self._arguments),
+            checks.run.eq(self._run),
+            checks.words.eq(self._keeper.words),
+            self._mover.address.eq(checks.address),
+            self._mover.beats.eq(checks.beats),
             self._buffer.read_enable.eq(1),
             self._buffer.read_address.eq(self._word),
             self._mover.read_data.eq(self._buffer.read_data),
@@ -182,12 +179,14 @@ class CommandEngine(wiring.Component):
         m.d.comb += [
             repeater.runs.eq(self._argument(Kind.RUN, "runs")),
             keeper.clear.eq(repeater.start | repeater.cancel),
-            self.marker.eq(repeater.running),
+            self.marker.eq(repeater.marker),
+            self._occupied.eq(repeater.running | self._busy),
         ]
+        m.d.sync += self._busy.eq(self.busy)
         wiring.connect(m, self._mover.memory, wiring.flipped(self.memory))
         wiring.connect(m, self._mover.write, wiring.flipped(self.write))
         flags = {
-            Flag.BUSY: self._running | self.busy,
+            Flag.BUSY: self._occupied,
             Flag.DONE: self._results_done,
             Flag.ERROR: self.failed,
             Flag.OVERFLOW: self._keeper.overflow,
@@ -209,11 +208,8 @@ class CommandEngine(wiring.Component):
         m.next = "ANSWER"
 
     def _elaborate_dispatch(self, m: Module) -> None:
-        decoder = self._decoder
-        beats = self._config.memory_bytes
-        last, last_crc = Signal(16), Signal(32)
-        ahead, fits = Signal(16), Signal()
-        again, fresh, once = Signal(), Signal(), Signal()
+        decoder, checks = self._decoder, self._checks
+        hello = checks.is_kind(Kind.HELLO)
         with m.State("IDLE"):
             m.d.comb += decoder.enable.eq(1)
             m.d.sync += self._encoder.kind.eq(ANSWER)
@@ -227,105 +223,59 @@ class CommandEngine(wiring.Component):
                 ]
                 m.next = "DISPATCH"
         with m.State("DISPATCH"):
-            m.d.comb += [
-                ahead.eq(decoder.sequence - last),
-                again.eq((ahead == 0) & (decoder.crc == last_crc)),
-                fresh.eq((ahead != 0) & ~ahead[-1]),
-            ]
-            with m.Switch(decoder.kind):
-                with m.Case(Kind.WRITE):
-                    whole = self._size[: (beats - 1).bit_length()] == 0
-                    m.d.comb += [fits.eq((decoder.length > ADDRESS_BYTES) & whole), once.eq(1)]
-                for kind, fields in REQUESTS.items():
-                    if kind is not Kind.WRITE:
-                        with m.Case(kind):
-                            m.d.comb += fits.eq(decoder.length == fields_bytes(fields))
-                            m.d.comb += once.eq(kind in ONCE)
-            new = (decoder.kind == Kind.HELLO) | again | fresh
             m.next = "ANSWER"
-            with m.If(~fits):
+            with m.If(~checks.fits):
                 m.d.sync += self._status.eq(Status.REQUEST)
-            with m.Elif(~self.open & (decoder.kind != Kind.HELLO)):
+            with m.Elif(~self.open & ~hello):
                 m.d.sync += self._status.eq(Status.SESSION)
-            with m.Elif(~new):
+            with m.Elif(~(hello | checks.again | checks.fresh)):
                 m.d.sync += self._status.eq(Status.SEQUENCE)
-            with m.Elif(again & once & self.open):
+            with m.Elif(checks.again & checks.once & self.open):
                 m.d.sync += self._status.eq(self._saved)
             with m.Else():
-                m.d.sync += [last.eq(decoder.sequence), last_crc.eq(decoder.crc)]
+                m.d.comb += checks.accept.eq(1)
                 m.next = "EXECUTE"
         with m.State("EXECUTE"):
             self._elaborate_execute(m)
 
     def _elaborate_execute(self, m: Module) -> None:
-        """The checks of each kind of request."""
-        decoder, link = self._decoder, self._link
+        """What each kind of request needs, and its answer if that is not there or there is nothing more to do."""
+        checks, is_kind = self._checks, self._checks.is_kind
         shift = (self._config.memory_bytes - 1).bit_length()
-        address, beats, outside = self._range
-        busy = Signal()
-        m.d.comb += busy.eq(self._running | self.busy)
-        m.d.comb += [self._mover.address.eq(address), self._mover.beats.eq(beats)]
-        m.d.sync += self._word.eq(0)
-        with m.Switch(decoder.kind):
-            with m.Case(Kind.HELLO):
-                m.d.sync += [self.open.eq(1), self._answer_words.eq(HELLO_BYTES // WORD_BYTES)]
-                self._finish(m, Status.OK)
-            with m.Case(Kind.WRITE):
-                m.d.sync += self._answer_words.eq(0)
-                with m.If(busy | ~self._storing):
-                    self._finish(m, Status.BUSY)
-                with m.Elif(outside):
-                    self._finish(m, Status.RANGE)
-                with m.Else():
-                    self._move(m, Move.STORE)
-            for kind in (Kind.READ, Kind.CHECK, Kind.RUN):
-                with m.Case(kind):
-                    words = {
-                        Kind.READ: beats[:LENGTH_BITS] << (shift - 3),
-                        Kind.CHECK: Const(1),
-                        Kind.RUN: Const(0),
-                    }
-                    m.d.sync += self._answer_words.eq(words[kind])
-                    limits = {
-                        Kind.READ: beats > link.data_bytes >> shift,
-                        Kind.RUN: self._argument(Kind.RUN, "runs") == 0,
-                    }
-                    with m.If(busy):
-                        self._finish(m, Status.BUSY)
-                    with m.Elif(outside | limits.get(kind, Const(0, 1))):
-                        self._finish(m, Status.RANGE)
-                    with m.Else():
-                        if kind is Kind.READ:
-                            m.d.sync += self._results_done.eq(0)
-                        self._move(m, Move.FETCH if kind is Kind.READ else Move.CHECK)
-            with m.Case(Kind.RESULTS):
-                first = self._argument(Kind.RESULTS, "first")
-                count = self._argument(Kind.RESULTS, "count")
-                m.d.sync += [self._word.eq(first), self._answer_words.eq(count)]
-                with m.If(~self._known(Kind.RESULTS)):
-                    self._finish(m, Status.NO_RESULTS)
-                with m.Elif(
-                    (first + count > self._keeper.words) | (count > link.data_bytes // WORD_BYTES)
-                ):
-                    self._finish(m, Status.RANGE)
-                with m.Else():
-                    self._finish(m, Status.OK)
-            with m.Case(Kind.TALLY):
-                m.d.sync += self._answer_words.eq(fields_bytes(TALLY_FIELDS) // WORD_BYTES)
-                self._finish(m, Mux(self._known(Kind.TALLY), Status.OK, Status.NO_RESULTS))
-            with m.Case(Kind.STATUS):
-                m.d.sync += self._answer_words.eq(0)
-                self._finish(m, Status.OK)
-            with m.Default():
-                m.d.sync += self._answer_words.eq(0)
-                self._reset_with(m, Status.OK)
+        moves = is_kind(Kind.WRITE, Kind.READ, Kind.CHECK, Kind.RUN)
+        taken, unknown = Signal(), Signal()
+        m.d.comb += [
+            taken.eq(self._occupied | (is_kind(Kind.WRITE) & ~self._storing)),
+            unknown.eq(~(checks.asked & self._results_done)),
+        ]
+        verdict = Signal(Status, init=Status.OK)
+        with m.If(moves):
+            m.d.comb += verdict.eq(Mux(taken, Status.BUSY, Status.RANGE))
+        with m.Elif(is_kind(Kind.RESULTS, Kind.TALLY) & unknown):
+            m.d.comb += verdict.eq(Status.NO_RESULTS)
+        with m.Elif(is_kind(Kind.RESULTS) & checks.beyond):
+            m.d.comb += verdict.eq(Status.RANGE)
+        self._finish(m, verdict)
+        with m.If(moves & ~taken & ~checks.refused):
+            m.next = "BEGIN"
+            with m.If(is_kind(Kind.READ)):
+                m.d.sync += self._results_done.eq(0)
+        with m.If(is_kind(Kind.RESET)):
+            self._reset_with(m, Status.OK)
+        with m.If(is_kind(Kind.HELLO)):
+            m.d.sync += self.open.eq(1)
 
-    def _known(self, kind: Kind) -> Value:
-        return (self._argument(kind, "run") == self._run) & self._results_done
-
-    def _move(self, m: Module, move: Move) -> None:
-        m.d.comb += [self._mover.start.eq(1), self._mover.move.eq(move)]
-        m.next = "MOVE"
+        first, count = (self._argument(Kind.RESULTS, name) for name in ("first", "count"))
+        m.d.sync += [self._word.eq(Mux(is_kind(Kind.RESULTS), first, 0)), self._answer_words.eq(0)]
+        for kind, words in (
+            (Kind.HELLO, Const(HELLO_BYTES // WORD_BYTES)),
+            (Kind.READ, checks.beats[:LENGTH_BITS] << (shift - 3)),
+            (Kind.CHECK, Const(1)),
+            (Kind.RESULTS, count),
+            (Kind.TALLY, Const(fields_bytes(TALLY_FIELDS) // WORD_BYTES)),
+        ):
+            with m.If(is_kind(kind)):
+                m.d.sync += self._answer_words.eq(words)
 
     def _reset_with(self, m: Module, status: Status) -> None:
         m.d.sync += [self._resetting.eq(RESET_CYCLES - 1), self._saved.eq(status)]
@@ -333,13 +283,19 @@ class CommandEngine(wiring.Component):
 
     def _elaborate_start(self, m: Module) -> None:
         """What follows the move of beats: for RUN the start, if what the run will read is what the host means."""
+        is_kind = self._checks.is_kind
+        move = Mux(is_kind(Kind.READ), Move.FETCH, Move.CHECK)
+        m.d.comb += self._mover.move.eq(Mux(is_kind(Kind.WRITE), Move.STORE, move))
+        with m.State("BEGIN"):
+            m.d.comb += self._mover.start.eq(1)
+            m.next = "MOVE"
         with m.State("MOVE"):
             m.d.comb += self._moving.eq(1)
             with m.If(self._mover.done & self._mover.failed):
                 self._reset_with(m, Status.MEMORY)
             with m.Elif(self._mover.done):
                 self._finish(m, Status.OK)
-                with m.If(self._decoder.kind == Kind.RUN):
+                with m.If(is_kind(Kind.RUN)):
                     m.next = "START"
         with m.State("START"):
             self._finish(m, Status.MISMATCH)
@@ -354,17 +310,41 @@ class CommandEngine(wiring.Component):
 
     def _elaborate_reset(self, m: Module) -> None:
         with m.State("RESET"):
-            m.d.comb += [self.reset.eq(1), self._repeater.cancel.eq(1)]
-            m.d.sync += [self._resetting.eq(self._resetting - 1), self._results_done.eq(0)]
+            m.d.comb += self._repeater.cancel.eq(1)
+            m.d.sync += [
+                self.reset.eq(1),
+                self._resetting.eq(self._resetting - 1),
+                self._results_done.eq(0),
+            ]
             with m.If(self._resetting == 0):
                 self._finish(m, self._saved)
+
+    def _elaborate_following(self, m: Module) -> None:
+        """A word takes long to send: meanwhile the next one comes into a register, and whether there is one."""
+        is_kind, repeater, index = self._checks.is_kind, self._repeater, self._index
+        nonce = self._argument(Kind.HELLO, "nonce")
+        hello = Array(
+            [
+                Cat(nonce, Const(versions(), 32)),
+                *(Const(word, WORD_BITS) for word in capability_words(self._config, self._link)),
+            ]
+        )
+        m.d.sync += [
+            self._following.eq(self._buffer.read_data),
+            self._complete.eq(index == self._words),
+        ]
+        for kind, word in (
+            (Kind.CHECK, self._mover.crc),
+            (Kind.TALLY, Mux(index[0], repeater.cycles, repeater.tally)),
+            (Kind.HELLO, hello[index[:4]]),
+        ):
+            with m.If(is_kind(kind)):
+                m.d.sync += self._following.eq(word)
 
     def _elaborate_answer(self, m: Module) -> None:
         """The state, then whole words: capabilities, a CRC, or the buffer's."""
         encoder, state, shift = self._encoder, self._state, self._shift
-        bytes_left, index = Signal(3), Signal(LENGTH_BITS)
-        rom = Array(Const(word, WORD_BITS) for word in capability_words(self._config, self._link))
-        nonce = self._argument(Kind.HELLO, "nonce")
+        bytes_left, index = Signal(3), self._index
         with m.State("ANSWER"):
             m.d.comb += encoder.start.eq(1)
             m.d.sync += [shift.eq(state), bytes_left.eq(WORD_BYTES - 1), index.eq(0)]
@@ -377,19 +357,11 @@ class CommandEngine(wiring.Component):
                     m.next = "MORE"
         with m.State("MORE"):
             m.next = "LOAD"
-            with m.If(index == self._words):
+            with m.If(self._complete):
                 m.next = "END"
         with m.State("LOAD"):
             m.d.sync += [index.eq(index + 1), self._word.eq(self._word + 1)]
-            m.d.sync += shift.eq(self._buffer.read_data)
-            with m.If(self._decoder.kind == Kind.CHECK):
-                m.d.sync += shift.eq(self._mover.crc)
-            with m.Elif(self._decoder.kind == Kind.TALLY):
-                m.d.sync += shift.eq(Mux(index, self._repeater.cycles, self._repeater.tally))
-            with m.Elif(self._decoder.kind == Kind.HELLO):
-                m.d.sync += shift.eq(rom[(index - 1)[:4]])
-                with m.If(index == 0):
-                    m.d.sync += shift.eq(Cat(nonce, Const(versions(), 32)))
+            m.d.sync += shift.eq(self._following)
             m.next = "BYTES"
         with m.State("END"), m.If(encoder.idle):
             m.next = "IDLE"

@@ -28,7 +28,7 @@ class MemoryMover(wiring.Component):
     Args:
         config: the accelerator.
         depth: words of the buffer.
-        patience: cycles that the memory may owe something.
+        patience: cycles that the memory may owe something, at least 2.
 
     Members: `start` In, taken while idle, with `move`, `address` (beats) and `beats`; the buffer is used from word 0
     on. `done` Out pulses at the end; `failed` with it: the memory answered with an error or not at all. `crc` Out,
@@ -80,10 +80,13 @@ class MemoryMover(wiring.Component):
         m.submodules.check = check = CRC32_ISO_HDLC().create()
         config = self._config
         request, answer = self.memory.request, self.memory.data
-        move, address, left = Signal(Move), Signal(32), Signal(32)
+        move, address = Signal(Move), Signal(32)
+        left, none = Signal(32), Signal()  # beats; there is none
         beat = Signal(config.beat_bits)
         word, part = Signal.like(self.read_address), Signal(range(config.memory_bytes))
-        waited, overdue = Signal(range(self._patience)), Signal()
+        # Registers, so that the memory's answer decides about little: `taken` is known a cycle late.
+        waited, overdue, taken = Signal(range(self._patience)), Signal(), Signal()
+        late = Signal()
         words = config.memory_bytes // WORD_BYTES
         m.d.comb += [
             self.read_address.eq(word),
@@ -96,9 +99,15 @@ class MemoryMover(wiring.Component):
             answer.ready.eq(1),
             check.data.eq(beat[:8]),
             self.crc.eq(check.crc),
-            overdue.eq(waited == self._patience - 1),
+            late.eq(overdue & ~taken),
         ]
-        m.d.sync += waited.eq(waited + 1)
+        m.d.sync += [
+            waited.eq(waited + 1),
+            overdue.eq(waited == self._patience - 2),
+            taken.eq(0),
+        ]
+        with m.If(taken):
+            m.d.sync += [waited.eq(0), overdue.eq(0)]
         with m.FSM(name="mover"):
             with m.State("IDLE"):
                 m.d.comb += check.start.eq(self.start)
@@ -108,11 +117,12 @@ class MemoryMover(wiring.Component):
                         move.eq(self.move),
                         address.eq(self.address),
                         left.eq(self.beats),
+                        none.eq(self.beats == 0),
                     ]
                     m.next = "NEXT"
             with m.State("NEXT"):
-                m.d.sync += waited.eq(0)
-                with m.If(left == 0):
+                m.d.sync += [waited.eq(0), overdue.eq(0)]
+                with m.If(none):
                     m.d.comb += self.done.eq(1)
                     m.next = "IDLE"
                 with m.Elif(move == Move.STORE):
@@ -122,7 +132,8 @@ class MemoryMover(wiring.Component):
                     m.next = "ASK"
             with m.State("GATHER"):
                 shifted = Cat(beat[WORD_BITS:], self.read_data) if words > 1 else self.read_data
-                m.d.sync += [beat.eq(shifted), word.eq(word + 1), part.eq(part + 1), waited.eq(0)]
+                m.d.sync += [beat.eq(shifted), word.eq(word + 1), part.eq(part + 1)]
+                m.d.sync += [waited.eq(0), overdue.eq(0)]
                 m.next = "NEXT"
                 with m.If(part == words - 1):
                     m.d.sync += part.eq(0)
@@ -130,33 +141,33 @@ class MemoryMover(wiring.Component):
             with m.State("SEND"):
                 m.d.comb += self.write.valid.eq(1)
                 with m.If(self.write.ready):
-                    m.d.sync += waited.eq(0)
+                    m.d.sync += taken.eq(1)
                     m.next = "SENT"
-                with m.Elif(overdue):
+                with m.Elif(late):
                     m.next = "FAILED"
             with m.State("SENT"):
                 with m.If(self.written):
-                    m.d.sync += [address.eq(address + 1), left.eq(left - 1)]
+                    m.d.sync += [address.eq(address + 1), left.eq(left - 1), none.eq(left == 1)]
                     m.next = "NEXT"
-                with m.Elif(overdue):
+                with m.Elif(late):
                     m.next = "FAILED"
             with m.State("ASK"):
                 m.d.comb += request.valid.eq(1)
                 with m.If(request.ready):
-                    m.d.sync += waited.eq(0)
+                    m.d.sync += taken.eq(1)
                     m.next = "BEAT"
-                with m.Elif(overdue):
+                with m.Elif(late):
                     m.next = "FAILED"
             with m.State("BEAT"):
                 m.d.sync += beat.eq(answer.payload.data)
                 with m.If(answer.valid):
-                    m.d.sync += [address.eq(address + 1), left.eq(left - 1)]
+                    m.d.sync += [address.eq(address + 1), left.eq(left - 1), none.eq(left == 1)]
                     m.next = "WORDS"
                     with m.If(move == Move.CHECK):
                         m.next = "BYTES"
                     with m.If(answer.payload.error):
                         m.next = "FAILED"
-                with m.Elif(overdue):
+                with m.Elif(late):
                     m.next = "FAILED"
             with m.State("WORDS"):
                 m.d.comb += self.write_enable.eq(1)

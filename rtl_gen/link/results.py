@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -53,48 +53,63 @@ class ResultKeeper(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """The circuit."""
         m = Module()
+        # Two registers between the accelerator and the buffer: a word, and what it is if it begins a record.
         arrived, word = Signal(), Signal(64)
-        longest = max(len(isa.LAYER_COUNTERS), len(isa.SCALAR_COUNTERS), len(isa.END_COUNTERS))
-        left = Signal(range(longest + 1))
-        rest, kept = Signal(), Signal()
+        told, is_layer, is_scalar, is_end = Signal(), Signal(), Signal(), Signal()
+        wanted, counters = (
+            Signal(),
+            Signal(),
+        )  # a word that begins a record; the others of its record
+        kind = word[:KIND_BITS]
+        layers, scalars = ((self.keep & flag) != 0 for flag in (Keep.LAYERS, Keep.SCALARS))
         m.d.comb += self.results.ready.eq(1)
-        # A register between the accelerator and the buffer.
         m.d.sync += [
             arrived.eq(self.results.valid),
             word.eq(self.results.payload),
-        ]
-        counters = (self.keep & Keep.COUNTERS) != 0
-        with m.If(left != 0):
-            m.d.comb += kept.eq(rest)
-        with m.Else(), m.Switch(word[:KIND_BITS]):
-            with m.Case(isa.Record.LAYER):
-                m.d.comb += kept.eq((self.keep & Keep.LAYERS) != 0)
-            with m.Case(isa.Record.SCALAR):
-                m.d.comb += kept.eq((self.keep & Keep.SCALARS) != 0)
-            with m.Default():
-                m.d.comb += kept.eq(1)
-        m.d.comb += self.signed_value.eq(word[32:])
-        with m.If(arrived):
-            with m.If(left != 0):
-                m.d.sync += left.eq(left - 1)
-            with m.Else(), m.Switch(word[:KIND_BITS]):
-                with m.Case(isa.Record.LAYER):
-                    m.d.comb += self.signed.eq(1)
-                    m.d.sync += [left.eq(len(isa.LAYER_COUNTERS)), rest.eq(kept & counters)]
-                with m.Case(isa.Record.SCALAR):
-                    m.d.sync += [left.eq(len(isa.SCALAR_COUNTERS)), rest.eq(kept & counters)]
-                with m.Case(isa.Record.END):
-                    m.d.comb += self.signed.eq(1)
-                    m.d.sync += [left.eq(len(isa.END_COUNTERS)), rest.eq(1)]
-        m.d.comb += [
-            self.write.eq(arrived & kept & (self.words != self._depth)),
-            self.address.eq(self.words),
+            told.eq(arrived),
             self.data.eq(word),
+            is_layer.eq(kind == isa.Record.LAYER),
+            is_scalar.eq(kind == isa.Record.SCALAR),
+            is_end.eq(kind == isa.Record.END),
+            wanted.eq(1),
+            counters.eq((self.keep & Keep.COUNTERS) != 0),
         ]
+        with m.Switch(kind):
+            with m.Case(isa.Record.LAYER):
+                m.d.sync += wanted.eq(layers)
+            with m.Case(isa.Record.SCALAR):
+                m.d.sync += wanted.eq(scalars)
+            with m.Case(isa.Record.END):
+                m.d.sync += counters.eq(1)
+
+        longest = max(len(isa.LAYER_COUNTERS), len(isa.SCALAR_COUNTERS), len(isa.END_COUNTERS))
+        # Words of a record to come; there are some.
+        left, inside = Signal(range(longest + 1)), Signal()
+        rest, kept = Signal(), Signal()
+        full = self.words[-1]
+        m.d.comb += [
+            kept.eq(told & Mux(inside, rest, wanted)),
+            self.signed.eq(told & ~inside & (is_layer | is_end)),
+            self.signed_value.eq(self.data[32:]),
+            self.write.eq(kept & ~full),
+            self.address.eq(self.words),
+        ]
+        with m.If(told):
+            with m.If(inside):
+                m.d.sync += [left.eq(left - 1), inside.eq(left != 1)]
+            with m.Else():
+                m.d.sync += [inside.eq(is_layer | is_scalar | is_end), rest.eq(wanted & counters)]
+                for begins, names in (
+                    (is_layer, isa.LAYER_COUNTERS),
+                    (is_scalar, isa.SCALAR_COUNTERS),
+                    (is_end, isa.END_COUNTERS),
+                ):
+                    with m.If(begins):
+                        m.d.sync += left.eq(len(names))
         with m.If(self.write):
             m.d.sync += self.words.eq(self.words + 1)
-        with m.If(arrived & kept & (self.words == self._depth)):
+        with m.If(kept & full):
             m.d.sync += self.overflow.eq(1)
         with m.If(self.clear):
-            m.d.sync += [self.words.eq(0), self.overflow.eq(0), left.eq(0)]
+            m.d.sync += [self.words.eq(0), self.overflow.eq(0), inside.eq(0)]
         return m
