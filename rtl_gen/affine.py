@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Const, Module, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -34,7 +34,8 @@ class AffineUnit(wiring.Component):
     ```
     channel -> [three products] -> [three rsr] -> [offset - .] -> p, n, q
     ```
-    Latency `timing.affine_unit_latency()` cycles.
+    Latency `timing.affine_unit_latency()` cycles. The rsr of q shifts only: what its half adds, 1 or 0, is the carry of the
+    subtraction.
     """
 
     def __init__(self) -> None:
@@ -66,11 +67,17 @@ class AffineUnit(wiring.Component):
         slopes = {"p": Signal(signed(14), name="slope_p"), "n": Signal(signed(14), name="slope_n")}
         for slope, product in zip(slopes.values(), (products["pos"], products["neg"]), strict=True):
             m.d.sync += slope.eq((product + (1 << (SLOPE_SHIFT - 1))) >> SLOPE_SHIFT)
-        half = Signal(32)
-        bias = Signal(signed(PRODUCT_BITS))
-        m.d.comb += half.eq((Const(1, 32) << shift)[1:])
-        m.d.sync += bias.eq((products["bias_y"] + half) >> shift)
-
-        m.d.sync += [self.p.eq(slopes["p"]), self.n.eq(slopes["n"]), self.q.eq(offset - bias)]
+        # The last bit shifted out says whether to round up (rtl_gen/scalar_unit.py); offset - x = offset + ~x + 1.
+        kept = Signal(signed(PRODUCT_BITS + 1))
+        floor, up = Signal(signed(PRODUCT_BITS)), Signal()
+        difference = Cat(Const(1, 1), offset).as_signed() + Cat(~up, ~floor).as_signed()
+        m.d.comb += kept.eq(Cat(Const(0, 1), products["bias_y"]).as_signed() >> shift)
+        m.d.sync += [
+            up.eq(kept[0]),
+            floor.eq(kept[1:]),
+            self.p.eq(slopes["p"]),
+            self.n.eq(slopes["n"]),
+            self.q.eq(difference[1:]),
+        ]
         m.d.comb += self.valid.eq(valid[-1])
         return m
