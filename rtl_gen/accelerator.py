@@ -148,6 +148,7 @@ class Accelerator(wiring.Component):
             front.bytes_write.eq(loader.bytes_write),
             loader.bytes_stall.eq(front.bytes_stall),
             front.image_slots.eq(loader.image_slots),
+            front.image_grown.eq(loader.image_grown),
             front.image_done.eq(loader.image_done),
             constants.write.eq(loader.constants_write),
             loader.constants_free.eq(constants.free),
@@ -172,7 +173,9 @@ class Accelerator(wiring.Component):
             front.bytes_store.eq(back.bytes_store),
         ]
         # Registers of the back end's own: a layer's constants go all over the chip. Its first pixel group is cycles away.
-        m.d.sync += back.current.eq(front.current)
+        current = Signal(front.current.shape(), reset_less=True)
+        m.d.sync += current.eq(front.current)
+        m.d.comb += back.current.eq(current)
         with m.If(conv.valid & conv.ready):
             m.d.sync += open_conv.eq(1)
         with m.Elif(front.layer_done | abandon):

@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import amaranth
-from amaranth.hdl import ClockDomain, ClockSignal, DomainRenamer, Module, Mux, ResetSignal, Signal
+from amaranth.hdl import (
+    ClockDomain,
+    ClockSignal,
+    DomainRenamer,
+    Module,
+    Mux,
+    ResetSignal,
+    Signal,
+    Value,
+)
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -98,16 +107,13 @@ class BoardCore(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """The units; the memory is the accelerator's while it is busy, else the link's."""
         m = Module()
-        m.submodules.link = link = HostLink(self._config, self._link)
+        link = HostLink(self._config, self._link)
         accelerator = Accelerator(self._config)
         memory = self._binding.port
-        m.domains += ClockDomain("run", local=True)
-        m.d.comb += [
-            ClockSignal("run").eq(ClockSignal()),
-            ResetSignal("run").eq(ResetSignal() | link.reset),
-        ]
+        self._resets(m, link.reset)
+        m.submodules.link = DomainRenamer("link")(link)
         m.submodules.accelerator = DomainRenamer("run")(accelerator)
-        m.submodules.memory = DomainRenamer("run")(self._binding)
+        m.submodules.memory = DomainRenamer("memory")(self._binding)
         m.d.comb += [
             link.rx.eq(self.rx),
             self.tx.eq(link.tx),
@@ -173,6 +179,20 @@ class BoardCore(wiring.Component):
                     stream.ready.eq(memory.write.ready),
                 ]
         return m
+
+    def _resets(self, m: Module, run_again: Value) -> None:
+        """Clock domains whose resets come from registers: one net would be slow, and reaches all over the chip.
+
+        Resets last many cycles, all domains are in reset together. The memory leaves it a cycle after the accelerator's
+        `run`, whose units stay in resets of their own for longer, and long before the link can have a request.
+        """
+        chain = ResetSignal() | run_again
+        for name in ("run", "memory", "link"):
+            reset = Signal(name=f"reset_{name}", init=1, reset_less=True)
+            m.d.sync += reset.eq(ResetSignal() if name == "link" else chain)
+            m.domains += ClockDomain(name, local=True)
+            m.d.comb += [ClockSignal(name).eq(ClockSignal()), ResetSignal(name).eq(reset)]
+            chain = reset
 
 
 def source_digest() -> bytes:

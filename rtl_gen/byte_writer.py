@@ -31,7 +31,8 @@ class ByteWriter(wiring.Component):
 
     Members: `beat` In, always accepted (the loader keeps to `free`, beats that may still arrive); `write` to the byte
     memory, not in the cycle after `stall`; `restart` In forgets the slots; `slots` Out, how many have been written
-    since; `idle` Out: every accepted beat has been written; `empty` Out: it will be in the next cycle.
+    since, `grown` Out: one more than in the cycle before; `idle` Out: every accepted beat has been written; `empty` Out:
+    it will be in the next cycle.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -44,6 +45,7 @@ class ByteWriter(wiring.Component):
                 "stall": In(1),
                 "restart": In(1),
                 "slots": Out(SLOT_BITS),
+                "grown": Out(1),
                 "idle": Out(1),
                 "empty": Out(1),
             }
@@ -104,7 +106,7 @@ class ByteWriter(wiring.Component):
             next_last.eq(Mux(word.first, kept.pair, rest == 1)),
             self.write.eq(write),
         ]
-        m.d.sync += write.valid.eq(word.valid)
+        m.d.sync += [write.valid.eq(word.valid), self.grown.eq(0)]
         with m.If(word.valid):
             m.d.sync += [
                 write.bank.eq(here_bank),
@@ -120,6 +122,7 @@ class ByteWriter(wiring.Component):
                     bank.eq(successor(here_bank, config.banks)),
                     row.eq(here_slot_row),
                     self.slots.eq(self.slots + 1),
+                    self.grown.eq(1),
                 ]
                 with m.If(here_bank == config.banks - 1):
                     next_row = here_slot_row + word.words
@@ -131,7 +134,7 @@ class ByteWriter(wiring.Component):
                     row.eq(here_row + 1),
                 ]
         with m.If(self.restart):
-            m.d.sync += self.slots.eq(0)
+            m.d.sync += [self.slots.eq(0), self.grown.eq(0)]
         return m
 
     def _join(

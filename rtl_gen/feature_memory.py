@@ -170,8 +170,10 @@ class FeatureMemory(wiring.Component):
         fill = Mux(fills[1], self.fill_mask, 0)
         fill_now = Signal(word)
         m.d.comb += fill_now.eq(fill)
+        taken = Signal.like(self.rows, reset_less=True)
+        m.d.comb += self.rows.eq(taken)
         with m.If(enables[1]):
-            m.d.sync += self.rows.eq(
+            m.d.sync += taken.eq(
                 Cat(
                     Mux(self.stride2, held[2 * row % count], held[row]) | fill_now
                     for row in range(rows)

@@ -69,7 +69,7 @@ class Features(wiring.Component):
         m = Module()
         config, conv = self._config, self.conv
         # Bits beyond the last channel read as 1; their weights are 0, so XNOR gives 0.
-        mask = Signal(config.popcount_width)
+        mask = Signal(config.popcount_width, reset_less=True)
         last_k = Signal.like(conv.last_k)
         m.d.sync += [last_k.eq(conv.last_k), mask.eq(_from(m, last_k, config.popcount_width))]
         memories = (self._shared if config.shared_features else self._apart)(m, mask)

@@ -53,6 +53,7 @@ class FrontEnd(wiring.Component):
                 "bytes_write": In(interfaces.bytes_write_layout(config)),
                 "bytes_stall": Out(1),
                 "image_slots": In(interfaces.SLOT_BITS),
+                "image_grown": In(1),
                 "image_done": In(1),
                 "scale_available": In(1),
                 "scale_take": Out(1),
@@ -83,6 +84,7 @@ class FrontEnd(wiring.Component):
             sequencer.arriving.eq(Mux(mac, mac_ring.arriving, weight_ring.arriving)),
             sequencer.scale_available.eq(self.scale_available),
             sequencer.image_slots.eq(self.image_slots),
+            sequencer.image_grown.eq(self.image_grown),
             sequencer.image_done.eq(self.image_done),
             self.scale_take.eq(sequencer.claim),
             weight_ring.write.eq(self.weights_write),
@@ -109,11 +111,14 @@ class FrontEnd(wiring.Component):
             ]
         else:
             m.d.comb += sequencer.stream_ready.eq(1)
-        for ring, chosen in ((weight_ring, ~mac), (mac_ring, mac)):
+        for ring, chosen, issue in (
+            (weight_ring, ~mac, sequencer.issue_binary),
+            (mac_ring, mac, sequencer.issue_mac),
+        ):
             m.d.comb += [
                 ring.words.eq(conv.weight_words),
                 ring.claim.eq(sequencer.claim & chosen),
-                ring.step.eq(sequencer.issue & chosen),
+                ring.step.eq(issue),
                 ring.tile_end.eq(sequencer.of_tile_end),
                 ring.group_end.eq(sequencer.of_group_end),
             ]
@@ -218,7 +223,11 @@ class FrontEnd(wiring.Component):
             m.d.comb += getattr(binary, name).eq(getattr(weight_ring, name))
         # Written a cycle late: `timing.WEIGHT_ADDRESS` cycles pass before a word that counts can be read.
         writes = {
-            name: Signal.like(getattr(weight_ring, name), name=f"weights_{name}")
+            name: Signal.like(
+                getattr(weight_ring, name),
+                name=f"weights_{name}",
+                reset_less=name == "write_data",
+            )
             for name in ("write_en", "write_addr", "write_data")
         }
         m.d.sync += writes["write_en"].eq(weight_ring.write_en)
@@ -301,7 +310,12 @@ class FrontEnd(wiring.Component):
         leaving = Signal()
         quiet = Signal(range(timing.SETTLE + 1))
         m.d.comb += leaving.eq(drain.valid & (drain.phase == config.row_groups - 1))
-        m.d.sync += flight.eq(flight + sequencer.tile_end - leaving)
+        # Counted a cycle late, long before it leaves.
+        tile_ended = Signal()
+        m.d.sync += [
+            tile_ended.eq(sequencer.tile_end),
+            flight.eq(flight + tile_ended - leaving),
+        ]
         with m.If(sequencer.issue | (flight != 0)):
             m.d.sync += quiet.eq(0)
         with m.Elif(quiet != timing.SETTLE):

@@ -17,9 +17,9 @@ class ImageWait(wiring.Component):
         first: In, of the channel group's first tile: the last slot it reads, stable since `advance` is possible.
         tile_step, row_step: In, slots from a tile to the next, and from a row's first tile to that of the next row.
         of_group, of_row: In, early: the tile that follows is its channel group's, else its row's first.
-        advance: In, late: it is next.
+        advance: In, late: it is next. line_end: In, late: and it is one of those.
         needed: In: the layer reads the image; low before its first `advance`, so that nothing holds that up.
-        slots: In, how many are written: 0, or one more than in the cycle before, or as many. done: In: all are.
+        slots: In, how many are written: 0, or one more than in the cycle before (`grown`), or as many. done: In: all are.
         here: Out: of the tile that is next, all is written. It stays so until `advance`.
     """
 
@@ -32,8 +32,10 @@ class ImageWait(wiring.Component):
                 "of_group": In(1),
                 "of_row": In(1),
                 "advance": In(1),
+                "line_end": In(1),
                 "needed": In(1),
                 "slots": In(SLOT_BITS),
+                "grown": In(1),
                 "done": In(1),
                 "here": Out(1),
             }
@@ -52,17 +54,12 @@ class ImageWait(wiring.Component):
         )
         with m.If(self.advance):
             m.d.sync += [last.eq(following), after_tile.eq(following + self.tile_step)]
-            with m.If(self.of_group | self.of_row):
-                m.d.sync += after_row.eq(following + self.row_step)
+        with m.If(self.line_end):
+            m.d.sync += after_row.eq(Mux(self.of_group, self.first, after_row) + self.row_step)
 
         # By the slots written a cycle earlier: more than enough; all but one, which may have been written since.
         enough, all_but_one = Signal(), Signal()
-        before, more = Signal(), Signal()
-        m.d.sync += before.eq(self.slots[0])
-        m.d.comb += [
-            more.eq(before ^ self.slots[0]),
-            self.here.eq(enough | (all_but_one & more) | self.done),
-        ]
+        m.d.comb += self.here.eq(enough | (all_but_one & self.grown) | self.done)
         beyond: list[Value] = []
         at: list[Value] = []
         for tile in (last, self.first, after_row, after_tile):

@@ -92,9 +92,10 @@ class Loader(wiring.Component):
 
     Members: `start`, `schedule_address` (taken with `start`, while `idle`); `request`, `beat` the memory port,
     `purpose` of the request on offer; `conv`, `scalar` the queues; `weights_write`/`_free`, `macs_write`/`_free`,
-    `constants_write`/`_free` (beats), `bytes_write`, not in the cycle after `bytes_stall`; `image_slots`, `image_done` of
-    this frame's image: how many slots are written, and whether all is; with `long_words`, `long_write`/`_free` (beats)
-    and `layers_done`, convolutions that are over: a LOAD makes no request before there are `after` of them;
+    `constants_write`/`_free` (beats), `bytes_write`, not in the cycle after `bytes_stall`; `image_slots`, `image_grown`,
+    `image_done` of this frame's image: how many slots are written, one more than before, all; with `long_words`,
+    `long_write`/`_free` (beats) and `layers_done`, convolutions that are over: a LOAD makes no request before there are
+    `after` of them;
     `byte_counts` of the frame: of the schedule, 64 bytes an
     instruction dispatched; of the rings, 8B a beat. `idle` Out: nothing is fetched, loaded or being dispatched.
     """
@@ -128,6 +129,7 @@ class Loader(wiring.Component):
                 "bytes_write": Out(bytes_write_layout(config)),
                 "bytes_stall": In(1),
                 "image_slots": Out(SLOT_BITS),
+                "image_grown": Out(1),
                 "image_done": Out(1),
                 "byte_counts": Out(byte_counts_layout()),
                 "idle": Out(1),
@@ -316,6 +318,7 @@ class Loader(wiring.Component):
             writer.stall.eq(self.bytes_stall),
             writer.restart.eq(self.start),
             self.image_slots.eq(writer.slots),
+            self.image_grown.eq(writer.grown),
         ]
         # Known a cycle ahead: the sequencer waits for it.
         m.d.sync += self.image_done.eq(

@@ -79,7 +79,7 @@ class MacRing(wiring.Component):
             m.d.sync += tail.eq(successor(tail, 2 * words))
         # Written a cycle late, and read no sooner than two cycles after `level` shows it.
         address = Signal(range(words))
-        beat_data = Signal(config.beat_bits)
+        beat_data = Signal(config.beat_bits, reset_less=True)
         with m.If(self.write.valid):
             m.d.sync += [address.eq(tail >> 1), beat_data.eq(self.write.data)]
         for bank, units in enumerate(self._banks):
@@ -137,9 +137,12 @@ class MacRing(wiring.Component):
         self._read(m, conv[0], conv[1 : 1 + len(head)], vector_read, address)
         m.d.sync += [self.slice.eq(conv[1 + len(head) :]), self.word_narrow.eq(vector_narrow)]
 
-        held = self.level + self.arriving - released_halves
-        # `claim` is late: both differences are ready then.
-        m.d.sync += self.level.eq(Mux(self.claim, held - (self.words << 1), held))
+        # A group is claimed when no product's words are left, so never with a release. `claim` is late: what both make of
+        # the level is ready then. -(n + 1) is ~n, without a carry.
+        offset = (~self.word_offset)[: len(self.level)]
+        less = Mux(released, Mux(self.narrow, offset, offset << 1), 0)
+        held = self.level + self.arriving
+        m.d.sync += self.level.eq(Mux(self.claim, held - (self.words << 1), held + less))
         conv_done = delayed(m, self.step & self.group_end, timing.WEIGHT_RELEASE, "conv_done")[-1]
         vector_done = delayed(m, released_halves, 1, "vector_done")[-1]
         freed = Signal(range(halves + 1))

@@ -21,6 +21,7 @@ class RowCoordinates(wiring.Component):
         setup: In, high for R cycles: the first tile's coordinates are computed, a row a cycle.
         restart: In, early: the first tile is next. advance: In, late: the next tile is; what that loads is known without it.
         row_end: Out: the tile after this one starts a new output row (row-aligned tiles), unless `restart`.
+        next_row_end: Out: the one after that does, unless it is a first one.
         dy, dx: In, the tap. pixels, unmasked: Out, R bits each, `timing.ROW_TEST` cycles after dy, dx:
             the pixel exists; its tap is inside the input as well.
     """
@@ -34,6 +35,7 @@ class RowCoordinates(wiring.Component):
                 "restart": In(1),
                 "advance": In(1),
                 "row_end": Out(1),
+                "next_row_end": Out(1),
                 "dy": In(3),
                 "dx": In(3),
                 "pixels": Out(config.rows),
@@ -87,23 +89,25 @@ class RowCoordinates(wiring.Component):
             # Of a linear tile, x in the next line, below 0 if it stays in its own.
             wrapped = Signal(signed(COORDINATE_BITS + 1), name=f"wrapped_{i}")
             wraps = Signal(name=f"wraps_{i}")
+            if i == 0:
+                m.d.comb += self.next_row_end.eq(
+                    conv.row_aligned & Mux(first_of_row, one_tile, x >= last_but_one)
+                )
             m.d.comb += [
                 wrapped.eq(x + columns_wrapped),
                 wraps.eq(Mux(conv.row_aligned, self.row_end, wrapped >= 0)),
             ]
             with m.If(self.advance):
                 if i == 0:
-                    m.d.sync += self.row_end.eq(
-                        conv.row_aligned & Mux(first_of_row, one_tile, x >= last_but_one)
-                    )
+                    m.d.sync += self.row_end.eq(self.next_row_end)
                 m.d.sync += [
                     x.eq(Mux(first_of_row, first_x[i], Mux(wraps, wrapped, x + columns))),
                     y.eq(Mux(self.restart, first_y[i], y + Mux(wraps, lines_wrapped, lines))),
                 ]
 
             # Modulo four times what they may be: below 0 is far beyond the input.
-            in_x = Signal(COORDINATE_BITS + 2, name=f"in_x_{i}")
-            in_y = Signal(COORDINATE_BITS + 2, name=f"in_y_{i}")
+            in_x = Signal(COORDINATE_BITS + 2, name=f"in_x_{i}", reset_less=True)
+            in_y = Signal(COORDINATE_BITS + 2, name=f"in_y_{i}", reset_less=True)
             valid = Signal(name=f"valid_{i}")
             m.d.sync += [
                 valid.eq((x < conv.out_w) & (y < conv.out_h)),

@@ -8,10 +8,10 @@ from amaranth.lib.wiring import In, Out
 
 from hwflow import isa
 from hwflow.config import AcceleratorConfig
-from rtl_gen.bank_division import READ_SLOT_BITS, slot_offset
-from rtl_gen.image_wait import ImageWait
+from rtl_gen.bank_division import READ_SLOT_BITS
 from rtl_gen.interfaces import CONV, GROUP_BITS, SLOT_BITS
 from rtl_gen.row_coordinates import RowCoordinates
+from rtl_gen.tile_slots import TileSlots
 
 STEP = data.StructLayout(
     {
@@ -59,11 +59,12 @@ class Sequencer(wiring.Component):
         finished: In: everything issued has been written.
         level: In, words (half words with `mac`) in the ring that serves `current`; arriving: In: one more is written.
         scale_available: In.
-        image_slots, image_done: In: slots of the image that are written, and whether all are.
+        image_slots, image_grown, image_done: In: slots of the image that are written, whether that is one more than in the
+            cycle before, whether all are.
         stream_ready: In: the streams to and from external memory are ready for the next tile. tile_claim: Out: it is issued.
         claim: Out: the first step of a group is issued (words claimed, scale token taken).
-        issue: Out: a step is issued. of_tile_end, of_group_end: Out, early: the step that is next is its tile's, its
-            group's last. tile_end, group_end: Out: it is issued.
+        issue: Out: a step is issued; issue_binary, issue_mac: Out, for one of the arrays. of_tile_end, of_group_end: Out,
+            early: the step that is next is its tile's, its group's last. tile_end, group_end: Out: it is issued.
         step: Out, the step of the previous cycle. pixels, unmasked: Out, its rows, one cycle later still.
         status: Out.
     """
@@ -80,11 +81,14 @@ class Sequencer(wiring.Component):
                 "arriving": In(1),
                 "scale_available": In(1),
                 "image_slots": In(SLOT_BITS),
+                "image_grown": In(1),
                 "image_done": In(1),
                 "stream_ready": In(1),
                 "tile_claim": Out(1),
                 "claim": Out(1),
                 "issue": Out(1),
+                "issue_binary": Out(1),
+                "issue_mac": Out(1),
                 "of_tile_end": Out(1),
                 "of_group_end": Out(1),
                 "tile_end": Out(1),
@@ -113,11 +117,11 @@ class Sequencer(wiring.Component):
         image_here = Signal()
         m.d.comb += [
             self.of_tile_end.eq(last_y),
-            self.of_group_end.eq(last_y & last_tile),
             self.tile_end.eq(self.issue & last_y),
-            self.group_end.eq(self.issue & last_y & last_tile),
+            self.group_end.eq(self.issue & self.of_group_end),
         ]
-        first_step = self._control(m, setup, move, last_group, image_here)
+        of_line_end, of_layer_end = Signal(), Signal()  # as `of_tile_end`
+        first_step = self._control(m, setup, move, of_layer_end, image_here)
 
         word = Signal(10)
         dx, dy = Signal(3), Signal(3)
@@ -132,29 +136,46 @@ class Sequencer(wiring.Component):
         )
         next_lasts: list[Value] = []
         for counter, count, at_last, step, wrap in counters:
-            one, two = Signal(name=f"one_{counter.name}"), Signal(name=f"before_{counter.name}")
-            m.d.sync += one.eq(count == 1)
-            last = Signal.like(counter, name=f"last_of_{counter.name}")
-            m.d.sync += last.eq(count - 2)
-            m.d.comb += two.eq(counter == last)
-            next_lasts.append(Mux(wrap, one, two))
+            one, two, before = (
+                Signal(name=f"{n}_{counter.name}") for n in ("one", "two", "before")
+            )
+            third = Signal.like(counter, name=f"third_last_{counter.name}")
+            m.d.sync += [one.eq(count == 1), two.eq(count == 2), third.eq(count - 3)]
+            next_lasts.append(Mux(wrap, one, before))
             with m.If(step):
-                m.d.sync += [counter.eq(Mux(wrap, 0, counter + 1)), at_last.eq(next_lasts[-1])]
-        next_word, next_dx, next_dy, _ = next_lasts
-        next_x = next_word & Mux(last_word, next_dx, last_dx)
-        with m.If(move):
-            m.d.sync += [last_x.eq(next_x), last_y.eq(next_x & Mux(last_x, next_dy, last_dy))]
+                m.d.sync += [
+                    counter.eq(Mux(wrap, 0, counter + 1)),
+                    at_last.eq(next_lasts[-1]),
+                    before.eq(Mux(wrap, two, counter == third)),
+                ]
+            with m.If(setup):
+                m.d.sync += before.eq(one)
         # Nobody asks for a tile's number: what is left is counted, which compares with a constant.
         tiles_left = Signal(16)
         tiles_less, one_tile = Signal.like(tiles_left), Signal()
         m.d.sync += [tiles_less.eq(conv.tiles - 1), one_tile.eq(conv.tiles == 1)]
+        next_tile = Mux(last_tile, one_tile, tiles_left == 1)
         with m.If(move & last_y):
             m.d.sync += [
                 tiles_left.eq(Mux(last_tile, tiles_less, tiles_left - 1)),
-                last_tile.eq(Mux(last_tile, one_tile, tiles_left == 1)),
+                last_tile.eq(next_tile),
+            ]
+        next_word, next_dx, next_dy, next_cg = next_lasts
+        next_x = next_word & Mux(last_word, next_dx, last_dx)
+        next_y = next_x & Mux(last_x, next_dy, last_dy)
+        next_end = next_y & Mux(last_y, next_tile, last_tile)
+        next_line = next_y & Mux(last_y, coordinates.next_row_end, coordinates.row_end)
+        with m.If(move):
+            m.d.sync += [
+                last_x.eq(next_x),
+                last_y.eq(next_y),
+                of_line_end.eq(next_end | next_line),
+                self.of_group_end.eq(next_end),
+                of_layer_end.eq(next_end & Mux(self.of_group_end, next_cg, last_group)),
             ]
         with m.If(setup):
             m.d.sync += Cat(last_word, last_dx, last_dy, last_x, last_y, last_tile).eq(~0)
+            m.d.sync += [of_line_end.eq(1), self.of_group_end.eq(1), of_layer_end.eq(0)]
             m.d.sync += [cg.eq(~0), last_group.eq(0)]
 
         m.d.comb += [
@@ -170,9 +191,19 @@ class Sequencer(wiring.Component):
         tap_row = Signal(13)
         with m.If(move & last_x):
             m.d.sync += tap_row.eq(Mux(last_y, 0, tap_row + conv.in_w))
-        origin, out_slot = self._slots(
-            m, setup, move & last_y, last_tile, coordinates.row_end, image_here
-        )
+        m.submodules.slots = slots = TileSlots(self._config)
+        m.d.comb += [
+            slots.conv.eq(conv),
+            slots.of_group.eq(last_tile),
+            slots.of_row.eq(coordinates.row_end),
+            slots.advance.eq(move & last_y),
+            slots.line_end.eq(move & of_line_end),
+            slots.needed.eq(conv.mac & ~setup),
+            slots.image_slots.eq(self.image_slots),
+            slots.image_grown.eq(self.image_grown),
+            slots.image_done.eq(self.image_done),
+            image_here.eq(slots.image_here),
+        ]
         m.d.sync += [
             self.step.valid.eq(self.issue),
             self.step.first.eq(first_step),
@@ -181,24 +212,23 @@ class Sequencer(wiring.Component):
             self.step.last_tile.eq(last_tile),
             self.step.last_group.eq(last_group),
             self.step.word.eq(word),
-            self.step.slot.eq(origin + tap_row + dx),
+            self.step.slot.eq(slots.origin + tap_row + dx),
             self.step.cg.eq(cg),
-            self.step.out_slot.eq(out_slot),
+            self.step.out_slot.eq(slots.out_slot),
         ]
         return m
 
     def _control(
-        self, m: Module, setup: Signal, move: Signal, last_group: Signal, image_here: Signal
+        self, m: Module, setup: Signal, move: Signal, of_layer_end: Signal, image_here: Signal
     ) -> Signal:
         """States, stalls and the distance between tiles; whether the next step is its tile's first."""
         conv, status = self.current, self.status
         state = Signal(State)
-        running = Signal()
+        running, running_binary, running_mac = Signal(), Signal(), Signal()
         row = Signal(range(self._config.rows))
         last_row = Signal()
         wait = Signal(6)
         tile_start, group_start = Signal(), Signal()
-        layer_end = self.of_group_end & last_group
         m.d.comb += [
             self.instruction.ready.eq(state == State.IDLE),
             last_row.eq(setup & (row == self._config.rows - 1)),
@@ -215,8 +245,10 @@ class Sequencer(wiring.Component):
             with m.Case(State.LOAD):
                 m.d.comb += status.setup.eq(1)
                 m.d.sync += [state.eq(State.RUN), running.eq(1)]
-            with m.Case(State.RUN), m.If(move & layer_end):
-                m.d.sync += [state.eq(State.DRAIN), running.eq(0)]
+                m.d.sync += [running_binary.eq(~conv.mac), running_mac.eq(conv.mac)]
+            with m.Case(State.RUN), m.If(move & of_layer_end):
+                m.d.sync += state.eq(State.DRAIN)
+                m.d.sync += Cat(running, running_binary, running_mac).eq(0)
             with m.Case(State.DRAIN):
                 m.d.comb += [status.drain.eq(1), status.done.eq(self.finished)]
                 with m.If(self.finished):
@@ -229,7 +261,7 @@ class Sequencer(wiring.Component):
         free, free_next, free_same = Signal(), Signal(), Signal()
         m.d.comb += [
             free_next.eq(
-                ~layer_end & ~(self.of_group_end & ~enough[1]) & ~(self.of_tile_end & ~waited[1])
+                ~of_layer_end & ~(self.of_group_end & ~enough[1]) & ~(self.of_tile_end & ~waited[1])
             ),
             free_same.eq(
                 last_row | (running & ~(group_start & ~enough[0]) & ~(tile_start & ~waited[0]))
@@ -241,6 +273,8 @@ class Sequencer(wiring.Component):
                 & (~tile_start | self.stream_ready)
             ),
             self.issue.eq(move & running),
+            self.issue_binary.eq(move & running_binary),
+            self.issue_mac.eq(move & running_mac),
             status.issue.eq(self.issue),
             self.claim.eq(move & group_start),
             self.tile_claim.eq(move & tile_start),
@@ -306,68 +340,3 @@ class Sequencer(wiring.Component):
             waited[1].eq(Mux(tile_start, back_to_back, wait <= 1)),
         ]
         return enough, waited
-
-    def _slots(
-        self,
-        m: Module,
-        setup: Signal,
-        advance: Value,
-        of_group: Signal,
-        row_end: Signal,
-        image_here: Signal,
-    ) -> tuple[Signal, Signal]:
-        """Input slot (with offset) of the tile's first pixel at tap (0, 0); output slot of that pixel."""
-        conv, rows = self.current, self._config.rows
-        origin = Signal(READ_SLOT_BITS)
-        row_origin = Signal(READ_SLOT_BITS)  # of the first tile of this output row
-        out_slot = Signal(SLOT_BITS)
-        out_row = Signal(SLOT_BITS)
-        first_origin = Signal(READ_SLOT_BITS)
-        padding = (
-            Mux(conv.pad_top[0], conv.in_w, 0)
-            + Mux(conv.pad_top[1], conv.in_w << 1, 0)
-            + conv.pad_left
-        )
-        tile_step, row_step = Signal(READ_SLOT_BITS), Signal(READ_SLOT_BITS)
-        # Constants of the layer, known since the set-up.
-        m.d.sync += [
-            first_origin.eq(slot_offset(self._config.banks) - padding),
-            tile_step.eq(Mux(conv.stride2, 2 * rows, rows)),
-            row_step.eq(Mux(conv.stride2, conv.in_w << 1, conv.in_w)),
-        ]
-        # While the image is being written, a tile waits for the last slot it reads.
-        across, down = Signal(range(2 * rows)), Signal(READ_SLOT_BITS)
-        m.d.sync += [
-            across.eq(Mux(conv.stride2, 2 * (rows - 1), rows - 1)),
-            down.eq((conv.kernel - 1) * (conv.in_w + 1)),
-        ]
-        m.submodules.image = image = ImageWait()
-        first = Signal.like(image.first)
-        m.d.sync += first.eq(first_origin + across + down - slot_offset(self._config.banks))
-        m.d.comb += [
-            image.first.eq(first),
-            image.tile_step.eq(tile_step),
-            image.row_step.eq(row_step),
-            image.of_group.eq(of_group),
-            image.of_row.eq(row_end),
-            image.advance.eq(advance),
-            image.needed.eq(conv.mac & ~setup),
-            image.slots.eq(self.image_slots),
-            image.done.eq(self.image_done),
-            image_here.eq(image.here),
-        ]
-        with m.If(advance):
-            with m.If(of_group):
-                m.d.sync += [
-                    origin.eq(first_origin),
-                    row_origin.eq(first_origin),
-                    out_slot.eq(0),
-                    out_row.eq(0),
-                ]
-            with m.Elif(row_end):
-                next_row, next_out = row_origin + row_step, out_row + conv.out_w
-                m.d.sync += [origin.eq(next_row), row_origin.eq(next_row)]
-                m.d.sync += [out_slot.eq(next_out), out_row.eq(next_out)]
-            with m.Else():
-                m.d.sync += [origin.eq(origin + tile_step), out_slot.eq(out_slot + rows)]
-        return origin, out_slot

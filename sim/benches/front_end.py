@@ -285,6 +285,7 @@ async def random_layers(dut: Any) -> None:
     ):
         getattr(dut, name).value = 0
     dut.image_slots.value = 0
+    dut.image_grown.value = 0
     dut.image_done.value = 1
     await start(dut)
     free = number(dut.weights_free), number(dut.macs_free)
