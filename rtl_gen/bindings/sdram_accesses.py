@@ -59,13 +59,25 @@ class SdramAccesses(wiring.Component):
             beats.r_en.eq(self.data_take),
         ]
 
-        # The request under way. `ready` leaves early in the cycle: it goes to the accelerator and comes back as a request.
+        # A request that comes while another is under way is held, so that `ready` is a register: whether the chip takes a
+        # burst is known late, and the accelerator answers `ready` in the same cycle.
+        held, held_request = Signal(), Signal(MEMORY_REQUEST, reset_less=True)
+        coming, request = Signal(), Signal(MEMORY_REQUEST)
+        m.d.comb += [
+            self.request.ready.eq(~held),
+            coming.eq(held | self.request.valid),
+            request.eq(Mux(held, held_request, self.request.payload)),
+        ]
+
+        # The request under way.
         left = Signal(range(BURST + 1))
         address = Signal(32, reset_less=True)
         reading, last_read = Signal(), Signal()
         one_left = Signal()  # `left` is 1
-        request = self.request
-        m.d.comb += request.ready.eq(~reading | last_read)
+        follows = ~reading | last_read
+        m.d.sync += held.eq(coming & ~follows)
+        with m.If(~held):
+            m.d.sync += held_request.eq(self.request.payload)
 
         # Bursts of a beat.
         part = Signal(range(max(2, timing.beat_bursts)))
@@ -98,12 +110,12 @@ class SdramAccesses(wiring.Component):
         ]
         with m.If(given):
             m.d.sync += part.eq(Mux(last, 0, part + 1))
-        with m.If(request.valid & request.ready):
+        with m.If(coming & follows):
             m.d.sync += [
-                address.eq(request.payload.address),
-                left.eq(request.payload.beats),
+                address.eq(request.address),
+                left.eq(request.beats),
                 reading.eq(1),
-                one_left.eq(request.payload.beats == 1),
+                one_left.eq(request.beats == 1),
             ]
         with m.Elif(beat_given & ~writing):
             m.d.sync += [
@@ -121,7 +133,7 @@ class SdramAccesses(wiring.Component):
         full, quiet = Signal(), Signal()
         m.d.comb += [
             full.eq(kept >= WRITE_BATCH),
-            quiet.eq(~reading & ~request.valid),
+            quiet.eq(~reading & ~coming),
         ]
         between = beat_given | (~access.valid & (part == 0))
         with m.If(~writing):
