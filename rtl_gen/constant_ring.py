@@ -84,11 +84,12 @@ class ConstantRing(wiring.Component):
         taken = Mux(self.last, records - index, 1)
         more = Mux(self.take, records - taken, records)
         fewer = Mux(self.take, -taken, 0)
-        room = Mux(self.write.valid, beats - 1, beats)
+        # `take` is known last: it chooses between sums.
+        less = self.free - self.write.valid
         m.d.sync += [
             written.eq(written_now),
             self.level.eq(self.level + Mux(written, more, fewer)),
             self.some.eq(written | (self.some & ~(self.take & (self.level == taken)))),
-            self.free.eq(self.free + Mux(word_done, room, Mux(self.write.valid, -1, 0))),
+            self.free.eq(Mux(word_done, less + beats, less)),
         ]
         return m

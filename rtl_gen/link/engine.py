@@ -121,8 +121,10 @@ class CommandEngine(wiring.Component):
         decoder, buffer, keeper, mover = self._decoder, self._buffer, self._keeper, self._mover
         gathered, gathering = Signal(WORD_BITS), Signal(range(WORD_BYTES))
         place, complete = Signal(range(self._link.buffer_words)), Signal()
-        is_data = Signal()
-        m.d.comb += is_data.eq(self._checks.is_kind(Kind.WRITE) & (decoder.index >= ADDRESS_BYTES))
+        # A byte's index is there since the byte before it, many cycles ago.
+        past_address, is_data = Signal(), Signal()
+        m.d.sync += past_address.eq(decoder.index >= ADDRESS_BYTES)
+        m.d.comb += is_data.eq(self._checks.is_kind(Kind.WRITE) & past_address)
         m.d.sync += complete.eq(0)
         with m.If(decoder.payload):
             with m.If(is_data):
