@@ -92,31 +92,29 @@ class BackEnd(wiring.Component):
 
         # A pixel group's fields by stage ----------------------------------------------------------
         valid = delayed(m, group.valid, MEAN_STAGE, "valid")
-        slot = delayed(m, group.slot, MEAN_STAGE, "slot")
+        slot = delayed(m, group.slot, MEAN_STAGE, "slot", reset_less=True)
         mask = delayed(m, group.mask & group.valid.replicate(pixels), MEAN_STAGE, "mask")
-        cg = delayed(m, group.cg, MEAN_STAGE, "cg")
-        last = delayed(m, group.last_of_group, lane.Y_STAGE, "last")
+        cg = delayed(m, group.cg, MEAN_STAGE, "cg", reset_less=True)
+        last = delayed(m, group.last_of_group, lane.Y_STAGE, "last", reset_less=True)
         last_columns = Signal(cols)
         m.d.sync += last_columns.eq(Cat(*(j < current.last_cols for j in range(cols))))
         last_group = registered(m, (current.groups - 1)[:GROUP_BITS], "last_group")
-        final_group = delayed(m, group.cg == last_group, lane.Y_STAGE, "final_group")
+        at_last = group.cg == last_group
+        final_group = delayed(m, at_last, lane.Y_STAGE, "final_group", reset_less=True)
 
-        def columns(stage: int) -> Value:
-            """The columns that hold a channel, from a register."""
-            before = Mux(final_group[stage - 1], last_columns, ~Const(0, cols))
-            return registered(m, before, f"columns_{stage}")
+        def columns_before(stage: int) -> Value:
+            """The columns that hold a channel, a cycle before `stage`: a register behind it serves all lanes."""
+            return Mux(final_group[stage - 1], last_columns, ~Const(0, cols))
 
-        def present(stage: int) -> Value:
-            """The elements that are stored: their pixel and their channel exist; from a register."""
-            before = Mux(final_group[stage - 1], last_columns, ~Const(0, cols))
-            pixel_masks = (mask[stage - 1][pixel].replicate(cols) for pixel in range(pixels))
-            return registered(
-                m, Cat(*(before & there for there in pixel_masks)), f"present_{stage}"
-            )
+        def present(stage: int) -> Signal:
+            """The elements that are stored: their pixel and their channel exist."""
+            columns, there = columns_before(stage), mask[stage - 1]
+            before = Cat(*(columns & there[pixel].replicate(cols) for pixel in range(pixels)))
+            return registered(m, before, f"present_{stage}")
 
         residuals = Residuals(config, self, Stages(valid, slot, mask, cg, last))
         shortcuts = residuals.shortcuts(m)
-        keep = columns(lane.KEEP_STAGE)
+        keep = registered(m, columns_before(lane.KEEP_STAGE), "keep")
         elements, t_saturated, y_saturated = vector_lanes(
             m, config, current, group.data, self.constants_write, valid, cg, keep, shortcuts
         )

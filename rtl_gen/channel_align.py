@@ -50,9 +50,11 @@ class RepeatPosition(wiring.Component):
         """A group further is C channels further: the offset changes only where the tensor begins again."""
         m = Module()
         again = Signal()
+        last, before_last = Signal.like(self.groups), Signal.like(self.groups)
+        m.d.sync += [last.eq(self.groups - 1), before_last.eq(self.groups - 2)]
         m.d.comb += [
-            self.last.eq(self.cg + 1 == self.groups),
-            self.before_last.eq(self.cg + 2 == self.groups),
+            self.last.eq(self.cg == last),
+            self.before_last.eq(self.cg == before_last),
             again.eq(self.last | (self.before_last & (self.offset >= self.last_columns))),
         ]
         with m.If(self.clear):

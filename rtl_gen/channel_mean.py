@@ -41,7 +41,10 @@ class ChannelMean(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Stage 1 adds pairs, stage 2 adds pairs of those and rounds."""
         m = Module()
-        pairs = [Signal(signed(self.bits + 1), name=f"pair_{i}") for i in range(self.cols // 2)]
+        pairs = [
+            Signal(signed(self.bits + 1), name=f"pair_{i}", reset_less=True)
+            for i in range(self.cols // 2)
+        ]
         for i, pair in enumerate(pairs):
             m.d.sync += pair.eq(self.elements[2 * i] + self.elements[2 * i + 1])
         sums: list[Value] = list(pairs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -63,7 +63,7 @@ class ChannelSums(wiring.Component):
         ]
         finished = Signal(self.cols * SUM_BITS)
         for column in range(self.cols):
-            added = Signal(signed(self.bits + 4), name=f"added_{column}")
+            added = Signal(signed(self.bits + 4), name=f"added_{column}", reset_less=True)
             kept = Signal(signed(SUM_BITS), name=f"kept_{column}")
             total = Signal(signed(SUM_BITS), name=f"total_{column}")
             pixels = sum(
@@ -81,14 +81,20 @@ class ChannelSums(wiring.Component):
             with m.If(valid):
                 m.d.sync += kept.eq(Mux(last, 0, total))
         m.submodules.memory = memory = Ram(self.cols * SUM_BITS, self.depth)
-        chosen = Signal(column_bits)
-        m.d.sync += chosen.eq(self.address[:column_bits])
+        # One bit a column: block RAM answers late, and a scalar unit's rounding follows in the same cycle.
+        chosen = Signal(self.cols, reset_less=True)
+        column_address = self.address[:column_bits]
+        m.d.sync += chosen.eq(Cat(*(column_address == column for column in range(self.cols))))
+        words = [memory.read_data.word_select(column, SUM_BITS) for column in range(self.cols)]
+        found = Signal(signed(SUM_BITS))
+        for bit in range(SUM_BITS):
+            m.d.comb += found[bit].eq((Cat(*(word[bit] for word in words)) & chosen).any())
         m.d.comb += [
             memory.write_enable.eq(valid & last),
             memory.write_address.eq(cg),
             memory.write_data.eq(finished),
             memory.read_enable.eq(1),
             memory.read_address.eq(self.address[column_bits:]),
-            self.data.eq(memory.read_data.word_select(chosen, SUM_BITS).as_signed()),
+            self.data.eq(found),
         ]
         return m

@@ -7,12 +7,18 @@ import itertools
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, ValueCastable
 
 
-def delayed(m: Module, value: Value | ValueCastable, cycles: int, name: str) -> list[Signal]:
+def delayed(
+    m: Module, value: Value | ValueCastable, cycles: int, name: str, *, reset_less: bool = False
+) -> list[Signal]:
     """`value` after 0..cycles clock cycles, as plain bit vectors: element n is n cycles old.
 
-    The registers are not enabled: the pipelines they accompany never stall.
+    The registers are not enabled: the pipelines they accompany never stall. reset_less: for what means nothing
+    where a valid bit beside it says so.
     """
-    stages = [Signal.like(Value.cast(value), name=f"{name}_{n}") for n in range(cycles + 1)]
+    stages = [
+        Signal.like(Value.cast(value), name=f"{name}_{n}", reset_less=reset_less)
+        for n in range(cycles + 1)
+    ]
     m.d.comb += stages[0].eq(Value.cast(value))
     for before, after in itertools.pairwise(stages):
         m.d.sync += after.eq(before)

@@ -50,9 +50,7 @@ class FeatureMemory(wiring.Component):
         hold: Out: a store is about to be written.
         whole: In, with `store`, if `whole_stores`: the store's words are whole, chunk by chunk, and `cg` counts words;
             else every chunk of `data` holds the same and chunk cg is written.
-        busy: Out: a store is under way; when it falls, reads issued from then on see it. storing: In, while `busy` at
-            least: clock enable of a store's products. Where memories share it their products can be registers of the
-            multipliers (rtl_gen/synthesis/dsp_registers.py), of which few enables are allowed.
+        busy: Out: a store is under way; when it falls, reads issued from then on see it.
         bank_0, bank_1, ..: if `outside`, which leaves the periphery: the ports of a bank (rtl_gen/ram.py) that is elsewhere.
     """
 
@@ -93,7 +91,6 @@ class FeatureMemory(wiring.Component):
                     )
                 ),
                 "busy": Out(1),
-                "storing": In(1, init=1),
                 "hold": Out(1),
                 **(dict.fromkeys(self._bank_names(), In(bank)) if outside else {}),
             }
@@ -193,9 +190,9 @@ class FeatureMemory(wiring.Component):
             self.hold.eq(stages[0]),
         ]
 
+        # Without reset and enable the products' registers can be the multipliers' (rtl_gen/synthesis/dsp_registers.py).
         q = Signal.like(quotient(store.slot, count), reset_less=True)
-        with m.If(self.storing):
-            m.d.sync += q.eq(quotient(store.slot, count))
+        m.d.sync += q.eq(quotient(store.slot, count))
         slot = Signal(SLOT_BITS)
         masks = [Signal(lanes, name=f"mask_{n}") for n in range(2)]
         values = [
@@ -218,8 +215,7 @@ class FeatureMemory(wiring.Component):
         # Row of the store is `origin_1`, or for the pixels of the next row `origin_2`, beyond `words` of q pixels.
         beyond = Signal(ROW_BITS, reset_less=True)
         origin_1, origin_2 = Signal(ROW_BITS), Signal(ROW_BITS)
-        with m.If(self.storing):
-            m.d.sync += beyond.eq(q * self.words)
+        m.d.sync += beyond.eq(q * self.words)
         with m.If(stages[0]):
             m.d.sync += [
                 rem.eq(remainder(slot, q, count)),

@@ -78,7 +78,6 @@ class Features(wiring.Component):
                 memory.read_addr.eq(self.addresses),
                 memory.rem.eq(self.rem),
                 memory.stride2.eq(conv.stride2),
-                memory.storing.eq(self.busy),
             ]
         m.d.comb += self.busy.eq(Cat(memory.busy for memory in memories).any())
         return m

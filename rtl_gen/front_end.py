@@ -10,7 +10,7 @@ from hwflow import isa, timing
 from hwflow.config import AcceleratorConfig
 from rtl_gen import interfaces
 from rtl_gen.binary_array import BinaryArray
-from rtl_gen.delay import delayed
+from rtl_gen.delay import delayed, registered
 from rtl_gen.features import Features
 from rtl_gen.group_drain import GroupDrain
 from rtl_gen.mac_array import MacArray
@@ -261,6 +261,8 @@ class FrontEnd(wiring.Component):
 
         group, head = self.group, drain.head
         pop_bits, acc_bits = popcount_bits(config), interfaces.ACC_BITS
+        # A register of its own: `conv` is far from here, and constant since long before a group comes.
+        of_macs = registered(m, conv.mac, "group_of_macs")
         m.d.sync += group.valid.eq(drain.valid)
         with m.If(drain.valid):
             m.d.sync += [
@@ -269,7 +271,7 @@ class FrontEnd(wiring.Component):
                 group.cg.eq(head.cg),
                 group.last_of_group.eq(head.last_of_group & (drain.phase == config.row_groups - 1)),
             ]
-            with m.If(conv.mac):
+            with m.If(of_macs):
                 m.d.sync += group.data.as_value().eq(macs.sums)
             with m.Else():
                 for lane in range(lanes):

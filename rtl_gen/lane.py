@@ -9,7 +9,7 @@ as carry, because rsr(x, k) = (((2*x) >> k) + 1) >> 1.
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -123,18 +123,21 @@ class Lane(wiring.Component):
             m.d.sync += sloped2.eq((sloped << 1) >> self.out_shift)
         # 10, 11: + q, saturate
         wide_y = Signal(signed(32), reset_less=True)
-        narrowed = Signal(signed(self.bits))
-        m.d.comb += narrowed.eq(
-            Mux(self.narrow, saturated(wide_y, BYTE_BITS), saturated(wide_y, self.bits))
+        # One test serves both widths: the bits that only the wider one holds count where `narrow`.
+        beyond = Signal()
+        sign, above = wide_y[-1], wide_y[BYTE_BITS - 1 : -1]
+        between = self.narrow.replicate(self.bits - BYTE_BITS)
+        counts = Cat(between, ~Const(0, len(above) - len(between)))
+        m.d.comb += beyond.eq(((above ^ sign.replicate(len(above))) & counts).any())
+        limit = Cat(
+            (~sign).replicate(BYTE_BITS - 1), ~(sign.replicate(len(between)) ^ between), sign
         )
         with m.If(self.holds[9]):
             m.d.sync += wide_y.eq((sloped2 >> 1) + sloped2[0] + self.q)
         with m.If(self.holds[10]):
             m.d.sync += [
-                self.y.eq(Mux(self.keep, narrowed, 0)),
-                self.y_saturated.eq(
-                    Mux(self.narrow, exceeds(wide_y, BYTE_BITS), exceeds(wide_y, self.bits))
-                ),
+                self.y.eq(Mux(self.keep, Mux(beyond, limit, wide_y[: self.bits]), 0)),
+                self.y_saturated.eq(beyond),
             ]
         observe(m, self)
         return m
@@ -142,8 +145,8 @@ class Lane(wiring.Component):
 
 def exceeds(value: Value, bits: int) -> Value:
     """1 when the signed `value` does not fit `bits` bits: the bits from the sign on differ."""
-    high = value[bits - 1 :]
-    return high.any() & ~high.all()
+    high = value[bits - 1 : -1]
+    return (high ^ value[-1].replicate(len(high))).any()
 
 
 def saturated(value: Value, bits: int) -> Value:

@@ -76,6 +76,9 @@ class LaneConstants(wiring.Component):
                 at += len(value)
             return found
 
+        def waiting(value: Value, cycles: int, name: str) -> Value:
+            return delayed(m, value, cycles, name, reset_less=True)[-1]
+
         alpha, alpha_shift = memory("scale", self.cg1, "alpha", "alpha_shift")
         (bias,) = memory("bias", self.cg3, "bias")
         p, n, out_shift = memory("slopes", self.cg5, "p", "n", "out_shift")
@@ -84,11 +87,11 @@ class LaneConstants(wiring.Component):
         wait_out_shift = lane.OUT_SHIFT_STAGE - lane.SLOPE_STAGE
         m.d.comb += [
             self.alpha.eq(alpha),
-            self.alpha_shift.eq(delayed(m, alpha_shift, wait_alpha_shift, "alpha_shift")[-1]),
+            self.alpha_shift.eq(waiting(alpha_shift, wait_alpha_shift, "alpha_shift")),
             self.bias.eq(bias),
             self.p.eq(p),
             self.n.eq(n),
-            self.out_shift.eq(delayed(m, out_shift, wait_out_shift, "out_shift")[-1]),
+            self.out_shift.eq(waiting(out_shift, wait_out_shift, "out_shift")),
             self.q.eq(q),
         ]
         return m

@@ -38,11 +38,12 @@ def windows(config: AcceleratorConfig) -> int:
 class _Pitch:
     """How far the row above lies back in the line memory, constant in a layer.
 
-    places: for each bank; inside: bank b's pixel of the same group is above, instead of the memory's word;
+    places: for each bank; one: they are one place; inside: bank b's pixel of the same group is above, instead of a word;
     rotation: lanes from a pixel's lane up to that of the pixel below it; narrow: a group may hold both.
     """
 
     places: list[Signal]
+    one: list[Signal]
     inside: Signal
     rotation: Signal
     narrow: Signal
@@ -170,7 +171,7 @@ class Pool(wiring.Component):
         """
         threes: list[Signal] = []
         for channel in range(self.cols):
-            carry = Signal(signed(self.bits + 1), name=f"carry_{channel}")
+            carry = Signal(signed(self.bits + 1), name=f"carry_{channel}", reset_less=True)
             pixel, pair, across = Const(0), carry, carry
             for lane in range(self.lanes):
                 at = lane * self.cols + channel
@@ -185,7 +186,7 @@ class Pool(wiring.Component):
                     two = Signal(signed(self.bits + 1), name=f"two_{at}")
                     m.d.comb += two.eq(pixel + Mux(first, 0, pixel_before))
                     pair = two
-                three = Signal(signed(self.bits + 2), name=f"three_{at}")
+                three = Signal(signed(self.bits + 2), name=f"three_{at}", reset_less=True)
                 m.d.sync += three.eq(across)
                 threes.append(three)
             with m.If(taken):
@@ -199,10 +200,12 @@ class Pool(wiring.Component):
         address = self.depth.bit_length() - 1
         pitch = _Pitch(
             [Signal(address, name=f"places_{bank}") for bank in range(self.lanes)],
+            [Signal(name=f"one_place_{bank}") for bank in range(self.lanes)],
             Signal(self.lanes, name="inside"),
             Signal(self.lane_bits, name="rotation"),
             Signal(name="narrow"),
         )
+        m.d.sync += [one.eq(n == 1) for one, n in zip(pitch.one, pitch.places, strict=True)]
         if self.lanes == 1:
             m.d.sync += pitch.places[0].eq((self.width + self.left) >> 1)
             return pitch
@@ -238,11 +241,10 @@ class Pool(wiring.Component):
         word = self.cols * self.six_bits
         banks: list[Value] = []
         for bank in range(self.lanes):
-            # A row of one place reads the sums written in the cycle before: hence transparent.
             memory = Memory(shape=unsigned(word), depth=self.depth, init=[])
             m.submodules[f"line_{bank}"] = memory
             write = memory.write_port()
-            read = memory.read_port(transparent_for=(write,))
+            read = memory.read_port()
             lane = slice(bank * self.cols, (bank + 1) * self.cols)
             above_place = Signal.like(place, name=f"above_place_{bank}")
             m.d.sync += above_place.eq(following - pitch.places[bank])
@@ -253,8 +255,13 @@ class Pool(wiring.Component):
                 write.data.eq(Cat(*kept[lane])),
                 write.en.eq(write_enable),
             ]
+            # What is one place back may just be on its way into the memory.
+            latest = Signal(word, name=f"latest_{bank}", reset_less=True)
+            with m.If(write_enable):
+                m.d.sync += latest.eq(write.data)
+            found = Mux(pitch.one[bank], latest, read.data)
             own = Cat(*(Cat(three, three[-1]) for three in threes[lane]))
-            banks.append(Mux(pitch.inside[bank], own, read.data) if self.lanes > 1 else read.data)
+            banks.append(Mux(pitch.inside[bank], own, found) if self.lanes > 1 else found)
         words = Cat(*banks)
         above = rotate(m, words, pitch.rotation, word, "above") if self.lanes > 1 else words
         return [above.word_select(at, self.six_bits).as_signed() for at in range(len(threes))], kept
@@ -286,7 +293,7 @@ class Pool(wiring.Component):
             sums: list[Signal] = []
             for lane in range(self.lanes):
                 at = lane * self.cols + channel
-                total = Signal(signed(self.bits + 4), name=f"total_next_{at}")
+                total = Signal(signed(self.bits + 4), name=f"total_next_{at}", reset_less=True)
                 m.d.sync += total.eq(totals[at])
                 second_above: Value = Const(0)
                 for distance in range(1, lane + 1):
@@ -296,7 +303,7 @@ class Pool(wiring.Component):
                 m.d.comb += nine.eq(total + second_above)
                 sums.append(nine)
                 if lane < self.lanes - 1:
-                    passed = Signal(signed(self.six_bits), name=f"through_{at}")
+                    passed = Signal(signed(self.six_bits), name=f"through_{at}", reset_less=True)
                     m.d.sync += passed.eq(Mux(pitch.narrow & middle[lane], before[at], 0))
                     through.append(passed)
             nines.append([_selected(choice, sums) for choice in chosen])
@@ -310,7 +317,7 @@ class Pool(wiring.Component):
         high_bits = width - low_bits
         product_bits = width + POOL_RECIPROCAL.bit_length()
         for at, value in enumerate(nines):
-            nine = Signal(signed(width), name=f"nine_{at}")
+            nine = Signal(signed(width), name=f"nine_{at}", reset_less=True)
             # A multiplier for the low bits, a table for the high ones and for the half that rounds, in units of it.
             low = Signal(low_bits + POOL_RECIPROCAL.bit_length(), name=f"low_{at}")
             high = Signal(signed(product_bits + 1 - (RECIPROCAL_SHIFT - 1)), name=f"high_{at}")

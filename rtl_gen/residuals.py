@@ -79,21 +79,12 @@ class Residuals:
             ("r", current.r_src, current.r_groups, current.r_base, cg[0]),
             ("r1", current.r1_src, current.r1_groups, current.r1_base, position.cg),
         )
-        rows = [
-            self._first_row(
-                m,
-                name,
-                slot[0],
-                word_group,
-                registered(
-                    m,
-                    Mux(source == Residual.MAIN, current.main_pitch, groups),
-                    f"{name}_pitch",
-                ),
-                base,
-            )
-            for name, source, groups, base, word_group in operands
-        ]
+        # What is constant in a layer is decoded once, in registers.
+        rows: list[Signal] = []
+        for name, source, groups, base, word_group in operands:
+            pitch = Mux(source == Residual.MAIN, current.main_pitch, groups)
+            pitch = registered(m, pitch, f"{name}_pitch")
+            rows.append(self._first_row(m, name, slot[0], word_group, pitch, base))
         memories = {
             Residual.MAIN: ResidualMemory(config, config.main_rows, partial=True),
             Residual.SIDE: ResidualMemory(config, config.side_rows, partial=True),
@@ -109,11 +100,11 @@ class Residuals:
             for_r = registered(m, current.r_src == which, f"{name}_for_r")
             groups = Mux(current.r_src == which, current.r_groups, current.r1_groups)
             step = current.main_pitch if which is Residual.MAIN else groups
-            enable = registered(
-                m, valid[read_stage - 1] & registered(m, wanted, f"{name}_wanted"), f"{name}_read"
-            )
+            wanted = registered(m, wanted, f"{name}_wanted")
             m.d.comb += [
-                memory.read_enable.eq(enable),
+                memory.read_enable.eq(
+                    registered(m, valid[read_stage - 1] & wanted, f"{name}_read")
+                ),
                 memory.read_row.eq(Mux(for_r, rows[0], rows[1])),
                 memory.read_step.eq(registered(m, step, f"{name}_read_step")),
             ]
@@ -129,22 +120,20 @@ class Residuals:
         streamed = self._long_stream(m, cg[0], position.cg, valid[0])
         results: list[Signal] = []
         for name, source, *_ in operands:
-            word = Signal(config.pixel_lanes * config.residual_word_bits, name=f"{name}_word")
-            chosen: Value = Const(0, len(word))
+            width = config.pixel_lanes * config.residual_word_bits
+            word = Signal(width, name=f"{name}_word", reset_less=True)
+            chosen: Value = Const(0, width)
             for which, memory in memories.items():
-                here = registered(
-                    m,
-                    exists[name]
-                    & registered(m, source == which, f"{name}_in_{which.name.lower()}"),
-                    f"{name}_from_{which.name.lower()}",
-                )
+                at = f"{name}_in_{which.name.lower()}"
+                there = registered(m, source == which, at)
+                here = registered(m, exists[name] & there, f"{at}_now")
                 repeats = name == "r1" and which == Residual.POOL
                 found: Value = aligned if repeats else memory.read_data
                 if config.long_words and which == Residual.MAIN:
                     found = Mux(
                         streamed, narrowed(self._unit.long_data, config.residual_bits), found
                     )
-                chosen = chosen | (found & here.replicate(len(word)))
+                chosen = chosen | (found & here.replicate(width))
             m.d.sync += word.eq(chosen)
             results.append(word)
         return results[0], results[1]

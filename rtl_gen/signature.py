@@ -61,12 +61,11 @@ def nibble_tables() -> tuple[int, tuple[tuple[int, ...], ...]]:
 class CrcUnit(wiring.Component):
     """The CRC-32 of one message, one cycle later; 0 for a message that does not exist.
 
-    Ports: index = first + offset; word: four elements; exists; crc.
+    Ports: index; word: four elements; exists; crc.
     """
 
     exists: Signal
-    first: Signal
-    offset: Signal
+    index: Signal
     word: Signal
     crc: Signal
 
@@ -74,8 +73,7 @@ class CrcUnit(wiring.Component):
         super().__init__(
             {
                 "exists": In(1),
-                "first": In(INDEX_BITS),
-                "offset": In(8),
+                "index": In(INDEX_BITS),
                 "word": In(WORD_BITS),
                 "crc": Out(CRC_BITS),
             }
@@ -84,10 +82,8 @@ class CrcUnit(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """One table per four bits, all XORed: crc.sv in `emit`."""
         m = Module()
-        index = Signal(INDEX_BITS)
-        m.d.comb += index.eq(self.first + self.offset)
         origin, tables = nibble_tables()
-        message = Cat(self.word, index)
+        message = Cat(self.word, self.index)
         if instances.emitting():
             text = resources.files("rtl_gen").joinpath("crc.sv").read_text()
             instances.source("hwflow_crc", text)
@@ -154,23 +150,25 @@ class Signature(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Index arithmetic, V/4 CRC units, a registered adder tree, the accumulator."""
         m = Module()
-        product = Signal(INDEX_BITS)
-        cg = Signal(GROUP_BITS)
+        # Without a reset the product's register can be the multiplier's.
+        product = Signal(INDEX_BITS, reset_less=True)
+        cg = Signal(GROUP_BITS, reset_less=True)
         m.d.sync += [product.eq(self.slot * self.messages), cg.eq(self.cg)]
         unit = instances.repeat(CrcUnit(), "hwflow_crc_unit") if instances.emitting() else None
         level: list[Signal] = []
         for pixel in range(self.pixels):
-            first = Signal(INDEX_BITS, name=f"first_{pixel}")
-            m.d.sync += first.eq(product + cg * self.units + self.messages * pixel)
             for column in range(self.units):
                 at = pixel * self.units + column
                 crc = Signal(CRC_BITS, name=f"crc_{at}")
+                # A register for each unit: a sum in front of the tables would make its path the longest.
+                index = Signal(INDEX_BITS, name=f"index_{at}", reset_less=True)
+                within = cg * self.units + column
+                m.d.sync += index.eq(product + within + self.messages * pixel)
                 word = Value.cast(self.elements).word_select(at, WORD_BITS)
                 if unit is not None:
                     m.submodules[f"crc_{at}"] = unit.instance(
                         exists=self.exist[at],
-                        first=first,
-                        offset=Const(column, 8),
+                        index=index,
                         word=word,
                         crc=crc,
                     )
@@ -178,8 +176,7 @@ class Signature(wiring.Component):
                     m.submodules[f"crc_{at}"] = single = CrcUnit()
                     m.d.comb += [
                         single.exists.eq(self.exist[at]),
-                        single.first.eq(first),
-                        single.offset.eq(column),
+                        single.index.eq(index),
                         single.word.eq(word),
                         crc.eq(single.crc),
                     ]

@@ -12,6 +12,9 @@ from rtl_gen.delay import registered
 from rtl_gen.interfaces import GROUP_BITS
 from rtl_gen.lane_constants import LaneConstants
 
+_PARTS = 3
+"""Parts of the columns with registers of their own for what is constant in a layer."""
+
 
 def vector_lanes(
     m: Module,
@@ -57,7 +60,14 @@ def vector_lanes(
         ),
     ]
     constants_module = instances.repeat(LaneConstants(config), "hwflow_lane_constants")
-    narrow = registered(m, current.store == Store.BYTES, "narrow")
+    # A layer's constants go to every lane. Each part of the columns has registers of its own, a cycle behind the part
+    # before, so that synthesis does not make them one; a layer's first pixel group comes later still.
+    layer = {name: getattr(current, name) for name in ("acc_shift", "r_shift", "r1_shift")}
+    layer["narrow"] = registered(m, current.store == Store.BYTES, "narrow")
+    parts = [layer]
+    for part in range(1, _PARTS):
+        layer = {name: registered(m, value, f"{name}_{part}") for name, value in layer.items()}
+        parts.append(layer)
     lane_module = instances.repeat(lane.Lane(bits), "hwflow_lane")
     elements = Signal(config.vector_lanes * bits)
     t_saturated, y_saturated = Signal(config.vector_lanes), Signal(config.vector_lanes)
@@ -87,13 +97,10 @@ def vector_lanes(
             m.submodules[f"lane_{pixel}_{column}"] = lane_module.instance(
                 holds=Cat(*valid[: lane.Y_STAGE]),
                 total=Value.cast(totals[at]),
-                acc_shift=current.acc_shift,
+                **parts[column * _PARTS // config.cols],
                 r=shortcuts[0].word_select(at, bits),
-                r_shift=current.r_shift,
                 r1=shortcuts[1].word_select(at, bits),
-                r1_shift=current.r1_shift,
                 keep=keep[column],
-                narrow=narrow,
                 t_saturated=t_saturated[at],
                 y=elements.word_select(at, bits),
                 y_saturated=y_saturated[at],

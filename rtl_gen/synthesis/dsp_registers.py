@@ -17,8 +17,11 @@ from typing import Any
 PRODUCT_BITS = 36
 CLOCK_ENABLES = 4
 """Clock enables that the multipliers of a DSP block share."""
-REGISTER = {"CEMUX": "CE", "CLKMUX": "CLK", "LSRMUX": "LSR", "REGSET": "RESET", "GSR": "DISABLED"}
+REGISTER = {"CLKMUX": "CLK", "LSRMUX": "LSR", "REGSET": "RESET", "GSR": "DISABLED"}
 """Parameters of the flip-flops that may move: they start at 0, as the multiplier's do. One that lacks is as here."""
+
+ALWAYS = "1"
+"""The clock enable of a register that has none."""
 
 Bit = int | str
 """A net, or a constant "0", "1", "x"."""
@@ -37,8 +40,9 @@ class Packing:
 def pack_registers(module: dict[str, Any]) -> int:
     """Move flip-flops of a flat netlist (a module of Yosys's JSON) into its multipliers; how many multipliers took any.
 
-    A multiplier takes them when nothing but they reads its product, and when they have one clock enable and no reset. Where
-    there are more than `CLOCK_ENABLES` enables those of the most multipliers are taken, so that any may share a block.
+    A multiplier takes them when nothing but they reads its product, and when they have one clock enable, or none, and no
+    reset. (None is an enable, too: a constant.) Where there are more than `CLOCK_ENABLES` enables those of the most
+    multipliers are taken, so that any may share a block.
     """
     cells: Cells = module["cells"]
     loads: Counter[Bit] = Counter()
@@ -72,8 +76,18 @@ def _movable(cell: Mapping[str, Any]) -> bool:
         cell["type"] == "TRELLIS_FF"
         and all(parameters.get(name, value) == value for name, value in REGISTER.items())
         and connections.get("LSR", ["0"]) == ["0"]
-        and isinstance(connections.get("CE", ["1"])[0], int)
+        and _enabled(cell) in ("CE", "1")
     )
+
+
+def _enabled(cell: Mapping[str, Any]) -> str:
+    """CE where the clock enable is a net, 1 where there is none; other values invert it."""
+    # Yosys writes a string of digits with a space behind it, to tell it from a number.
+    return cell["parameters"].get("CEMUX", "CE").strip()
+
+
+def _enable(cell: Mapping[str, Any]) -> Bit:
+    return ALWAYS if _enabled(cell) == "1" else cell["connections"].get("CE", [ALWAYS])[0]
 
 
 def _packing(
@@ -90,8 +104,7 @@ def _packing(
         port: readers[bit] for port, bit in used.items() if loads[bit] == 1 and bit in readers
     }
     controls = {
-        (connections["CLK"][0], connections["CE"][0])
-        for connections in (cells[name]["connections"] for name in registers.values())
+        (cells[name]["connections"]["CLK"][0], _enable(cells[name])) for name in registers.values()
     }
     if len(registers) < len(used) or len(controls) != 1:
         return None

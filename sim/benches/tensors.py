@@ -109,15 +109,14 @@ def crc_unit() -> UnitBench:
 
     async def bench(ctx: Any) -> None:
         for word in words:
-            first, offset = int(rng.integers(0, 1 << 31)), int(rng.integers(0, 16))
+            index = int(rng.integers(0, 1 << 32))
             for exists in (1, 0):
                 ctx.set(unit.exists, exists)
-                ctx.set(unit.first, first)
-                ctx.set(unit.offset, offset)
+                ctx.set(unit.index, index)
                 ctx.set(unit.word, int.from_bytes(word.tobytes(), "little"))
                 await ctx.tick()
                 signs = sum(int(value >= 0) << i for i, value in enumerate(word))
-                message = (first + offset).to_bytes(4, "little") + word.tobytes() + bytes([signs])
+                message = index.to_bytes(4, "little") + word.tobytes() + bytes([signs])
                 assert ctx.get(unit.crc) == (zlib.crc32(message) if exists else 0)
 
     return UnitBench(unit, [bench])

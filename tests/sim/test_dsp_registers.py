@@ -44,6 +44,17 @@ def test_registers_move() -> None:
     assert packed.total["TRELLIS_FF"] == 3 * 8 + 8
 
 
+def test_without_enable() -> None:
+    """A register that always takes its product is enabled by a constant."""
+    text = DESIGN.replace("if (step) begin rp", "begin rp")
+    assert text != DESIGN
+    synthesis = made(text)
+    cells = json.loads(synthesis.json)["modules"]["products"]["cells"].values()
+    found = [cell for cell in cells if cell["type"] == "MULT18X18D"]
+    assert [cell["parameters"]["REG_OUTPUT_CE"] for cell in found] == ["CE0", "CE0"]
+    assert [cell["connections"]["CE0"] for cell in found] == [["1"], ["1"]]
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [
