@@ -59,7 +59,6 @@ def feature_memory(
     async def bench(ctx: Any) -> None:
         ctx.set(dut.base, base)
         ctx.set(dut.words, 1)
-        ctx.set(dut.storing, 1)
         everything = [(slot, cg, 1) for slot in range(pixels) for cg in range(chunks)]
         anything = [
             (rng.randrange(pixels), rng.randrange(chunks), rng.getrandbits(lanes))
