@@ -23,6 +23,16 @@ def reciprocal(bits: int, banks: int) -> tuple[int, int, int]:
     return -(-(1 << shift) // banks), shift, max(1, bits - banks.bit_length() + 1)
 
 
+def remainder(slot: Value, q: Value, banks: int) -> Value:
+    """`slot - q * banks`, which is below `banks`: by the low bits, which are all of it, and without a multiplier."""
+    bits = (banks - 1).bit_length()
+    low = slot[:bits]
+    for at in range(bits):
+        if banks >> at & 1:
+            low = (low - (q[:bits] << at))[:bits]
+    return low
+
+
 def quotient(slot: Value, banks: int) -> Value:
     """`slot // banks`, combinational."""
     multiplier, shift, width = reciprocal(len(slot), banks)

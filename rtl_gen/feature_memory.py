@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from hwflow import timing
 from hwflow.config import AcceleratorConfig
 from rtl_gen import instances
-from rtl_gen.bank_division import quotient
+from rtl_gen.bank_division import quotient, remainder
 from rtl_gen.interfaces import GROUP_BITS, ROW_BITS, SLOT_BITS
 from rtl_gen.probe import observe, values
 from rtl_gen.ram import Ram
@@ -218,8 +218,7 @@ class FeatureMemory(wiring.Component):
         m.d.sync += beyond.eq(q * self.words)
         with m.If(stages[0]):
             m.d.sync += [
-                # By the low bits, which are all of it: no product.
-                rem.eq((slot - q[: len(rem)] * count)[: len(rem)]),
+                rem.eq(remainder(slot, q, count)),
                 origin_1.eq(origin),
                 origin_2.eq(origin + self.words),
                 masks[1].eq(masks[0]),

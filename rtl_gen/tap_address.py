@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hwflow.config import AcceleratorConfig
-from rtl_gen.bank_division import READ_SLOT_BITS, quotient, slot_offset
+from rtl_gen.bank_division import READ_SLOT_BITS, quotient, remainder, slot_offset
 from rtl_gen.interfaces import ROW_BITS
 
 
@@ -55,7 +55,7 @@ class TapAddress(wiring.Component):
         row = Signal(ROW_BITS)
         q_tensor = Signal(signed(len(q) + 1))
         m.d.comb += q_tensor.eq(q - slot_offset(banks) // banks)
-        m.d.sync += [rem.eq(slot - q * banks), row.eq(origin + q_tensor * self.words)]
+        m.d.sync += [rem.eq(remainder(slot, q, banks)), row.eq(origin + q_tensor * self.words)]
 
         m.d.sync += self.rem.eq(rem)
         row_1 = Signal(ROW_BITS)
