@@ -147,8 +147,7 @@ class MemoryMover(wiring.Component):
                     m.next = "FAILED"
             with m.State("SENT"):
                 with m.If(self.written):
-                    m.d.sync += [address.eq(address + 1), left.eq(left - 1), none.eq(left == 1)]
-                    m.next = "NEXT"
+                    m.next = "COUNT"
                 with m.Elif(late):
                     m.next = "FAILED"
             with m.State("ASK"):
@@ -161,7 +160,6 @@ class MemoryMover(wiring.Component):
             with m.State("BEAT"):
                 m.d.sync += beat.eq(answer.payload.data)
                 with m.If(answer.valid):
-                    m.d.sync += [address.eq(address + 1), left.eq(left - 1), none.eq(left == 1)]
                     m.next = "WORDS"
                     with m.If(move == Move.CHECK):
                         m.next = "BYTES"
@@ -174,13 +172,16 @@ class MemoryMover(wiring.Component):
                 m.d.sync += [word.eq(word + 1), part.eq(part + 1), beat.eq(beat >> WORD_BITS)]
                 with m.If(part == words - 1):
                     m.d.sync += part.eq(0)
-                    m.next = "NEXT"
+                    m.next = "COUNT"
             with m.State("BYTES"):
                 m.d.comb += check.valid.eq(1)
                 m.d.sync += [part.eq(part + 1), beat.eq(beat >> 8)]
                 with m.If(part == config.memory_bytes - 1):
                     m.d.sync += part.eq(0)
-                    m.next = "NEXT"
+                    m.next = "COUNT"
+            with m.State("COUNT"):  # by itself: what the memory says comes late in its cycle
+                m.d.sync += [address.eq(address + 1), left.eq(left - 1), none.eq(left == 1)]
+                m.next = "NEXT"
             with m.State("FAILED"):
                 m.d.comb += [self.done.eq(1), self.failed.eq(1)]
                 m.next = "IDLE"
