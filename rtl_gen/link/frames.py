@@ -167,10 +167,7 @@ class FrameEncoder(wiring.Component):
         # The next byte and whether there is one; `taken` into `held`, where it stays until it is sent.
         value, offered, taken = Signal(8), Signal(), Signal()
         held, full, seen = Signal(8), Signal(), Signal()
-        bare, counts = (
-            Signal(),
-            Signal(),
-        )  # `held` is the SYNC itself; is part of what the CRC is of
+        bare, counts = Signal(), Signal()  # `held` is the SYNC itself; is what the CRC is of
         escaping = Signal()  # an escape is being sent
         header, crc = Signal(HEADER_BITS), Signal(CRC_BITS)
         left, last, none = Signal(LENGTH_BITS), Signal(), Signal()  # bytes of the part; one; none
