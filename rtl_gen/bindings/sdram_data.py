@@ -18,9 +18,9 @@ class SdramData(wiring.Component):
     """Serves what is `issued`.
 
     Members: `issued` In (sdram_layouts.ISSUED); `started` In: the chip has its mode; `beat` In, the oldest one to
-    write, `beat_take` Out removes it; `written` Out: it is on its way to the chip and in front of every later read;
-    `dq_o`, `dq_oe`, `dqm` Out registers and `dq_i` In, the pins; `data` Out {valid, data, error}, a beat read. Beats
-    beyond the memory's end are read with `error`, and masked and never `written`.
+    write, `beat_take` Out, a register, removes it in the cycle after its first word; `written` Out: it is on its way to
+    the chip and in front of every later read; `dq_o`, `dq_oe`, `dqm` Out registers and `dq_i` In, the pins; `data` Out
+    {valid, data, error}, a beat read. Beats beyond the memory's end are read with `error`, and masked and never `written`.
     """
 
     def __init__(self, timing: SdramTiming) -> None:
@@ -50,13 +50,26 @@ class SdramData(wiring.Component):
 
     def _elaborate_write(self, m: Module) -> None:
         issued, burst = self.issued, self._timing.burst
+        # That a burst is issued is known late: it chooses a word, and the rest of the beat moves a cycle later.
         rest = Signal(len(self.beat) - 16, reset_less=True)
+        begun, stepped = Signal(), Signal()  # in the cycle before: a beat; a word went out
         left = Signal(range(burst))
-        word = Signal(16)
+        word, writing = Signal(16), Signal()
+        m.d.sync += [begun.eq(issued.begin), stepped.eq(writing)]
         m.d.comb += [
-            self.beat_take.eq(issued.begin),
-            word.eq(Mux(self.beat_take, self.beat[:16], rest[:16])),
+            writing.eq(issued.write | (left != 0)),
+            self.beat_take.eq(begun),
         ]
+        with m.If(issued.begin):
+            m.d.comb += word.eq(self.beat[:16])
+        with m.Elif(begun):
+            m.d.comb += word.eq(self.beat[16:])
+        with m.Else():
+            m.d.comb += word.eq(Mux(stepped, rest[16:], rest))
+        with m.If(begun):
+            m.d.sync += rest.eq(self.beat[16:])
+        with m.Elif(stepped):
+            m.d.sync += rest.eq(rest[16:])
         m.d.sync += self.written.eq(issued.write & issued.last & ~issued.beyond)
         with m.If(issued.write):
             m.d.sync += [
@@ -67,12 +80,9 @@ class SdramData(wiring.Component):
             m.d.sync += left.eq(left - 1)
         with m.Else():
             m.d.sync += self.dqm.eq(Mux(self.started, 0, MASKED))
-        with m.If(issued.write | (left != 0)):
-            m.d.sync += [
-                self.dq_o.eq(word),
-                rest.eq(Mux(self.beat_take, self.beat[16:], rest[16:])),
-            ]
-        m.d.sync += self.dq_oe.eq(issued.write | (left != 0))
+        with m.If(writing):
+            m.d.sync += self.dq_o.eq(word)
+        m.d.sync += self.dq_oe.eq(writing)
 
     def _elaborate_read(self, m: Module) -> None:
         timing, issued = self._timing, self.issued
