@@ -180,7 +180,7 @@ def _end(number: int, frame: FrameType | None = None) -> None:
 def _leave_terminal() -> None:
     """Output to a terminal that is gone goes nowhere from now on: displays end, and the status stays ours."""
     for stream in (1, 2):
-        if not _open(stream):
+        if _complaint(stream) is not None:
             with suppress(OSError):
                 null = os.open(os.devnull, os.O_WRONLY)
                 os.dup2(null, stream)
@@ -191,15 +191,16 @@ def _hung_up(error: OSError) -> bool:
     """Whether it is output to a terminal that was closed: that can fail before the signal comes."""
     if error.errno != errno.EIO or signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         return False
-    return not all(_open(stream) for stream in (1, 2))
+    return errno.EIO in (_complaint(stream) for stream in (1, 2))
 
 
-def _open(stream: int) -> bool:
+def _complaint(stream: int) -> int | None:
+    """What output to a file descriptor fails with (errno)."""
     try:
         os.write(stream, b"")
-    except OSError:
-        return False
-    return True
+    except OSError as error:
+        return error.errno
+    return None
 
 
 def _look(number: int, frame: FrameType | None) -> None:

@@ -26,7 +26,7 @@ def delayed(
 
 
 def registered(m: Module, value: Value, name: str) -> Signal:
-    """`value` one cycle later, in a register of its own: for what is constant in a layer, decoded once, near its use."""
+    """`value` one cycle later, in a register of its own: for what stays for many cycles, decoded once, near its use."""
     register = Signal.like(value, name=name)
     m.d.sync += register.eq(value)
     return register

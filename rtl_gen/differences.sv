@@ -20,11 +20,10 @@ module hwflow_differences #(
       wire [PARTS*PART-1:0] different = a ^ b;
       reg [PARTS*6-1:0] counts;
       reg [OUT-1:0] sum;
-      integer i;
-      always @(posedge clk) for (i = 0; i < PARTS; i = i + 1) counts[i*6+:6] <= $countones(different[i*PART+:PART]);
+      always @(posedge clk) for (integer i = 0; i < PARTS; i = i + 1) counts[i*6+:6] <= $countones(different[i*PART+:PART]);
       always @* begin
         sum = 0;
-        for (i = 0; i < PARTS; i = i + 1) sum = sum + counts[i*6+:6];
+        for (integer i = 0; i < PARTS; i = i + 1) sum = sum + counts[i*6+:6];
       end
       assign n = sum;
     end

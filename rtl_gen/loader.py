@@ -155,9 +155,8 @@ class Loader(wiring.Component):
 
         self._fetching = Signal()  # between start and END
         self._loading = Signal()  # a LOAD has requests left
-        self._following = Signal(
-            init=1
-        )  # none has: a register of its own for the many that follow the oldest instruction
+        # None has: a register of its own for the many that follow the oldest instruction.
+        self._following = Signal(init=1)
         self._load = Signal(LOAD)
         self._first = Signal()
         self._image_begun = Signal()  # its LOAD has been dispatched in this frame

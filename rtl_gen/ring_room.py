@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -50,7 +50,7 @@ class RingRoom(wiring.Component):
         low = BURST.bit_length() - 1
         with m.If(~self.chosen | left[-1]):
             m.d.sync += self.room.eq(0)
-        with m.Elif(left[low:-1].any()):
+        with m.Elif(left[low:-1].any() if len(left) > low + 1 else Const(0)):
             m.d.sync += self.room.eq(BURST)
         with m.Else():
             m.d.sync += self.room.eq(left[:low])

@@ -139,7 +139,7 @@ class Sequencer(wiring.Component):
             one, two, before = (
                 Signal(name=f"{n}_{counter.name}") for n in ("one", "two", "before")
             )
-            third = Signal.like(counter, name=f"third_last_{counter.name}")
+            third = Signal.like(counter, name=f"last_but_two_{counter.name}")
             m.d.sync += [one.eq(count == 1), two.eq(count == 2), third.eq(count - 3)]
             next_lasts.append(Mux(wrap, one, before))
             with m.If(step):

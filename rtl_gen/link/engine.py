@@ -180,7 +180,8 @@ class CommandEngine(wiring.Component):
         m.d.comb += [getattr(self, n).eq(getattr(repeater, n)) for n in ("start", "failed")]
         m.d.comb += [
             repeater.runs.eq(self._argument(Kind.RUN, "runs")),
-            keeper.clear.eq(repeater.start | repeater.cancel),
+            # From the request on, so that its answer already counts no words.
+            keeper.clear.eq(repeater.begin | repeater.start | repeater.cancel),
             self.marker.eq(repeater.marker),
             self._occupied.eq(repeater.running | self._busy),
         ]

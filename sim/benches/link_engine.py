@@ -306,8 +306,9 @@ def command_engine(memory_bytes: int = 8, seed: int = 1) -> UnitBench:
             for each in (host.starts, host.started, host.ended):
                 each.clear()
             host.marked = host.to_serve = 0
-            status, _, _ = await host.ask(ctx, Kind.RUN, b"", run=number, runs=runs, **fields)
+            status, state, _ = await host.ask(ctx, Kind.RUN, b"", run=number, runs=runs, **fields)
             assert status is Status.OK
+            assert state["words"] == 0, "those of an earlier run are not this one's"
             return number
 
         async def tally(number: int) -> tuple[Flag, int, int, int]:

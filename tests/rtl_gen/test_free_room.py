@@ -7,7 +7,9 @@ import gc
 import pytest
 
 from hwflow.config import AcceleratorConfig
+from rtl_gen.accelerator import Accelerator
 from rtl_gen.constant_ring import ConstantRing
+from rtl_gen.instances import emit
 from rtl_gen.loader import Loader
 from rtl_gen.mac_ring import MacRing
 from rtl_gen.weight_ring import WeightRing
@@ -42,3 +44,15 @@ def test_free_room_is_never_cut() -> None:
     for name, (at_loader, at_ring) in found.items():
         assert at_loader == at_ring, name
     assert found["macs"][0] == (65536 * 32 * 64 * 8 // 16).bit_length()
+
+
+def test_a_ring_of_fewer_beats_than_a_burst() -> None:
+    config = small_config(
+        rows=2,
+        pixel_lanes=1,
+        memory_bytes=16,
+        mac_depth=2,
+        long_words=4,
+        store_words=64,
+    )
+    assert "module accelerator" in emit(Accelerator(config), "accelerator")
