@@ -21,12 +21,12 @@ def test_some_and_coming(bits: int) -> None:
 
     async def bench(ctx: Any) -> None:
         count, gives, takes, clears = 0, 0.5, 0.5, 0.1
-        for cycle in range(2000):
+        for cycle in range(4000):
             if cycle < most + 20:  # too many for chance
                 gives, takes, clears = 1.0, 0.3 * (cycle >= most), 0.0
             elif cycle % 50 == 0:
                 gives, takes = rng.choice([(0.9, 0.2), (0.2, 0.9), (0.5, 0.5), (0.0, 1.0)])
-                clears = rng.choice([0.0, 0.2])
+                clears = rng.choice([0.0, 0.3])
             take = count > 0 and rng.random() < takes
             give = (count < most or take) and rng.random() < gives
             clear = rng.random() < clears
