@@ -26,6 +26,9 @@ DESIGN, PINS, CONFIG, REPORT, LOG = (
 )
 DENSITY = 0.75
 """`density` for large designs: on one of 4,096 binary MACs 14% less wire, and a third of the wires used twice."""
+TIMING_WEIGHT = 100
+"""Weight of late nets against the length of all wire in the placer. nextpnr's 10 leaves single wires of 7 ns on the slowest
+paths of a design of 4,096 binary MACs (docs/board.md)."""
 PHASES = {
     "Packing": "packing",
     "Running main analytical placer": "placing",
@@ -108,6 +111,7 @@ def place_and_route(
         f"--{part.device}", "--package", part.package, "--speed", part.speed,
         "--json", DESIGN, "--lpf", PINS, "--textcfg", CONFIG, "--report", REPORT,
         "--freq", f"{clock_hz / 1e6:g}", "--seed", str(seed), "--router", "router2", "--timing-allow-fail",
+        "--placer-heap-timingweight", str(TIMING_WEIGHT),
         *([] if density is None else ["--placer-heap-beta", f"{density:g}"]),
     ]  # fmt: skip
     log = folder / LOG

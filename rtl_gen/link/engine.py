@@ -65,6 +65,8 @@ class CommandEngine(wiring.Component):
         self._results_done = Signal()
         self._run = Signal(32)
         self._status, self._saved = Signal(Status), Signal(Status)
+        self._judgement, self._admitted = Signal(Status), Signal()
+        self._verdict, self._begins = Signal(Status), Signal()
         self._answer_words = Signal(LENGTH_BITS)
         self._word = Signal(range(link.buffer_words + 1))  # of the buffer: next to send
         self._encoder = FrameEncoder()
@@ -107,6 +109,8 @@ class CommandEngine(wiring.Component):
         # The CRC is there before the state in which this is looked at.
         m.d.sync += self._meant.eq(self._mover.crc == self._argument(Kind.RUN, "crc"))
         self._elaborate_following(m)
+        self._elaborate_judgement(m)
+        self._elaborate_verdict(m)
         m.d.sync += self.reset.eq(0)
         with m.FSM(name="engine") as engine:
             m.d.comb += self.active.eq(~engine.ongoing("IDLE"))
@@ -212,7 +216,6 @@ class CommandEngine(wiring.Component):
 
     def _elaborate_dispatch(self, m: Module) -> None:
         decoder, checks = self._decoder, self._checks
-        hello = checks.is_kind(Kind.HELLO)
         with m.State("IDLE"):
             m.d.comb += decoder.enable.eq(1)
             m.d.sync += self._encoder.kind.eq(ANSWER)
@@ -226,40 +229,56 @@ class CommandEngine(wiring.Component):
                 ]
                 m.next = "DISPATCH"
         with m.State("DISPATCH"):
+            m.next = "ADMIT"
+        with m.State("ADMIT"):
+            m.d.sync += self._status.eq(self._judgement)
             m.next = "ANSWER"
-            with m.If(~checks.fits):
-                m.d.sync += self._status.eq(Status.REQUEST)
-            with m.Elif(~self.open & ~hello):
-                m.d.sync += self._status.eq(Status.SESSION)
-            with m.Elif(~(hello | checks.again | checks.fresh)):
-                m.d.sync += self._status.eq(Status.SEQUENCE)
-            with m.Elif(checks.again & checks.once & self.open):
-                m.d.sync += self._status.eq(self._saved)
-            with m.Else():
+            with m.If(self._admitted):
                 m.d.comb += checks.accept.eq(1)
                 m.next = "EXECUTE"
         with m.State("EXECUTE"):
             self._elaborate_execute(m)
 
-    def _elaborate_execute(self, m: Module) -> None:
-        """What each kind of request needs, and its answer if that is not there or there is nothing more to do."""
+    def _elaborate_judgement(self, m: Module) -> None:
+        """What the checks come to, a cycle after them: the answer if a request is not admitted."""
+        checks = self._checks
+        hello = checks.is_kind(Kind.HELLO)
+        judgement, admitted = self._judgement, self._admitted
+        repeated = checks.again & checks.once & self.open
+        m.d.sync += [judgement.eq(self._saved), admitted.eq(0)]
+        with m.If(~checks.fits):
+            m.d.sync += judgement.eq(Status.REQUEST)
+        with m.Elif(~self.open & ~hello):
+            m.d.sync += judgement.eq(Status.SESSION)
+        with m.Elif(~(hello | checks.again | checks.fresh)):
+            m.d.sync += judgement.eq(Status.SEQUENCE)
+        with m.Elif(~repeated):
+            m.d.sync += admitted.eq(1)
+
+    def _elaborate_verdict(self, m: Module) -> None:
+        """A request's answer if it can be carried out, known a cycle ahead; whether it begins to move beats."""
         checks, is_kind = self._checks, self._checks.is_kind
-        shift = (self._config.memory_bytes - 1).bit_length()
         moves = is_kind(Kind.WRITE, Kind.READ, Kind.CHECK, Kind.RUN)
         taken, unknown = Signal(), Signal()
         m.d.comb += [
             taken.eq(self._occupied | (is_kind(Kind.WRITE) & ~self._storing)),
             unknown.eq(~(checks.asked & self._results_done)),
         ]
-        verdict = Signal(Status, init=Status.OK)
+        verdict, begins = self._verdict, self._begins
+        m.d.sync += [verdict.eq(Status.OK), begins.eq(moves & ~taken & ~checks.refused)]
         with m.If(moves):
-            m.d.comb += verdict.eq(Mux(taken, Status.BUSY, Status.RANGE))
+            m.d.sync += verdict.eq(Mux(taken, Status.BUSY, Status.RANGE))
         with m.Elif(is_kind(Kind.RESULTS, Kind.TALLY) & unknown):
-            m.d.comb += verdict.eq(Status.NO_RESULTS)
+            m.d.sync += verdict.eq(Status.NO_RESULTS)
         with m.Elif(is_kind(Kind.RESULTS) & checks.beyond):
-            m.d.comb += verdict.eq(Status.RANGE)
-        self._finish(m, verdict)
-        with m.If(moves & ~taken & ~checks.refused):
+            m.d.sync += verdict.eq(Status.RANGE)
+
+    def _elaborate_execute(self, m: Module) -> None:
+        """What each kind of request needs, and its answer if that is not there or there is nothing more to do."""
+        checks, is_kind = self._checks, self._checks.is_kind
+        shift = (self._config.memory_bytes - 1).bit_length()
+        self._finish(m, self._verdict)
+        with m.If(self._begins):
             m.next = "BEGIN"
             with m.If(is_kind(Kind.READ)):
                 m.d.sync += self._results_done.eq(0)
