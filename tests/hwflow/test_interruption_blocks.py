@@ -152,7 +152,8 @@ def test_a_simulated_board_ends_well(tmp_path: Path) -> None:
 
 
 HUNG_UP = """
-import fcntl, termios, time
+import fcntl, signal, termios, time
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # it may have come ignored, as from nohup
 from hwflow import interruption, progress
 def work():
     with progress.ProgressConsole().status("at work"):
@@ -164,6 +165,7 @@ interruption.run(work)
 
 HUNG_UP_UNTOLD = """
 import fcntl, os, signal, termios, time
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from hwflow import interruption
 def work():
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})

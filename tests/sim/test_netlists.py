@@ -17,13 +17,13 @@ BENCHES = benches()
 
 
 def flipped(text: str) -> str:
-    """`text` with one bit of one LUT4's table inverted: bit 6 of the first that has three inputs or more."""
+    """`text` with the first LUT4's table inverted: of a bit alone the mapping may know that it does not matter."""
     found = next(
         found
         for found in re.finditer(r"LUT4 #\(\s*\.INIT\(16'h([0-9a-f]{4})\)", text)
         if len(set(found[1])) > 2
     )
-    changed = f"{int(found[1], 16) ^ 1 << 6:04x}"
+    changed = f"{int(found[1], 16) ^ 0xFFFF:04x}"
     return text[: found.start(1)] + changed + text[found.end(1) :]
 
 
